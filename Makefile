@@ -1,0 +1,55 @@
+# Everything here needs Python 3.11 or later, git and a C compiler, and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CORES ?= $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: demo test lint format lock schemas bench clean
+
+## demo: run the whole benchmark on embedded data; the report is reports/benchmark.html
+demo: $(READY)
+	$(BIN)/snakemake --cores $(CORES)
+
+## test: run every test
+test: $(READY)
+	$(BIN)/python -m pytest -n $(CORES) tests
+
+## lint: formatting, style, types and the workflow's own checks
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+## format: bring all files into the project's format
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+## lock: resolve pyproject.toml anew into requirements.lock
+lock: $(READY)
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
+		--python-version 3.11 --extra dev --output-file requirements.lock pyproject.toml
+
+## schemas: write workflow/schemas from the typed models
+schemas: $(READY)
+	$(BIN)/phasebench schemas
+
+## bench: print the figures of every benchmark
+bench: $(READY)
+	@set -e; for script in benchmarks/*.py; do echo "# $$script"; $(BIN)/python "$$script"; done
+
+## clean: remove all results, but neither prepared data nor the environment
+clean:
+	rm -rf results logs .snakemake reports/benchmark.html reports/figures reports/tables
+
+# The stamp is renewed when the lock or the package's metadata change; otherwise nothing is installed again.
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $(READY)

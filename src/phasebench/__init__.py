@@ -1,0 +1,1 @@
+"""phasebench: a benchmark of complex-valued and spectral neural networks."""

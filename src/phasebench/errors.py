@@ -1,0 +1,17 @@
+"""The one exception a person at the keyboard is meant to read."""
+
+
+class PhasebenchError(Exception):
+    """A mistake in the input that the user can mend.
+
+    The message is one line: what was wrong, in which file and key, and what to do. The command line prints it
+    without a traceback and exits with status 1.
+    """
+
+
+class DivergedError(PhasebenchError):
+    """The training loss is no longer finite."""
+
+
+class InterruptedRunError(PhasebenchError):
+    """A run was told to stop, wrote its checkpoint and can go on later."""

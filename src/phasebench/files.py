@@ -1,0 +1,87 @@
+"""Files that appear whole or not at all."""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from phasebench.errors import PhasebenchError
+
+_HASH_CHUNK_BYTES = 1 << 22
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success flush it to disk and rename it, otherwise remove it.
+
+    Raises
+    ------
+    PhasebenchError
+        The file system refused the write (full disk, no permission); ``path`` is as it was before.
+    """
+    target = Path(path)
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=target.suffix)
+        os.close(descriptor)
+        temporary = Path(name)
+        # mkstemp makes private files; a shared results folder needs the umask's permissions.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        yield temporary
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise PhasebenchError(f"{target}: cannot be written: {os.strerror(error.errno)}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write ``text`` as UTF-8, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_if_different(path: Path | str, text: str) -> bool:
+    """Write ``text`` only where the file's bytes would change, so that time stamps mean something.
+
+    Returns
+    -------
+    bool
+        True if the file was written.
+    """
+    target = Path(path)
+    if target.is_file() and target.read_bytes() == text.encode("utf-8"):
+        return False
+    write_text(target, text)
+    return True
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and a fixed layout: equal values give equal bytes."""
+    return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def sha256_of_file(path: Path | str) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as handle:
+        while chunk := handle.read(_HASH_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sha256_of_text(text: str) -> str:
+    """Hexadecimal SHA-256 of a text's UTF-8 bytes."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -1,0 +1,91 @@
+"""The typed description of a training run and of what identifies it.
+
+A :class:`RunSpec` is complete and resolved: nothing that changes a run's result stands anywhere else. Suites, scales
+and ``config.yaml`` are expanded into run specs by :mod:`phasebench.experiments`.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+from phasebench.files import canonical_json, sha256_of_text
+
+Scalar = bool | int | float | str
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="lower-case letters, digits and underscores")]
+Fraction = Annotated[float, Field(gt=0.0, le=1.0)]
+
+
+class Frozen(BaseModel):
+    """Immutable, and a key that is not known is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Recipe(Frozen):
+    """How a model is trained. Exactly one of ``steps`` and ``epochs`` is given."""
+
+    optimizer: Literal["adamw", "sgd"]
+    learning_rate: PositiveFloat
+    betas: tuple[float, float] = Field((0.9, 0.999), description="AdamW's decay rates")
+    momentum: float = Field(0.0, ge=0.0, lt=1.0, description="SGD's momentum")
+    nesterov: bool = False
+    weight_decay: float = Field(0.0, ge=0.0)
+    batch_size: PositiveInt
+    steps: PositiveInt | None = None
+    epochs: PositiveInt | None = None
+    validate_every: PositiveInt = Field(description="steps between two validations")
+    schedule: list[tuple[float, float]] | None = Field(
+        None, description="knots (epoch, learning rate), linear between them; None keeps learning_rate throughout"
+    )
+    clip_norm: PositiveFloat | None = Field(None, description="global gradient norm at most this")
+    augmentation: Literal["none", "crop_flip"] = Field("none", description="crop_flip: pad by 4, crop, mirror")
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast")
+    compile: bool = Field(False, description="torch.compile the model, if a compiler is there")
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Recipe":
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give exactly one of 'steps' and 'epochs'")
+        return self
+
+
+class RunSpec(Frozen):
+    """One training run, resolved."""
+
+    schema_version: Literal[1] = 1
+    scale: Name
+    suite: Name
+    experiment: Name
+    dataset: Name
+    stands_in_for: Name | None = Field(None, description="the study's data set, where this run uses a substitute")
+    encoding: Name
+    variant: Name | None = Field(None, description="what else tells this run from its siblings")
+    model: Name
+    model_options: dict[str, Scalar] = Field(default_factory=dict)
+    train_fraction: Fraction = 1.0
+    validation_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    recipe: Recipe
+    seed: Annotated[int, Field(ge=0)]
+
+    @property
+    def id(self) -> str:
+        """``<suite>/<experiment>/<dataset>-<encoding>[-<variant>]/<model>/seed<k>``."""
+        data = "-".join(part for part in (self.dataset, self.encoding, self.variant) if part)
+        return f"{self.suite}/{self.experiment}/{data}/{self.model}/seed{self.seed}"
+
+
+class RunIdentity(Frozen):
+    """A run and all that can change its result but the data, which enter through their manifest."""
+
+    run: RunSpec
+    code: dict[str, str] = Field(description="module -> hash of the definitions that this run reaches")
+    environment: dict[str, str] = Field(description="package -> version pinned in the training environment")
+
+    def to_json(self) -> str:
+        """Canonical JSON, the bytes of the run's spec file."""
+        return canonical_json(self.model_dump(mode="json"))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of :meth:`to_json`."""
+        return sha256_of_text(self.to_json())
