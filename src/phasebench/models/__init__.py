@@ -1,0 +1,1 @@
+"""Networks. They are built by name through :mod:`phasebench.models.registry`."""

@@ -1,0 +1,39 @@
+"""Logits of a trained network."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from phasebench.errors import PhasebenchError
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, batches: Iterable[Tensor]) -> Tensor:
+    """Logits ``(N, K)`` of encoded batches, with the model in evaluation mode; its mode is restored afterwards."""
+    was_training = model.training
+    model.eval()
+    try:
+        return torch.cat([model(batch) for batch in batches])
+    finally:
+        model.train(was_training)
+
+
+def load_weights(model: nn.Module, path: Path | str) -> nn.Module:
+    """Read safetensors weights into a freshly built model.
+
+    Raises
+    ------
+    PhasebenchError
+        The file is missing or corrupt, or it belongs to another model.
+    """
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise PhasebenchError(f"{path}: cannot be read as safetensors ({error}); train the run again") from error
+    except RuntimeError as error:
+        raise PhasebenchError(f"{path}: holds the weights of another model; train the run again") from error
+    return model

@@ -1,0 +1,29 @@
+"""What is registered, measured."""
+
+from phasebench.models.registry import REGISTRY, build_model, count_parameters
+
+N_CLASSES = 10
+
+
+def list_models() -> list[dict[str, str | int | list[int]]]:
+    """One row for each registered model, built with ten logits: name, study, input shape, parameter counts."""
+    return [
+        {
+            "name": name,
+            "label": entry.label,
+            "study": entry.study,
+            "input_shape": list(entry.input_shape),
+            "input": "real planes" if entry.real else "complex channels",
+            "n_classes": N_CLASSES,
+            "parameters": count_parameters(
+                build_model(
+                    name,
+                    n_classes=N_CLASSES,
+                    in_channels=entry.input_shape[0],
+                    planes=range(entry.input_shape[0]),
+                )
+            ),
+            "published_parameters": entry.published_parameters,
+        }
+        for name, entry in REGISTRY.items()
+    ]

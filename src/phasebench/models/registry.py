@@ -1,0 +1,86 @@
+"""The table of networks, and how one is built from its name.
+
+Models are named by string and imported on demand, so that a run imports, and is invalidated by, its own model alone.
+"""
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from phasebench.errors import PhasebenchError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """What is known of a model without building it."""
+
+    target: str
+    """``module:Class``. The class takes ``n_classes`` and, if ``real`` is false, ``in_channels``, else ``planes``."""
+    study: str
+    """The suite whose study describes the model."""
+    label: str
+    """Name for tables and figures."""
+    input_shape: tuple[int, int, int]
+    """Usual input: complex channels (real planes if ``real``), height, width."""
+    published_parameters: int
+    """Parameter count printed in the study."""
+    real: bool = False
+    """A real network: it reads the planes of the encoded input that are not identically zero."""
+
+
+_CIFARNET = "phasebench.models.cifarnet"
+_MSTAR = "phasebench.models.mstar"
+
+REGISTRY: dict[str, ModelEntry] = {
+    "cifarnet_type_i": ModelEntry(f"{_CIFARNET}:TypeI", "co_domain_symmetry", "CDS Type-I", (2, 32, 32), 24_241),
+    "cifarnet_type_e": ModelEntry(f"{_CIFARNET}:TypeE", "co_domain_symmetry", "CDS Type-E", (2, 32, 32), 23_697),
+    "cifarnet_real": ModelEntry(f"{_CIFARNET}:Real", "co_domain_symmetry", "Real CNN", (3, 32, 32), 34_282, True),
+    "mstar_cds": ModelEntry(f"{_MSTAR}:CoDomainSymmetric", "co_domain_symmetry", "CDS", (1, 128, 128), 29_536),
+    "mstar_real": ModelEntry(f"{_MSTAR}:Real", "co_domain_symmetry", "Real ResNet", (2, 128, 128), 33_050, True),
+}
+
+
+def find_model(name: str) -> ModelEntry:
+    """Look a model up.
+
+    Raises
+    ------
+    PhasebenchError
+        There is no such model; the message lists those there are.
+    """
+    if name not in REGISTRY:
+        raise PhasebenchError(f"model '{name}' is not registered; known: {', '.join(sorted(REGISTRY))}")
+    return REGISTRY[name]
+
+
+def build_model(name: str, *, n_classes: int, in_channels: int, planes: Sequence[int], **options: Any) -> "nn.Module":
+    """Build a freshly initialised model.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`REGISTRY`.
+    n_classes : int
+        Logits.
+    in_channels : int
+        Complex channels of the encoded input.
+    planes : sequence of int
+        Which of the ``2 * in_channels`` real planes are not identically zero; a real network reads only these.
+    **options
+        Further arguments of the model's class.
+    """
+    entry = find_model(name)
+    module, _, attribute = entry.target.partition(":")
+    factory = getattr(importlib.import_module(module), attribute)
+    shape = {"planes": tuple(planes)} if entry.real else {"in_channels": in_channels}
+    model: nn.Module = factory(n_classes=n_classes, **shape, **options)
+    return model
+
+
+def count_parameters(model: "nn.Module") -> int:
+    """Trainable real numbers."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

@@ -1,0 +1,109 @@
+"""Non-linearities on complex maps (Singhal, Xing and Yu 2022, sections 3.2 and 3.6)."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from phasebench.nn.complex.arithmetic import multiply, multiply_conjugate, scale_channels
+from phasebench.nn.complex.conv import ComplexConv2d
+from phasebench.nn.complex.init import quadrant_uniform_
+from phasebench.nn.complex.norm import MODULUS_OFFSET
+from phasebench.nn.complex.phase_threshold import equivariant_phase_threshold, phase_threshold
+
+
+def channel_mean_phase(planes: Tensor) -> Tensor:
+    """The channel mean at every pixel, scaled to unit modulus: ``m / (|m| + 1e-6)``, shape ``(N, 2, 1, H, W)``."""
+    mean = planes.mean(dim=2, keepdim=True)
+    return mean / (torch.linalg.vector_norm(mean, dim=1, keepdim=True) + MODULUS_OFFSET)
+
+
+def complex_relu(planes: Tensor) -> Tensor:
+    """CReLU: ReLU of the real and of the imaginary part."""
+    return planes.relu()
+
+
+class EquivariantActivation(nn.Module):
+    """Make any non-linearity equivariant to phase: ``m N(f m*)`` with ``m`` the mean phase (eq. 2).
+
+    Parameters
+    ----------
+    function : callable
+        ``N``, on planes ``(N, 2, C, H, W)``.
+    """
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """Map ``(N, 2, C, H, W)`` to the same shape."""
+        phase = channel_mean_phase(planes)
+        return multiply(self.function(multiply_conjugate(planes, phase)), phase)
+
+
+class _ScaledActivation(nn.Module):
+    """Channel factors ``c``, then a threshold on the phase."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(quadrant_uniform_(torch.empty(2, channels)))
+
+    def threshold_phase(self, scaled: Tensor) -> Tensor:
+        """The part behind the channel factors, on planes ``(N, 2, C, H, W)``."""
+        raise NotImplementedError
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """Map ``(N, 2, C, H, W)`` to the same shape."""
+        return self.threshold_phase(scale_channels(planes, self.scale))
+
+    def after(self, convolution: ComplexConv2d, planes: Tensor) -> Tensor:
+        """``self(convolution(planes))`` with ``c`` folded into the kernel; equal up to rounding, and faster."""
+        return self.threshold_phase(convolution(planes, self.scale))
+
+
+class GeneralizedTangentReLU(_ScaledActivation):
+    """GTReLU: ``max(r, |c x|) exp(i w angle(c x)+)`` (section 3.6).
+
+    Phases below zero become zero. The factor ``c`` is complex and learned for each channel. The phase factor ``w`` is
+    learned for each channel and used between 0.5 and 2, or fixed at 1.
+
+    Parameters
+    ----------
+    channels : int
+        Complex channels; there are three parameters for each, two without ``learn_phase_factor``.
+    learn_phase_factor : bool
+        Whether ``w`` is a parameter.
+    threshold : float
+        ``r``, at least 0. At 0, the default, the layer is homogeneous in magnitude.
+    """
+
+    def __init__(self, channels: int, learn_phase_factor: bool = True, threshold: float = 0.0) -> None:
+        super().__init__(channels)
+        self.phase_factor = nn.Parameter(torch.ones(channels)) if learn_phase_factor else None
+        self.threshold = threshold
+
+    def threshold_phase(self, scaled: Tensor) -> Tensor:
+        """``max(r, |y|) exp(i w angle(y)+)`` on planes ``(N, 2, C, H, W)``."""
+        factor = None if self.phase_factor is None else self.phase_factor.clamp(0.5, 2.0)
+        return phase_threshold(scaled, factor, self.threshold)
+
+
+class EquivariantGeneralizedTangentReLU(_ScaledActivation):
+    """GTReLU with ``r = 0`` made equivariant to phase: phases are thresholded relative to the channel mean's.
+
+    The channel factor ``c`` comes first and the mean is taken after it; the phase factor is used through a ReLU.
+
+    Parameters
+    ----------
+    channels : int
+        Complex channels; there are three parameters for each.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.phase_factor = nn.Parameter(torch.ones(channels))
+
+    def threshold_phase(self, scaled: Tensor) -> Tensor:
+        """``(|f| + 1e-6) exp(i w angle(f m*)+) m`` on planes ``(N, 2, C, H, W)``."""
+        return equivariant_phase_threshold(scaled, self.phase_factor.relu())

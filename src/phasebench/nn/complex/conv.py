@@ -1,0 +1,126 @@
+"""Complex convolution (Singhal, Xing and Yu 2022, section 3.1, eq. 1)."""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from phasebench.nn.complex.arithmetic import multiply
+
+Form = Literal["block", "gauss"]
+
+
+class ComplexConv2d(nn.Module):
+    """Complex cross-correlation ``W * z`` with ``W = A + iB``.
+
+    Without bias, the default, it is the study's *EConv*: linear, hence equivariant to complex scaling. A bias breaks
+    that. Padding is with zeros.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Complex channels.
+    kernel_size, stride, padding : int
+        As in :class:`torch.nn.Conv2d`.
+    groups : int
+        Both channel counts are divisible by it.
+    bias : bool
+        Add one complex number per output channel.
+    form : {"block", "gauss"}
+        ``block``: one real convolution with [[A, -B], [B, A]]. ``gauss``: three real convolutions, Gauss' trick.
+        They differ by rounding alone.
+
+    Raises
+    ------
+    ValueError
+        Channels are not divisible by ``groups``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        groups: int = 1,
+        bias: bool = False,
+        form: Form = "block",
+    ) -> None:
+        super().__init__()
+        if in_channels % groups or out_channels % groups:
+            raise ValueError(f"{in_channels} -> {out_channels} channels cannot be split into {groups} groups")
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.kernel_size, self.stride, self.padding, self.groups = kernel_size, stride, padding, groups
+        self.form = form
+        self.weight = nn.Parameter(torch.empty(2, out_channels, in_channels // groups, kernel_size, kernel_size))
+        self.bias = nn.Parameter(torch.zeros(2, out_channels)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw A and B as :class:`torch.nn.Conv2d` draws its kernel; a bias starts at zero."""
+        bound = 1.0 / math.sqrt(self.weight[0, 0].numel())
+        nn.init.uniform_(self.weight, -bound, bound)
+
+    def forward(self, planes: Tensor, scale: Tensor | None = None) -> Tensor:
+        """Convolve and, if asked to, multiply the output channels by complex numbers.
+
+        Parameters
+        ----------
+        planes : Tensor
+            Shape ``(N, 2, C_in, H, W)``.
+        scale : Tensor, optional
+            ``c``, shape ``(2, C_out)``. It is folded into the kernel, ``c (W * z) = (c W) * z``, which spares the
+            passes over the output.
+
+        Returns
+        -------
+        Tensor
+            Shape ``(N, 2, C_out, H', W')``.
+
+        Raises
+        ------
+        ValueError
+            ``scale`` is given to a convolution with a bias.
+        """
+        weight: Tensor = self.weight
+        if scale is not None:
+            if self.bias is not None:
+                raise ValueError("a scale is folded into the kernel and cannot reach the bias; give bias=False")
+            weight = multiply(scale[:, :, None, None, None], weight, dim=0)
+        result = self._block(planes, weight) if self.form == "block" else self._gauss(planes, weight)
+        return result if self.bias is None else result + self.bias[None, :, :, None, None]
+
+    def _block(self, planes: Tensor, weight: Tensor) -> Tensor:
+        re, im = weight.unflatten(1, (self.groups, -1)).unbind(0)
+        block = torch.stack((torch.cat((re, -im), dim=2), torch.cat((im, re), dim=2)), dim=1).flatten(0, 2)
+        # One group's real and imaginary channels have to stand side by side; channels-last is the fast format.
+        maps = _swap(planes.flatten(1, 2), 2, self.groups).contiguous(memory_format=torch.channels_last)
+        maps = functional.conv2d(maps, block, None, self.stride, self.padding, 1, self.groups)
+        return _swap(maps.contiguous(), self.groups, 2).unflatten(1, (2, -1))
+
+    def _gauss(self, planes: Tensor, weight: Tensor) -> Tensor:
+        def convolve(maps: Tensor, kernel: Tensor) -> Tensor:
+            return functional.conv2d(maps, kernel, None, self.stride, self.padding, 1, self.groups)
+
+        re, im = weight.unbind(0)
+        first = convolve(planes[:, 0], re)
+        second = convolve(planes[:, 1], im)
+        third = convolve(planes[:, 0] + planes[:, 1], re + im)
+        return torch.stack((first - second, third - first - second), dim=1)
+
+    def extra_repr(self) -> str:
+        """The arguments, for ``print(model)``."""
+        return (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"padding={self.padding}, groups={self.groups}, bias={self.bias is not None}, form={self.form}"
+        )
+
+
+def _swap(maps: Tensor, outer: int, inner: int) -> Tensor:
+    """Reorder channels ``(outer, inner, rest)`` to ``(inner, outer, rest)``."""
+    if outer == 1 or inner == 1:
+        return maps
+    return maps.unflatten(1, (outer, inner, -1)).transpose(1, 2).flatten(1, 3)

@@ -1,0 +1,80 @@
+"""Layers that remove a common complex factor early (Singhal, Xing and Yu 2022, section 3.5)."""
+
+from torch import Tensor, nn
+
+from phasebench.nn.complex.arithmetic import multiply_conjugate
+from phasebench.nn.complex.conv import ComplexConv2d
+
+DIVISION_OFFSET = 1e-7
+
+
+def divide(numerator: Tensor, denominator: Tensor, offset: float = DIVISION_OFFSET) -> Tensor:
+    """``numerator / denominator`` of planes, finite at zero (eq. 4).
+
+    The offset stands beside the squared modulus, ``z1 z2* / (|z2|² + offset)``, not beside the modulus as printed:
+    this form is smooth at zero.
+    """
+    squared = denominator.square().sum(dim=1, keepdim=True)
+    return multiply_conjugate(numerator, denominator / (squared + offset))
+
+
+class _FilteredPair(nn.Module):
+    """A map and a filtered copy of it, cropped to the same size."""
+
+    def __init__(self, channels: int, kernel_size: int, padding: int, single_filter: bool) -> None:
+        super().__init__()
+        self.filter = ComplexConv2d(channels, 1 if single_filter else channels, kernel_size, padding=padding)
+        self.margin = (kernel_size - 1) // 2 - padding
+
+    def pair(self, planes: Tensor) -> tuple[Tensor, Tensor]:
+        height, width = planes.shape[-2:]
+        cropped = planes[..., self.margin : height - self.margin, self.margin : width - self.margin]
+        return cropped, self.filter(planes)
+
+
+class Division(_FilteredPair):
+    """Divide a map by a filtered copy of itself; invariant to complex scaling up to the offset (eq. 4).
+
+    Parameters
+    ----------
+    channels : int
+        Complex channels in and out.
+    kernel_size : int
+        Odd size of the filter.
+    padding : int
+        Zero padding of the filter; without it the map is cropped to the filter's output.
+    single_filter : bool
+        One filtered channel shared by all, instead of one for each.
+    offset : float
+        Added to the squared modulus of the denominator.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: int,
+        padding: int = 0,
+        single_filter: bool = False,
+        offset: float = DIVISION_OFFSET,
+    ) -> None:
+        super().__init__(channels, kernel_size, padding, single_filter)
+        self.offset = offset
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """Map ``(N, 2, C, H, W)`` to ``(N, 2, C, H', W')``."""
+        numerator, denominator = self.pair(planes)
+        return divide(numerator, denominator, self.offset)
+
+
+class Conjugate(_FilteredPair):
+    """Multiply a map by the conjugate of a filtered copy of itself; invariant to phase alone (eq. 5).
+
+    Parameters are those of :class:`Division`.
+    """
+
+    def __init__(self, channels: int, kernel_size: int, padding: int = 0, single_filter: bool = False) -> None:
+        super().__init__(channels, kernel_size, padding, single_filter)
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """Map ``(N, 2, C, H, W)`` to ``(N, 2, C, H', W')``."""
+        return multiply_conjugate(*self.pair(planes))

@@ -1,0 +1,29 @@
+"""Normalisation of complex maps."""
+
+import torch
+from torch import Tensor, nn
+
+MODULUS_OFFSET = 1e-6
+
+
+class EquivariantBatchNorm2d(nn.Module):
+    """Batch normalisation of the modulus; the phase stays (Singhal, Xing and Yu 2022, eq. 3).
+
+    ``BN(|f|) f / (|f| + 1e-6)``. Equivariant to phase; in training mode also invariant to magnitude, up to the
+    offsets. ``BN(|f|)`` may be negative, which turns the phase by 180 degrees.
+
+    Parameters
+    ----------
+    channels : int
+        Complex channels; there are two parameters for each.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """Map ``(N, 2, C, H, W)`` to the same shape."""
+        modulus = torch.linalg.vector_norm(planes, dim=1)
+        gain: Tensor = self.norm(modulus) / (modulus + MODULUS_OFFSET)
+        return planes * gain.unsqueeze(1)
