@@ -1,0 +1,137 @@
+"""A data set that lives on the device as it is stored; batches are gathered, augmented and encoded there."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from phasebench.data.encoding_registry import load_encoding
+from phasebench.data.encodings import Encoding
+from phasebench.data.splits import training_split
+from phasebench.data.store import read_store
+from phasebench.spec import RunSpec
+
+_CROP_MARGIN = 4
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceData:
+    """Samples, labels and the three subsets of one run, on one device.
+
+    Attributes
+    ----------
+    samples
+        As stored: uint8 ``(N, H, W, C)`` or complex64 ``(N, H, W)``.
+    labels
+        int64 ``(N,)``.
+    train, validation, test
+        int64 indices into both.
+    encoding
+        From samples to the networks' planes.
+    largest
+        What the encoding divides by, measured over the training subset.
+    classes
+        One name per label.
+    """
+
+    samples: Tensor
+    labels: Tensor
+    train: Tensor
+    validation: Tensor
+    test: Tensor
+    encoding: Encoding
+    largest: Tensor
+    classes: tuple[str, ...]
+
+    @property
+    def device(self) -> torch.device:
+        """Where everything is."""
+        return self.samples.device
+
+    def batch(self, indices: Tensor, augmentation: torch.Generator | None = None) -> Tensor:
+        """Encode the samples at ``indices``.
+
+        Parameters
+        ----------
+        indices : Tensor
+            int64 ``(B,)`` on the device.
+        augmentation : torch.Generator, optional
+            On the CPU; given, images are shifted by up to four pixels and mirrored at random.
+
+        Returns
+        -------
+        Tensor
+            float32 ``(B, 2, C, H, W)``.
+        """
+        if augmentation is None:
+            samples = self.samples.index_select(0, indices)
+        else:
+            samples = _crop_and_flip(self.samples, indices, augmentation)
+        return self.encoding(samples, self.largest)
+
+    def batches(self, indices: Tensor, size: int) -> Iterator[Tensor]:
+        """Encode ``indices`` in order, ``size`` at a time."""
+        for part in indices.split(size):
+            yield self.batch(part)
+
+
+def load_device_data(spec: RunSpec, path: Path | str, device: torch.device, largest: float | None = None) -> DeviceData:
+    """Read a prepared data set and put what a run needs of it on a device.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        Gives the encoding, the seed of the split and its fractions.
+    path : Path
+        The prepared HDF5 file.
+    device : torch.device
+        Where the data are to be.
+    largest : float, optional
+        What the encoding divides by; measured over the training subset if not given.
+
+    Raises
+    ------
+    PhasebenchError
+        The file is not a prepared data set, or the encoding is not for its kind of samples.
+    """
+    store = read_store(path)
+    train, validation = training_split(store.splits["train"], spec.seed, spec.train_fraction, spec.validation_fraction)
+
+    def on_device(array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(device)
+
+    samples, encoding = on_device(store.samples), load_encoding(spec.encoding)
+    train_indices = on_device(train)
+    measured = encoding.largest(samples.index_select(0, train_indices)) if largest is None else torch.tensor(largest)
+    return DeviceData(
+        samples=samples,
+        labels=on_device(store.labels),
+        train=train_indices,
+        validation=on_device(validation),
+        test=on_device(store.splits["test"]),
+        encoding=encoding,
+        largest=measured.to(device),
+        classes=store.classes,
+    )
+
+
+def _crop_and_flip(samples: Tensor, indices: Tensor, generator: torch.Generator) -> Tensor:
+    """Shift by up to four pixels, filling with zeros, and mirror half of the images, in one gather."""
+    count, height, width = len(indices), samples.shape[1], samples.shape[2]
+    shift = torch.randint(-_CROP_MARGIN, _CROP_MARGIN + 1, (2, count, 1), generator=generator).to(samples.device)
+    mirrored = torch.randint(0, 2, (count, 1), generator=generator).to(samples.device).bool()
+    rows = torch.arange(height, device=samples.device) + shift[0]
+    columns = torch.arange(width, device=samples.device)
+    columns = torch.where(mirrored, columns.flip(0), columns) + shift[1]
+    inside = _within(rows, height)[:, :, None] & _within(columns, width)[:, None, :]
+    picked = samples[
+        indices[:, None, None], rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None]
+    ]
+    return picked * inside.reshape(inside.shape + (1,) * (picked.ndim - 3)).to(picked.dtype)
+
+
+def _within(positions: Tensor, size: int) -> Tensor:
+    return (positions >= 0) & (positions < size)

@@ -1,0 +1,34 @@
+"""Which evaluations there are, without importing any of them."""
+
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from phasebench.errors import PhasebenchError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from phasebench.evaluation.trained import TrainedRun
+
+    Evaluation = Callable[[TrainedRun], pd.DataFrame]
+
+EVALUATIONS: dict[str, str] = {
+    "accuracy": "phasebench.evaluation.accuracy:evaluate_accuracy",
+    "rotation": "phasebench.evaluation.rotation:evaluate_rotation",
+}
+
+
+def load_evaluation(name: str) -> "Evaluation":
+    """The evaluation of that name: a function from a trained run to a tidy table.
+
+    Raises
+    ------
+    PhasebenchError
+        There is no such evaluation.
+    """
+    if name not in EVALUATIONS:
+        raise PhasebenchError(f"evaluation '{name}' is not known; choose one of {', '.join(sorted(EVALUATIONS))}")
+    module, _, attribute = EVALUATIONS[name].partition(":")
+    evaluation: Evaluation = getattr(importlib.import_module(module), attribute)
+    return evaluation

@@ -1,0 +1,37 @@
+"""One evaluation of one run, from the files in its folder to a table."""
+
+from pathlib import Path
+
+from phasebench.devices import find_device
+from phasebench.evaluation.registry import load_evaluation
+from phasebench.evaluation.trained import load_trained_run
+from phasebench.files import atomic_path
+from phasebench.memory import keep_freed_memory
+
+
+def evaluate_run(name: str, data_path: Path, folder: Path, output: Path, *, device: str = "auto") -> None:
+    """Evaluate a trained run and write the tidy table ``metric, condition, draw, value``.
+
+    Parameters
+    ----------
+    name : str
+        The evaluation.
+    data_path : Path
+        The prepared HDF5 file.
+    folder : Path
+        The run's folder.
+    output : Path
+        The Parquet file to write.
+    device : {"auto", "cpu", "cuda"}
+        ``auto`` takes a GPU if there is one.
+
+    Raises
+    ------
+    PhasebenchError
+        The evaluation is not known, or a file is missing or corrupt.
+    """
+    keep_freed_memory()
+    evaluate = load_evaluation(name)
+    table = evaluate(load_trained_run(folder, data_path, find_device(device)))
+    with atomic_path(output) as temporary:
+        table.to_parquet(temporary, index=False)

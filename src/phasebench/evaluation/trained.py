@@ -1,0 +1,66 @@
+"""A trained run, loaded for evaluation."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from phasebench.data.batches import DeviceData, load_device_data
+from phasebench.errors import PhasebenchError
+from phasebench.models.inference import load_weights, predict
+from phasebench.models.registry import build_model
+from phasebench.spec import RunSpec
+
+_BATCH = 512
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedRun:
+    """A network with its best-validation weights and the data it is evaluated on."""
+
+    spec: RunSpec
+    model: nn.Module
+    data: DeviceData
+
+    def test_accuracy(self, transform: Callable[[Tensor, Tensor], Tensor] | None = None) -> float:
+        """Accuracy on the test set, from 0 to 1.
+
+        Parameters
+        ----------
+        transform : callable, optional
+            Changes encoded planes ``(B, 2, C, H, W)`` before the network sees them; its second argument holds the
+            samples' positions in the test set, int64 ``(B,)``.
+        """
+        data = self.data
+        positions = torch.arange(len(data.test), device=data.device).split(_BATCH)
+        batches = zip(data.batches(data.test, _BATCH), positions, strict=True)
+        logits = predict(self.model, (transform(b, p) if transform else b for b, p in batches))
+        return (logits.argmax(dim=1) == data.labels[data.test]).double().mean().item()
+
+
+def load_trained_run(folder: Path, data_path: Path, device: torch.device) -> TrainedRun:
+    """Load a run's folder.
+
+    Raises
+    ------
+    PhasebenchError
+        A file of the run or the data set is missing or corrupt.
+    """
+    record_path = folder / "run.json"
+    try:
+        record = json.loads(record_path.read_text(encoding="utf-8"))
+        spec, normaliser = RunSpec.model_validate(record["spec"]), float(record["normaliser"])
+    except (OSError, ValueError, KeyError) as error:
+        raise PhasebenchError(f"{record_path}: cannot be read ({error}); train the run again") from error
+    data = load_device_data(spec, data_path, device, largest=normaliser)
+    model = build_model(
+        spec.model,
+        n_classes=len(data.classes),
+        in_channels=data.encoding.n_channels,
+        planes=data.encoding.nonzero_planes,
+        **spec.model_options,
+    )
+    return TrainedRun(spec, load_weights(model, folder / "weights.safetensors").to(device), data)

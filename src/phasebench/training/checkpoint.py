@@ -1,0 +1,69 @@
+"""The state of an unfinished run, on disk."""
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from phasebench.errors import PhasebenchError
+from phasebench.files import atomic_path
+
+
+@dataclass
+class TrainingState:
+    """All that a run needs to go on as if it had never stopped.
+
+    Random numbers are not part of it: each step derives its own from the seed and its position.
+    """
+
+    step: int = 0
+    """Steps done."""
+    model: dict[str, Tensor] = field(default_factory=dict)
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    best_model: dict[str, Tensor] = field(default_factory=dict)
+    best_step: int = 0
+    best_accuracy: float = -1.0
+    """Of the validation subset, from 0 to 1; -1 before the first validation."""
+    history: list[dict[str, float]] = field(default_factory=list)
+    loss_sum: float = 0.0
+    """Sum of the batch losses since the last validation."""
+    interval_seconds: float = 0.0
+    """Time spent in steps since the last validation."""
+    train_seconds: float = 0.0
+    """Time spent in steps up to the last validation, validations left out."""
+    train_images: int = 0
+    """Images seen in that time."""
+    wall_seconds: float = 0.0
+    resumed: int = 0
+    """How often the run was taken up again."""
+
+
+def save_checkpoint(path: Path, digest: str, state: TrainingState) -> None:
+    """Write ``state`` atomically, marked with the run identity's digest."""
+    content = {item.name: getattr(state, item.name) for item in fields(state)}
+    with atomic_path(path) as temporary:
+        torch.save({"digest": digest, "state": content}, temporary)
+
+
+def load_checkpoint(path: Path, digest: str) -> TrainingState | None:
+    """Read a state back, or return None where there is none.
+
+    Raises
+    ------
+    PhasebenchError
+        The file is corrupt or belongs to another run.
+    """
+    if not path.is_file():
+        return None
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        recorded, state = content["digest"], TrainingState(**content["state"])
+    except Exception as error:  # torch.load documents no exception types for damaged files
+        raise PhasebenchError(f"{path}: the checkpoint cannot be read; delete it to start the run afresh") from error
+    if recorded != digest:
+        raise PhasebenchError(
+            f"{path}: the checkpoint belongs to another version of the run; delete it to start the run afresh"
+        )
+    return state

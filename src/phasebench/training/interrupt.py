@@ -1,0 +1,35 @@
+"""Being told to stop: by a scheduler's time limit, a preemption or Ctrl-C."""
+
+import signal
+from types import FrameType
+from typing import Self
+
+_SIGNALS = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
+
+
+class StopRequest:
+    """Remembers that SIGTERM, SIGUSR2 or SIGINT came while the ``with`` block ran, instead of dying of it.
+
+    A second SIGINT does what SIGINT always does.
+    """
+
+    def __init__(self) -> None:
+        self.signal: str | None = None
+        self._previous: dict[signal.Signals, signal._HANDLER] = {}
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+    def __enter__(self) -> Self:
+        for number in _SIGNALS:
+            self._previous[number] = signal.signal(number, self._remember)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self:
+            raise KeyboardInterrupt
+        self.signal = signal.Signals(number).name

@@ -1,0 +1,204 @@
+"""The training loop. It reads from top to bottom; everything random follows from the seed and the step's number."""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from phasebench.data.batches import DeviceData
+from phasebench.errors import DivergedError, InterruptedRunError
+from phasebench.models.inference import predict
+from phasebench.progress import track
+from phasebench.seeding import Stream, generator
+from phasebench.spec import Recipe
+from phasebench.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from phasebench.training.interrupt import StopRequest
+from phasebench.training.optimizers import build_optimizer, learning_rate, set_learning_rate
+
+EVALUATION_BATCH = 512
+# On a GPU, looking at the loss waits for the device; the sum of losses tells of a NaN as well, only later.
+_STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 100}
+
+
+def fit(
+    model: nn.Module,
+    data: DeviceData,
+    recipe: Recipe,
+    seed: int,
+    *,
+    forward: Callable[[Tensor], Tensor] | None = None,
+    checkpoint: Path,
+    digest: str,
+    checkpoint_seconds: float = 60.0,
+) -> TrainingState:
+    """Train ``model`` in place, from the checkpoint if there is one, and leave it with its best-validation weights.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Maps planes ``(B, 2, C, H, W)`` to logits ``(B, K)``; on the data's device.
+    data : DeviceData
+        Training and validation subset.
+    recipe : Recipe
+        Optimiser, length, schedule, augmentation.
+    seed : int
+        Decides the order of the samples and the augmentation.
+    forward : callable, optional
+        A compiled form of ``model``, used for the training steps.
+    checkpoint : Path
+        Where the unfinished run is kept.
+    digest : str
+        Digest of the run's identity; a checkpoint of another one is refused.
+    checkpoint_seconds : float
+        Time between two checkpoints.
+
+    Returns
+    -------
+    TrainingState
+        The finished state.
+
+    Raises
+    ------
+    DivergedError
+        The loss is not finite; the last checkpoint stays.
+    InterruptedRunError
+        A signal asked the run to stop; the checkpoint was written.
+    """
+    forward = forward or model
+    optimizer = build_optimizer(model, recipe)
+    state = _resume(model, optimizer, checkpoint, digest)
+    batches_per_epoch = math.ceil(len(data.train) / recipe.batch_size)
+    n_steps = recipe.steps if recipe.steps is not None else recipe.epochs * batches_per_epoch  # type: ignore[operator]
+    look_every = _STEPS_BETWEEN_LOOKS[data.device.type]
+    loss_sum = torch.tensor(state.loss_sum, dtype=torch.float64, device=data.device)
+    order = _epoch_order(data, seed, state.step // batches_per_epoch)
+
+    model.train()
+    started = saved = interval_started = time.perf_counter()
+    wall_before, interval_before = state.wall_seconds, state.interval_seconds
+
+    def save() -> None:
+        nonlocal saved
+        state.loss_sum = float(loss_sum)
+        state.interval_seconds = interval_before + time.perf_counter() - interval_started
+        state.wall_seconds = wall_before + time.perf_counter() - started
+        _capture(state, model, optimizer)
+        save_checkpoint(checkpoint, digest, state)
+        saved = time.perf_counter()
+
+    with StopRequest() as stop:
+        for step in track(range(state.step, n_steps), "training", n_steps - state.step):
+            epoch, position = divmod(step, batches_per_epoch)
+            if position == 0:
+                order = _epoch_order(data, seed, epoch)
+            indices = order[position * recipe.batch_size : (position + 1) * recipe.batch_size]
+            rate = learning_rate(recipe, step / batches_per_epoch)
+            set_learning_rate(optimizer, rate)
+
+            augmentation = generator(seed, Stream.AUGMENTATION, step) if recipe.augmentation != "none" else None
+            planes = data.batch(indices, augmentation)
+            with _autocast(recipe, data.device):
+                loss = functional.cross_entropy(forward(planes).float(), data.labels[indices])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            if recipe.clip_norm is not None:
+                nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
+            optimizer.step()
+            loss_sum += loss.detach()
+            state.step = step + 1
+
+            validates = state.step % recipe.validate_every == 0 or state.step == n_steps
+            if (validates or state.step % look_every == 0) and not math.isfinite(loss_sum):
+                raise DivergedError(
+                    f"step {state.step}: the training loss is not finite; lower recipe.learning_rate. "
+                    f"The last checkpoint is {checkpoint}"
+                )
+            if validates:
+                seconds = interval_before + time.perf_counter() - interval_started
+                _validate(model, data, recipe, state, float(loss_sum), rate, seconds, batches_per_epoch)
+                loss_sum.zero_()
+                interval_before, interval_started = 0.0, time.perf_counter()
+            if stop:
+                save()
+                raise InterruptedRunError(f"stopped by {stop.signal} after step {state.step} of {n_steps}")
+            if time.perf_counter() - saved >= checkpoint_seconds and math.isfinite(loss_sum):
+                save()
+
+    state.wall_seconds = wall_before + time.perf_counter() - started
+    model.load_state_dict(state.best_model)
+    return state
+
+
+def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoint: Path, digest: str) -> TrainingState:
+    state = load_checkpoint(checkpoint, digest)
+    if state is None:
+        return TrainingState()
+    model.load_state_dict(state.model)
+    optimizer.load_state_dict(state.optimizer)
+    state.resumed += 1
+    print(f"taking up the run at step {state.step}", flush=True)
+    return state
+
+
+def _capture(state: TrainingState, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    state.model = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+    state.optimizer = optimizer.state_dict()
+
+
+def _epoch_order(data: DeviceData, seed: int, epoch: int) -> Tensor:
+    """The training indices in this epoch's random order; the last batch may be smaller."""
+    shuffled = torch.randperm(len(data.train), generator=generator(seed, Stream.ORDER, epoch))
+    return data.train[shuffled.to(data.device)]
+
+
+def _autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[object]:
+    return torch.autocast(device.type, torch.bfloat16) if recipe.precision == "bfloat16" else nullcontext()
+
+
+def _validate(
+    model: nn.Module,
+    data: DeviceData,
+    recipe: Recipe,
+    state: TrainingState,
+    loss_sum: float,
+    rate: float,
+    seconds: float,
+    batches_per_epoch: int,
+) -> None:
+    """Append a row to the history and keep the weights if they are strictly the best so far."""
+    since = int(state.history[-1]["step"]) if state.history else 0
+    logits = predict(model, data.batches(data.validation, EVALUATION_BATCH))
+    labels = data.labels[data.validation]
+    accuracy = (logits.argmax(dim=1) == labels).double().mean().item()
+    n_images = _images_between(len(data.train), recipe.batch_size, batches_per_epoch, since, state.step)
+    state.train_seconds += seconds
+    state.train_images += n_images
+    state.history.append(
+        {
+            "step": state.step,
+            "epoch": state.step / batches_per_epoch,
+            "train_loss": loss_sum / (state.step - since),
+            "validation_loss": functional.cross_entropy(logits.double(), labels).item(),
+            "validation_accuracy": accuracy,
+            "learning_rate": rate,
+            "images_per_second": n_images / seconds,
+        }
+    )
+    if accuracy > state.best_accuracy:
+        state.best_accuracy, state.best_step = accuracy, state.step
+        state.best_model = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+
+
+def _images_between(n_train: int, batch_size: int, batches_per_epoch: int, first: int, last: int) -> int:
+    """Images seen in steps ``first + 1`` to ``last``; an epoch's last batch may be smaller."""
+
+    def seen(step: int) -> int:
+        epochs, batches = divmod(step, batches_per_epoch)
+        return epochs * n_train + min(batches * batch_size, n_train)
+
+    return seen(last) - seen(first)

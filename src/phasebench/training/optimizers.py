@@ -1,0 +1,40 @@
+"""Optimisers and learning-rate schedules of the recipes."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from phasebench.spec import Recipe
+
+
+def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser over all parameters; weight decay applies to every one of them."""
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(
+            model.parameters(),
+            lr=recipe.learning_rate,
+            betas=recipe.betas,
+            weight_decay=recipe.weight_decay,
+            fused=True,
+        )
+    return torch.optim.SGD(
+        model.parameters(),
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=recipe.weight_decay,
+    )
+
+
+def learning_rate(recipe: Recipe, epoch: float) -> float:
+    """The learning rate at a (fractional) epoch: constant, or linear between the schedule's knots."""
+    if recipe.schedule is None:
+        return recipe.learning_rate
+    epochs, rates = zip(*recipe.schedule, strict=True)
+    return float(np.interp(epoch, epochs, rates))
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every parameter group this learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
