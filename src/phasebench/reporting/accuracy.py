@@ -1,0 +1,193 @@
+"""Test accuracy beside the published one, in the layout of the study's table."""
+
+import math
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+
+from phasebench.reporting.arrangement import TEST_ACCURACY, Experiment, Setting
+from phasebench.reporting.inputs import ReportTables
+from phasebench.reporting.labels import display_name
+from phasebench.reporting.statistics import Summary, summarise
+
+_Record = dict[Any, Any]
+
+_PARAMETERS = "parameters"
+
+# Printed to the hundredth of a per cent; what looks equal there shares the bold type.
+_PRINTED_DECIMALS = 4
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A model on a setting. Accuracies are fractions.
+
+    Attributes
+    ----------
+    setting
+        The column.
+    summary
+        Over seeds; ``n`` is 0 where nothing was run.
+    published, where
+        The study's number and its place, or NaN and ''.
+    best, published_best
+        Highest of ours, and of the published ones, in the column; never so where there is but one.
+    runs
+        Ids of the runs summarised.
+    """
+
+    setting: Setting
+    summary: Summary
+    published: float
+    where: str
+    runs: tuple[str, ...]
+    best: bool = False
+    published_best: bool = False
+
+    @property
+    def difference(self) -> float:
+        """Ours less the published one; NaN if either is missing or the data were not the study's."""
+        return math.nan if self.setting.is_substitute else self.summary.mean - self.published
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model with its cells, one per setting; ``parameters`` lists every count that its runs had."""
+
+    model: str
+    label: str
+    parameters: tuple[int, ...]
+    published_parameters: float
+    cells: tuple[Cell, ...]
+
+    @property
+    def was_run(self) -> bool:
+        """At least one cell has a run."""
+        return any(cell.summary.n for cell in self.cells)
+
+
+@dataclass(frozen=True)
+class AccuracyTable:
+    """All models and settings of one experiment."""
+
+    experiment: Experiment
+    rows: tuple[Row, ...]
+
+    @property
+    def groups(self) -> list[tuple[str, list[Setting]]]:
+        """Neighbouring settings of one data set of the study, under its display name."""
+        columns = groupby(self.experiment.settings, key=lambda setting: setting.study_dataset)
+        return [(display_name(dataset), list(settings)) for dataset, settings in columns]
+
+    @property
+    def cells(self) -> list[tuple[Row, Cell]]:
+        """Row by row."""
+        return [(row, cell) for row in self.rows for cell in row.cells]
+
+
+def accuracy_table(tables: ReportTables, experiment: Experiment) -> AccuracyTable:
+    """Summarise test accuracy over seeds for every model and setting of an experiment."""
+    measured = _measured(tables, experiment)
+    published = _published(tables, experiment)
+    columns = [
+        _mark_best(
+            [
+                _cell(setting, measured.get((model, setting), []), published.get((model, *setting.key)))
+                for model in experiment.models
+            ]
+        )
+        for setting in experiment.settings
+    ]
+    rows = zip(*columns, strict=True)
+    return AccuracyTable(
+        experiment,
+        tuple(_row(tables, experiment, model, cells) for model, cells in zip(experiment.models, rows, strict=True)),
+    )
+
+
+def tidy(table: AccuracyTable) -> pd.DataFrame:
+    """One line per cell; accuracies and their differences are fractions."""
+    return pd.DataFrame(
+        {
+            "suite": table.experiment.suite,
+            "experiment": table.experiment.name,
+            "dataset": cell.setting.dataset,
+            "stands_in_for": cell.setting.stands_in_for,
+            "encoding": cell.setting.encoding,
+            "train_fraction": cell.setting.train_fraction,
+            "variant": cell.setting.variant,
+            "model": row.model,
+            "n": cell.summary.n,
+            "mean": cell.summary.mean,
+            "std": cell.summary.std,
+            "interval_low": cell.summary.low,
+            "interval_high": cell.summary.high,
+            "published": cell.published,
+            "difference": cell.difference,
+            "published_where": cell.where,
+            "runs": " ".join(cell.runs),
+        }
+        for row, cell in table.cells
+    )
+
+
+def _measured(tables: ReportTables, experiment: Experiment) -> dict[tuple[str, Setting], list[_Record]]:
+    found: dict[tuple[str, Setting], list[_Record]] = {}
+    metrics = tables.metrics[tables.metrics["metric"] == TEST_ACCURACY].sort_values(["seed", "run"])
+    for record in metrics.to_dict("records"):
+        setting = experiment.setting_of.get(record["run"])
+        if setting is not None:
+            found.setdefault((record["model"], setting), []).append(record)
+    return found
+
+
+def _published(tables: ReportTables, experiment: Experiment) -> dict[tuple[str, str, str, float], tuple[float, str]]:
+    frame = tables.published
+    chosen = frame[
+        (frame["suite"] == experiment.suite)
+        & (frame["experiment"] == experiment.name)
+        & (frame["metric"] == TEST_ACCURACY)
+    ]
+    keys = zip(chosen["model"], chosen["dataset"], chosen["encoding"], chosen["train_fraction"], strict=True)
+    return dict(zip(keys, zip(chosen["value"], chosen["where"], strict=True), strict=True))
+
+
+def _cell(setting: Setting, records: list[_Record], printed: tuple[float, str] | None) -> Cell:
+    # A variant is the study's own only where the aggregated table says so.
+    beside = [(record["published"], record["published_where"]) for record in records]
+    known = [pair for pair in beside if not math.isnan(pair[0])]
+    fallback = (math.nan, "") if setting.variant or printed is None else printed
+    value, where = known[0] if known else fallback
+    summary = summarise([record["value"] for record in records])
+    return Cell(setting, summary, value, where, tuple(record["run"] for record in records))
+
+
+def _mark_best(column: list[Cell]) -> list[Cell]:
+    best = _highest([cell.summary.mean for cell in column])
+    published_best = _highest([cell.published for cell in column])
+    return [
+        replace(
+            cell,
+            best=round(cell.summary.mean, _PRINTED_DECIMALS) == best,
+            published_best=round(cell.published, _PRINTED_DECIMALS) == published_best,
+        )
+        for cell in column
+    ]
+
+
+def _highest(values: list[float]) -> float | None:
+    finite = [round(value, _PRINTED_DECIMALS) for value in values if not math.isnan(value)]
+    return max(finite) if len(finite) > 1 else None
+
+
+def _row(tables: ReportTables, experiment: Experiment, model: str, cells: tuple[Cell, ...]) -> Row:
+    runs = tables.runs[tables.runs["run"].isin(experiment.setting_of) & (tables.runs["model"] == model)]
+    known = tables.models[tables.models["model"] == model]
+    label = known["label"].iloc[0] if len(known) else display_name(model)
+    chosen = (tables.published["model"] == model) & (tables.published["metric"] == _PARAMETERS)
+    printed = tables.published[chosen & tables.published["experiment"].isin(["", experiment.name])]
+    published = [*printed["value"], *known["published_parameters"].dropna(), *runs["published_parameters"].dropna()]
+    counts = tuple(sorted({int(count) for count in runs["parameters"].dropna()}))
+    return Row(model, label, counts, published[0] if published else math.nan, cells)

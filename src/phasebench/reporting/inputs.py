@@ -1,0 +1,127 @@
+"""Reading and checking the aggregated tables that a report is made of."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from phasebench.errors import PhasebenchError
+from phasebench.files import sha256_of_file
+
+_KEYS = ("suite", "experiment", "dataset", "encoding", "variant", "model", "seed")
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "benchmark": ("scale", "label", "description", "suites", "config_digest"),
+    "models": ("model", "label", "study", "published_parameters"),
+    "published": ("suite", "experiment", "dataset", "encoding", "train_fraction", "model", "metric", "value", "where"),
+    "runs": (
+        *("run", *_KEYS, "stands_in_for", "train_fraction", "parameters", "published_parameters", "steps"),
+        *("batch_size", "n_train", "n_validation", "n_test", "device", "images_per_second", "wall_seconds"),
+        *("train_seconds", "peak_memory_bytes", "best_step", "best_validation_accuracy", "test_accuracy", "resumed"),
+        *("git_commit", "torch", "python", "digest", "finished_at"),
+    ),
+    "metrics": (
+        *("run", *_KEYS, "stands_in_for", "train_fraction", "metric", "condition", "value"),
+        *("published", "published_where"),
+    ),
+    "history": (
+        *("run", *_KEYS, "step", "epoch", "train_loss", "validation_loss", "validation_accuracy"),
+        *("learning_rate", "images_per_second"),
+    ),
+}
+"""Table -> the columns it must have."""
+
+_TEXT = frozenset(
+    (
+        *("config_digest", "dataset", "description", "device", "digest", "encoding", "experiment", "finished_at"),
+        *("git_commit", "label", "metric", "model", "published_where", "python", "run", "scale", "stands_in_for"),
+        *("study", "suite", "suites", "torch", "variant", "where"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class ReportTables:
+    """The aggregated tables; text columns hold str ('' for none), all others float64 (NaN for none).
+
+    Attributes
+    ----------
+    benchmark
+        One row: what was run.
+    models, published, runs, metrics, history
+        One row per model, published number, run, measured value and validation.
+    digests
+        File name -> (rows, SHA-256).
+    """
+
+    benchmark: pd.DataFrame
+    models: pd.DataFrame
+    published: pd.DataFrame
+    runs: pd.DataFrame
+    metrics: pd.DataFrame
+    history: pd.DataFrame
+    digests: dict[str, tuple[int, str]]
+
+
+def read_tables(folder: Path) -> ReportTables:
+    """Read all tables in ``folder``.
+
+    Raises
+    ------
+    PhasebenchError
+        A file is missing or cut, lacks a column, holds text in a column of numbers, or names a run that
+        ``runs.parquet`` does not have.
+    """
+    frames = {name: _read(folder / f"{name}.parquet", columns) for name, columns in COLUMNS.items()}
+    if len(frames["benchmark"]) != 1:
+        raise PhasebenchError(
+            f"{folder / 'benchmark.parquet'}: scale: {len(frames['benchmark'])} rows where one is expected; "
+            "aggregate the results again"
+        )
+    _check_runs(folder, frames)
+    digests = {
+        f"{name}.parquet": (len(frame), sha256_of_file(folder / f"{name}.parquet")) for name, frame in frames.items()
+    }
+    return ReportTables(**frames, digests=digests)
+
+
+def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    if not path.is_file():
+        raise PhasebenchError(f"{path}: missing; write it with 'phasebench aggregate'")
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        reason = (str(error).splitlines() or ["unreadable"])[0]
+        raise PhasebenchError(f"{path}: not a readable Parquet file ({reason}); aggregate the results again") from error
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise PhasebenchError(f"{path}: {', '.join(missing)}: missing column; aggregate the results again")
+    return pd.DataFrame({column: _typed(path, frame[column]) for column in columns})
+
+
+def _typed(path: Path, values: "pd.Series[Any]") -> "pd.Series[Any]":
+    if values.name in _TEXT:
+        texts = ["" if missing else str(value) for value, missing in zip(values, values.isna(), strict=True)]
+        return pd.Series(texts, dtype=object)
+    try:
+        numbers = pd.to_numeric(values, errors="raise").to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise PhasebenchError(f"{path}: {values.name}: not a column of numbers; aggregate the results again") from error
+    # Fractions are compared, and 0.1 has more than one neighbour.
+    return pd.Series(numbers.round(9) if values.name == "train_fraction" else numbers)
+
+
+def _check_runs(folder: Path, frames: dict[str, pd.DataFrame]) -> None:
+    runs = frames["runs"]["run"]
+    if runs.duplicated().any():
+        name = runs[runs.duplicated()].iloc[0]
+        raise PhasebenchError(f"{folder / 'runs.parquet'}: run: '{name}' stands there twice; aggregate again")
+    for table in ("metrics", "history"):
+        strangers = set(frames[table]["run"]) - set(runs)
+        if strangers:
+            raise PhasebenchError(
+                f"{folder / table}.parquet: run: '{min(strangers)}' is not in runs.parquet; aggregate again"
+            )

@@ -1,0 +1,102 @@
+"""Names and numbers as a reader sees them."""
+
+import math
+import re
+
+MINUS = "\N{MINUS SIGN}"
+NONE = "\N{EN DASH}"
+
+_WORDS = {
+    "cds": "CDS",
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "cifarnet": "CIFARnet",
+    "cnn": "CNN",
+    "dcn": "DCN",
+    "fashion": "Fashion",
+    "kmnist": "KMNIST",
+    "lab": "LAB",
+    "mnist": "MNIST",
+    "mstar": "MSTAR",
+    "rgb": "RGB",
+    "surreal": "SurReal",
+    "svhn": "SVHN",
+}
+_NAMES = {"co_domain_symmetry": "Co-domain symmetry", "fashion_mnist": "Fashion-MNIST"}
+
+
+def display_name(name: str) -> str:
+    """An identifier as prose: ``cifar10`` is CIFAR-10, ``colour_shapes`` is Colour shapes."""
+    if name in _NAMES:
+        return _NAMES[name]
+    text = " ".join(_WORDS.get(word, word) for word in name.split("_"))
+    return text[:1].upper() + text[1:]
+
+
+def per_cent(fraction: float, decimals: int = 2) -> str:
+    """A fraction in per cent without the sign: 0.6717 is '67.17'; a dash for NaN."""
+    return NONE if math.isnan(fraction) else _number(100 * fraction, decimals)
+
+
+def points(difference: float) -> str:
+    """A difference of fractions in percentage points, with its sign: 0.0025 is '+0.25'."""
+    text = per_cent(difference)
+    return text if text.startswith((NONE, MINUS)) or not float(text) else f"+{text}"
+
+
+def sortable(value: float) -> str:
+    """A number for the page's scripts; '' for NaN."""
+    return "" if math.isnan(value) else f"{value:.7g}"
+
+
+def share(fraction: float) -> str:
+    """A fraction of a training set: 0.05 is '5 %'."""
+    return f"{100 * fraction:.6g}\N{NO-BREAK SPACE}%"
+
+
+def integer(value: float) -> str:
+    """A count with thousands separated; a dash for NaN."""
+    return NONE if math.isnan(value) else f"{value:,.0f}"
+
+
+def rate(value: float) -> str:
+    """A positive quantity to three significant digits."""
+    if math.isnan(value):
+        return NONE
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units."""
+    if math.isnan(seconds):
+        return NONE
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h {minutes} min"
+
+
+def short_commit(commit: str) -> str:
+    """The first ten digits of a commit and whatever is said after a '-' or '+'; 'unknown' for none."""
+    match = re.fullmatch(r"([0-9a-f]{10})[0-9a-f]*(.*)", commit)
+    return match[1] + match[2] if match else commit or "unknown"
+
+
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """'1 run', '3 runs'."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def listed(words: list[str]) -> str:
+    """'a', 'a and b', 'a, b and c'."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def _number(value: float, decimals: int) -> str:
+    text = f"{value:.{decimals}f}"
+    # Minus zero says that there was a loss where there was none.
+    text = text.removeprefix("-") if not float(text) else text
+    return text.replace("-", MINUS)

@@ -1,0 +1,98 @@
+"""What a rotation of the input's phase costs each model."""
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+
+from phasebench.reporting.arrangement import ROTATION_ACCURACY, Experiment, Setting
+from phasebench.reporting.inputs import ReportTables
+from phasebench.reporting.statistics import Summary, summarise
+
+FULL_ROTATION = 180.0
+"""Degrees: phases uniform over the whole circle."""
+
+
+@dataclass(frozen=True)
+class RotationRow:
+    """A model on a setting; accuracies are fractions, summarised over seeds.
+
+    Attributes
+    ----------
+    upright, rotated
+        Accuracy without rotation and with phases uniform in ±180 degrees.
+    loss
+        ``upright - rotated``, taken run by run, so that the spread between seeds cancels.
+    runs
+        Ids of the runs summarised.
+    """
+
+    setting: Setting
+    model: str
+    upright: Summary
+    rotated: Summary
+    loss: Summary
+    runs: tuple[str, ...]
+
+
+def rotation_measurements(tables: ReportTables, experiment: Experiment) -> pd.DataFrame:
+    """The rotation accuracies of an experiment.
+
+    Returns
+    -------
+    DataFrame
+        run, model, seed, column (position in the experiment's settings), condition (half-width of the range of phases,
+        degrees), value.
+    """
+    metrics = tables.metrics
+    chosen = metrics[(metrics["metric"] == ROTATION_ACCURACY) & metrics["run"].isin(experiment.setting_of)]
+    return chosen.assign(column=experiment.column_of(chosen["run"]))[
+        ["run", "model", "seed", "column", "condition", "value"]
+    ].sort_values(["run", "condition"], ignore_index=True)
+
+
+def rotation_rows(measurements: pd.DataFrame, experiment: Experiment) -> list[RotationRow]:
+    """Accuracy at 0 and at 180 degrees and what lies between, in the order of the experiment's table."""
+    groups = dict(list(measurements.groupby(["column", "model"])))
+    return [
+        _row(setting, model, groups[column, model])
+        for column, setting in enumerate(experiment.settings)
+        for model in experiment.models
+        if (column, model) in groups
+    ]
+
+
+def tidy(rows: list[RotationRow], experiment: Experiment) -> pd.DataFrame:
+    """One line per row; accuracies and losses are fractions."""
+    return pd.DataFrame(
+        {
+            "suite": experiment.suite,
+            "experiment": experiment.name,
+            "dataset": row.setting.dataset,
+            "stands_in_for": row.setting.stands_in_for,
+            "encoding": row.setting.encoding,
+            "train_fraction": row.setting.train_fraction,
+            "variant": row.setting.variant,
+            "model": row.model,
+            "n": max(row.upright.n, row.rotated.n),
+            "accuracy_0": row.upright.mean,
+            "accuracy_0_std": row.upright.std,
+            "accuracy_180": row.rotated.mean,
+            "accuracy_180_std": row.rotated.std,
+            "loss": row.loss.mean,
+            "loss_std": row.loss.std,
+            "loss_interval_low": row.loss.low,
+            "loss_interval_high": row.loss.high,
+            "runs": " ".join(row.runs),
+        }
+        for row in rows
+    )
+
+
+def _row(setting: Setting, model: str, chosen: pd.DataFrame) -> RotationRow:
+    by_run = chosen.pivot_table(index="run", columns="condition", values="value")
+    nothing = pd.Series(math.nan, index=by_run.index)
+    upright, rotated = (by_run.get(condition, nothing) for condition in (0.0, FULL_ROTATION))
+    return RotationRow(
+        setting, model, summarise(upright), summarise(rotated), summarise(upright - rotated), tuple(by_run.index)
+    )
