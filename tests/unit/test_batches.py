@@ -1,6 +1,5 @@
 """Batches on the device: gathering, augmentation, normalisation."""
 
-from pathlib import Path
 
 import numpy as np
 import pytest

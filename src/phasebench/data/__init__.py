@@ -1,0 +1,1 @@
+"""Data: sources, encodings, splits, the prepared store and batches on the device."""

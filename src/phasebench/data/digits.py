@@ -1,0 +1,51 @@
+"""scikit-learn's handwritten digits: 1,797 real images that come with the library and need no download.
+
+They are the test part of the UCI set "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak, 1998).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import zoom
+from sklearn.datasets import load_digits
+
+from phasebench.data.options import NoOptions, parse_options
+from phasebench.data.store import LoadedDataset
+from phasebench.spec import Scalar
+
+_TRAIN_SHARE = 0.8
+_MAGNIFICATION = 4
+_LARGEST_VALUE = 16.0
+
+
+def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> LoadedDataset:
+    """Load the digits, magnified bilinearly from 8 x 8 to 32 x 32 and scaled to 0 .. 255.
+
+    The first 80 % in the library's order train, the rest test: writers follow one another in that order, so most of
+    the test images are by hands that were not trained on.
+
+    Parameters
+    ----------
+    options
+        None.
+    data_root, download
+        Of no effect.
+
+    Returns
+    -------
+    LoadedDataset
+        uint8 samples (1797, 32, 32, 1); 1,437 train and 360 test.
+    """
+    parse_options("digits", NoOptions, options)
+    digits = load_digits()
+    magnified = zoom(digits.images, (1, _MAGNIFICATION, _MAGNIFICATION), order=1, mode="nearest", grid_mode=True)
+    samples = np.rint(magnified * (255.0 / _LARGEST_VALUE)).astype(np.uint8)
+    n_train = int(len(samples) * _TRAIN_SHARE)
+    return LoadedDataset(
+        samples=samples[..., np.newaxis],
+        labels=digits.target.astype(np.int64),
+        splits={"train": np.arange(n_train), "test": np.arange(n_train, len(samples))},
+        classes=tuple(str(name) for name in digits.target_names),
+        source={"source": "scikit-learn", "name": "digits"},
+    )

@@ -1,0 +1,30 @@
+"""Which encodings there are, without importing any of them."""
+
+import importlib
+from typing import TYPE_CHECKING, cast
+
+from phasebench.errors import PhasebenchError
+
+if TYPE_CHECKING:
+    from phasebench.data.encodings import Encoding
+
+ENCODINGS: dict[str, str] = {
+    "rgb": "phasebench.data.encodings:Rgb",
+    "lab": "phasebench.data.encodings:Lab",
+    "sliding": "phasebench.data.encodings:Sliding",
+    "complex": "phasebench.data.encodings:Complex",
+}
+
+
+def load_encoding(name: str) -> "Encoding":
+    """The encoding of that name, ready to be called.
+
+    Raises
+    ------
+    PhasebenchError
+        There is no such encoding.
+    """
+    if name not in ENCODINGS:
+        raise PhasebenchError(f"encoding: {name!r} is not known; choose one of {', '.join(sorted(ENCODINGS))}")
+    module, _, attribute = ENCODINGS[name].partition(":")
+    return cast("Encoding", getattr(importlib.import_module(module), attribute)())

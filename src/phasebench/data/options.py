@@ -1,0 +1,34 @@
+"""The options of a data source, as its pydantic model types them."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from phasebench.errors import PhasebenchError
+from phasebench.spec import Frozen, Scalar
+
+Options = TypeVar("Options", bound=Frozen)
+
+
+class NoOptions(Frozen):
+    """For a source that has no options."""
+
+
+def parse_options(source: str, model: type[Options], options: Mapping[str, Scalar]) -> Options:
+    """Check a source's options.
+
+    Raises
+    ------
+    PhasebenchError
+        An option is unknown, missing, of another type or out of range.
+    """
+    try:
+        return model.model_validate(dict(options), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        known = ", ".join(model.model_fields) or "none"
+        raise PhasebenchError(
+            f"data source {source}: options.{key}: {first['msg'].lower()}; the options are: {known}"
+        ) from error

@@ -1,0 +1,55 @@
+"""Which data sources there are, without importing any of them."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from phasebench.errors import PhasebenchError
+from phasebench.spec import Scalar
+
+if TYPE_CHECKING:
+    from phasebench.data.store import LoadedDataset
+
+SOURCES: dict[str, str] = {
+    "mstar": "phasebench.data.mstar:load",
+    "simulated_mstar": "phasebench.data.simulated_mstar:load",
+    "cifar10": "phasebench.data.vision:load_cifar10",
+    "cifar100": "phasebench.data.vision:load_cifar100",
+    "svhn": "phasebench.data.vision:load_svhn",
+    "mnist": "phasebench.data.vision:load_mnist",
+    "kmnist": "phasebench.data.vision:load_kmnist",
+    "fashion_mnist": "phasebench.data.vision:load_fashion_mnist",
+    "hdf5": "phasebench.data.image_hdf5:load",
+    "digits": "phasebench.data.digits:load",
+    "colour_shapes": "phasebench.data.colour_shapes:load",
+}
+
+
+def load_source(name: str, options: Mapping[str, Scalar], data_root: Path, download: bool) -> "LoadedDataset":
+    """Load a data set from its source.
+
+    Parameters
+    ----------
+    name
+        A key of :data:`SOURCES`.
+    options
+        The source's own options.
+    data_root
+        Folder of the raw data sets.
+    download
+        Whether the source may fetch what is missing there.
+
+    Raises
+    ------
+    PhasebenchError
+        There is no such source, or it cannot load what was asked for.
+    """
+    if name not in SOURCES:
+        raise PhasebenchError(f"data source {name}: not known; choose one of {', '.join(sorted(SOURCES))}")
+    module, _, attribute = SOURCES[name].partition(":")
+    load = cast(
+        "Callable[[Mapping[str, Scalar], Path, bool], LoadedDataset]",
+        getattr(importlib.import_module(module), attribute),
+    )
+    return load(options, data_root, download)

@@ -1,0 +1,53 @@
+"""Training subsets: a seeded permutation of the training pool, cut to a fraction and divided."""
+
+import math
+
+import numpy as np
+
+from phasebench.errors import PhasebenchError
+
+
+def training_split(
+    pool: np.ndarray, seed: int, train_fraction: float, validation_fraction: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a training and a validation subset from the training pool; not stratified.
+
+    The pool is permuted with the seed, the first floor(n * train_fraction) samples are kept, and of these m the first
+    floor(m * (1 - validation_fraction)) train. One formula serves all data sets; on SVHN's 73,257 images it gives
+    65,931 and 7,326.
+
+    Parameters
+    ----------
+    pool : int64 (n,)
+        Indices of the samples that may be trained on.
+    seed : int
+        Seed of the permutation.
+    train_fraction : float
+        Share of the pool that is used at all, in (0, 1].
+    validation_fraction : float
+        Share of the used samples that validate, in (0, 1).
+
+    Returns
+    -------
+    tuple of int64 arrays
+        Training and validation indices, without overlap.
+
+    Raises
+    ------
+    PhasebenchError
+        One of the two subsets would be empty.
+    """
+    kept = np.random.RandomState(seed).permutation(pool)[: _floor(len(pool) * train_fraction)]
+    n_train = _floor(len(kept) * (1.0 - validation_fraction))
+    train, validation = kept[:n_train], kept[n_train:]
+    if not len(train) or not len(validation):
+        raise PhasebenchError(
+            f"train_fraction: {train_fraction} of {len(pool)} samples and validation_fraction {validation_fraction} "
+            f"leave {len(train)} to train and {len(validation)} to validate"
+        )
+    return train, validation
+
+
+def _floor(value: float) -> int:
+    """The integer part, where a product such as 10 * (1 - 0.9) may miss the integer it means by rounding."""
+    return math.floor(value + 1e-9 * max(1.0, value))

@@ -1,0 +1,48 @@
+"""scikit-learn's digits as a data source."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from sklearn.neighbors import KNeighborsClassifier
+from torch.nn.functional import interpolate
+
+from phasebench.data.source_registry import load_source
+from phasebench.data.store import LoadedDataset
+from phasebench.errors import PhasebenchError
+
+
+@pytest.fixture(scope="module")
+def digits() -> LoadedDataset:
+    return load_source("digits", {}, Path("unused"), download=False)
+
+
+def test_sizes_and_split(digits: LoadedDataset) -> None:
+    assert digits.samples.shape == (1797, 32, 32, 1)
+    assert digits.samples.dtype == np.uint8
+    assert (len(digits.splits["train"]), len(digits.splits["test"])) == (1437, 360)
+    assert sorted(np.concatenate(list(digits.splits.values()))) == list(range(1797))
+    assert digits.classes == tuple("0123456789")
+    assert np.bincount(digits.labels[digits.splits["test"]]).min() > 25
+
+
+def test_images_are_the_library_s_magnified(digits: LoadedDataset) -> None:
+    original = load_digits()
+    np.testing.assert_array_equal(digits.labels, original.target)
+    assert (digits.samples.min(), digits.samples.max()) == (0, 255)
+    expected = interpolate(torch.from_numpy(original.images[:, None]), size=(32, 32), mode="bilinear")[:, 0] * 255 / 16
+    np.testing.assert_allclose(digits.samples[..., 0], expected.numpy(), atol=0.501)
+
+
+def test_classes_can_be_told_apart(digits: LoadedDataset) -> None:
+    flat, labels = digits.samples.reshape(1797, -1).astype(np.float32), digits.labels
+    train, test = digits.splits["train"], digits.splits["test"]
+    classifier = KNeighborsClassifier(3).fit(flat[train], labels[train])
+    assert classifier.score(flat[test], labels[test]) > 0.9
+
+
+def test_options_are_refused() -> None:
+    with pytest.raises(PhasebenchError, match=r"data source digits: options\.size: .*the options are: none"):
+        load_source("digits", {"size": 32}, Path("unused"), download=False)
