@@ -48,6 +48,10 @@ class Recipe(Frozen):
             raise ValueError("give exactly one of 'steps' and 'epochs'")
         return self
 
+    def n_steps(self, batches_per_epoch: int) -> int:
+        """The recipe's length in steps."""
+        return self.steps if self.steps is not None else (self.epochs or 0) * batches_per_epoch
+
 
 class RunSpec(Frozen):
     """One training run, resolved."""

@@ -1,5 +1,6 @@
 """The state of an unfinished run, on disk."""
 
+import io
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,11 @@ class TrainingState:
 def save_checkpoint(path: Path, digest: str, state: TrainingState) -> None:
     """Write ``state`` atomically, marked with the run identity's digest."""
     content = {item.name: getattr(state, item.name) for item in fields(state)}
+    # torch.save would report a full disk without saying so; a plain write raises an OSError that names it.
+    buffer = io.BytesIO()
+    torch.save({"digest": digest, "state": content}, buffer)
     with atomic_path(path) as temporary:
-        torch.save({"digest": digest, "state": content}, temporary)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load_checkpoint(path: Path, digest: str) -> TrainingState | None:

@@ -73,24 +73,20 @@ def fit(
     optimizer = build_optimizer(model, recipe)
     state = _resume(model, optimizer, checkpoint, digest)
     batches_per_epoch = math.ceil(len(data.train) / recipe.batch_size)
-    n_steps = recipe.steps if recipe.steps is not None else recipe.epochs * batches_per_epoch  # type: ignore[operator]
+    n_steps = recipe.n_steps(batches_per_epoch)
     look_every = _STEPS_BETWEEN_LOOKS[data.device.type]
     loss_sum = torch.tensor(state.loss_sum, dtype=torch.float64, device=data.device)
     order = _epoch_order(data, seed, state.step // batches_per_epoch)
-
-    model.train()
-    started = saved = interval_started = time.perf_counter()
-    wall_before, interval_before = state.wall_seconds, state.interval_seconds
+    clock = _Clock(state)
 
     def save() -> None:
-        nonlocal saved
-        state.loss_sum = float(loss_sum)
-        state.interval_seconds = interval_before + time.perf_counter() - interval_started
-        state.wall_seconds = wall_before + time.perf_counter() - started
-        _capture(state, model, optimizer)
+        state.loss_sum, state.interval_seconds, state.wall_seconds = float(loss_sum), clock.interval, clock.wall
+        state.model = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+        state.optimizer = optimizer.state_dict()
         save_checkpoint(checkpoint, digest, state)
-        saved = time.perf_counter()
+        clock.saved()
 
+    model.train()
     with StopRequest() as stop:
         for step in track(range(state.step, n_steps), "training", n_steps - state.step):
             epoch, position = divmod(step, batches_per_epoch)
@@ -103,7 +99,8 @@ def fit(
             augmentation = generator(seed, Stream.AUGMENTATION, step) if recipe.augmentation != "none" else None
             planes = data.batch(indices, augmentation)
             with _autocast(recipe, data.device):
-                loss = functional.cross_entropy(forward(planes).float(), data.labels[indices])
+                logits = forward(planes)
+            loss = functional.cross_entropy(logits.float(), data.labels[indices])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             if recipe.clip_norm is not None:
@@ -113,25 +110,50 @@ def fit(
             state.step = step + 1
 
             validates = state.step % recipe.validate_every == 0 or state.step == n_steps
-            if (validates or state.step % look_every == 0) and not math.isfinite(loss_sum):
+            saves = clock.since_save >= checkpoint_seconds or bool(stop)
+            if (validates or saves or state.step % look_every == 0) and not math.isfinite(loss_sum):
                 raise DivergedError(
                     f"step {state.step}: the training loss is not finite; lower recipe.learning_rate. "
                     f"The last checkpoint is {checkpoint}"
                 )
             if validates:
-                seconds = interval_before + time.perf_counter() - interval_started
-                _validate(model, data, recipe, state, float(loss_sum), rate, seconds, batches_per_epoch)
+                _validate(model, data, state, float(loss_sum), rate, clock.interval, recipe.batch_size)
                 loss_sum.zero_()
-                interval_before, interval_started = 0.0, time.perf_counter()
+                clock.restart_interval()
+            if saves:
+                save()
             if stop:
-                save()
                 raise InterruptedRunError(f"stopped by {stop.signal} after step {state.step} of {n_steps}")
-            if time.perf_counter() - saved >= checkpoint_seconds and math.isfinite(loss_sum):
-                save()
 
-    state.wall_seconds = wall_before + time.perf_counter() - started
+    state.wall_seconds = clock.wall
     model.load_state_dict(state.best_model)
     return state
+
+
+class _Clock:
+    """Time since the run began and since its last validation, both across resumptions, and since the last save."""
+
+    def __init__(self, state: TrainingState) -> None:
+        now = time.perf_counter()
+        self._run, self._interval, self._save = now - state.wall_seconds, now - state.interval_seconds, now
+
+    @property
+    def wall(self) -> float:
+        return time.perf_counter() - self._run
+
+    @property
+    def interval(self) -> float:
+        return time.perf_counter() - self._interval
+
+    @property
+    def since_save(self) -> float:
+        return time.perf_counter() - self._save
+
+    def restart_interval(self) -> None:
+        self._interval = time.perf_counter()
+
+    def saved(self) -> None:
+        self._save = time.perf_counter()
 
 
 def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoint: Path, digest: str) -> TrainingState:
@@ -143,11 +165,6 @@ def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoint: Path
     state.resumed += 1
     print(f"taking up the run at step {state.step}", flush=True)
     return state
-
-
-def _capture(state: TrainingState, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    state.model = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
-    state.optimizer = optimizer.state_dict()
 
 
 def _epoch_order(data: DeviceData, seed: int, epoch: int) -> Tensor:
@@ -163,25 +180,25 @@ def _autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[ob
 def _validate(
     model: nn.Module,
     data: DeviceData,
-    recipe: Recipe,
     state: TrainingState,
     loss_sum: float,
     rate: float,
     seconds: float,
-    batches_per_epoch: int,
+    batch_size: int,
 ) -> None:
     """Append a row to the history and keep the weights if they are strictly the best so far."""
     since = int(state.history[-1]["step"]) if state.history else 0
     logits = predict(model, data.batches(data.validation, EVALUATION_BATCH))
     labels = data.labels[data.validation]
     accuracy = (logits.argmax(dim=1) == labels).double().mean().item()
-    n_images = _images_between(len(data.train), recipe.batch_size, batches_per_epoch, since, state.step)
+    n_train = len(data.train)
+    n_images = _images_seen(n_train, batch_size, state.step) - _images_seen(n_train, batch_size, since)
     state.train_seconds += seconds
     state.train_images += n_images
     state.history.append(
         {
             "step": state.step,
-            "epoch": state.step / batches_per_epoch,
+            "epoch": state.step / math.ceil(n_train / batch_size),
             "train_loss": loss_sum / (state.step - since),
             "validation_loss": functional.cross_entropy(logits.double(), labels).item(),
             "validation_accuracy": accuracy,
@@ -194,11 +211,7 @@ def _validate(
         state.best_model = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
 
 
-def _images_between(n_train: int, batch_size: int, batches_per_epoch: int, first: int, last: int) -> int:
-    """Images seen in steps ``first + 1`` to ``last``; an epoch's last batch may be smaller."""
-
-    def seen(step: int) -> int:
-        epochs, batches = divmod(step, batches_per_epoch)
-        return epochs * n_train + min(batches * batch_size, n_train)
-
-    return seen(last) - seen(first)
+def _images_seen(n_train: int, batch_size: int, steps: int) -> int:
+    """Images in the first steps; an epoch's last batch may be smaller."""
+    epochs, batches = divmod(steps, math.ceil(n_train / batch_size))
+    return epochs * n_train + batches * batch_size

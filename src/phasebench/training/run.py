@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from phasebench.data.batches import DeviceData, load_device_data
@@ -121,7 +121,7 @@ def _write_results(
     test_accuracy = (prediction == label).double().mean().item()
 
     with atomic_path(output / "weights.safetensors") as temporary:
-        save_file({name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}, temporary)
+        temporary.write_bytes(save({name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}))
     history = pd.DataFrame(state.history).astype({"step": "int64"})
     for name, table in (("history", history), ("predictions", predictions)):
         with atomic_path(output / f"{name}.parquet") as temporary:
