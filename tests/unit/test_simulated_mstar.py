@@ -55,6 +55,7 @@ def test_loads_equally_many_chips_of_every_class(loaded: LoadedDataset) -> None:
         "n_train_per_class": 24,
         "n_test_per_class": 12,
         "seed": 0,
+        "crop": 128,
     }
 
 
@@ -141,3 +142,10 @@ def test_the_shadow_lies_behind_the_target_and_is_dark() -> None:
     # Farther from the radar means further up; the side view is 2.8 m deep and its shadow 6.5 m.
     shadow, ground = chip[middle_row - 32 : middle_row - 14, beside], chip[: middle_row - 45]
     assert np.square(shadow).mean() < 0.2 * np.square(ground).mean()
+
+
+def test_a_smaller_crop_is_the_middle_of_the_larger_one() -> None:
+    middle = load(n_train_per_class=1, n_test_per_class=1, crop=96)
+    whole = load(n_train_per_class=1, n_test_per_class=1)
+    np.testing.assert_array_equal(middle.samples, whole.samples[:, 16:112, 16:112])
+    assert middle.source["crop"] == 96

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import PositiveInt
 
 from phasebench.data import phoenix
 from phasebench.data.options import parse_options
@@ -38,9 +39,10 @@ _N_THREADS = 16
 
 
 class Options(Frozen):
-    """Options of the source ``mstar``: the folder that the distribution was unpacked in."""
+    """Options of the source ``mstar``: the folder that the distribution was unpacked in, and the size cut out."""
 
-    folder: str | None = None
+    folder: str = "mstar"
+    crop: PositiveInt = CROP
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
     Parameters
     ----------
     options
-        ``folder``: where the distribution was unpacked, ``<data_root>/mstar`` if not given.
+        ``folder``: where the distribution was unpacked, below ``data_root`` unless absolute (``mstar``). ``crop``: the
+        side of the square that is cut out of the middle, in pixels (128, as in the studies).
     data_root
         Folder of the raw data sets.
     download
@@ -74,7 +77,7 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
     Returns
     -------
     LoadedDataset
-        complex64 samples (N, 128, 128), sorted by class, serial, depression angle, azimuth and file name; splits
+        complex64 samples (N, crop, crop), sorted by class, serial, depression angle, azimuth and file name; splits
         ``train`` and ``test``; extra ``serial``, ``depression_angle`` and ``azimuth`` (float32, degrees).
 
     Raises
@@ -84,17 +87,17 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
         incomplete, too small, of an unknown class, or stands there twice under different classes or angles.
     """
     chosen = parse_options("mstar", Options, options)
-    return read_folder(data_root / "mstar" if chosen.folder is None else Path(chosen.folder))
+    return read_folder(data_root / chosen.folder, chosen.crop)
 
 
-def read_folder(folder: Path) -> LoadedDataset:
+def read_folder(folder: Path, crop: int = CROP) -> LoadedDataset:
     """Read the chips below ``folder``; see :func:`load`."""
     with ThreadPoolExecutor(_N_THREADS) as executor:
         paths = _chip_paths(folder)
         found = track(executor.map(partial(_inspect, folder), paths), "Reading MSTAR headers", len(paths))
         entries = sorted((entry for entry in found if entry is not None), key=_Entry.sort_key)
         _require_splits(folder, entries, len(paths))
-        samples = np.empty((len(entries), CROP, CROP), np.complex64)
+        samples = np.empty((len(entries), crop, crop), np.complex64)
         read_into = executor.map(partial(_read_into, samples), range(len(entries)), entries)
         checksums = list(track(read_into, "Reading MSTAR chips", len(entries)))
     kept = _first_of_each(entries, checksums)
@@ -113,8 +116,8 @@ def class_label(name: str) -> int | None:
     return _LABELS[match[1]] if match else None
 
 
-def centre_crop(samples: NDArray[np.complex64], path: Path | str) -> NDArray[np.complex64]:
-    """Return the central 128 x 128 samples of a chip.
+def centre_crop(samples: NDArray[np.complex64], path: Path | str, crop: int = CROP) -> NDArray[np.complex64]:
+    """Return the central ``crop`` x ``crop`` samples of a chip.
 
     Raises
     ------
@@ -122,13 +125,13 @@ def centre_crop(samples: NDArray[np.complex64], path: Path | str) -> NDArray[np.
         The chip is smaller than that; ``path`` is named in the message.
     """
     rows, columns = samples.shape
-    if min(rows, columns) < CROP:
+    if min(rows, columns) < crop:
         raise PhasebenchError(
-            f"{path}: NumberOfRows, NumberOfColumns: {rows} x {columns} is smaller than the crop of {CROP} x {CROP}; "
+            f"{path}: NumberOfRows, NumberOfColumns: {rows} x {columns} is smaller than the crop of {crop} x {crop}; "
             "padding would give the class away, remove the file"
         )
-    top, left = (rows - CROP) // 2, (columns - CROP) // 2
-    return samples[top : top + CROP, left : left + CROP]
+    top, left = (rows - crop) // 2, (columns - crop) // 2
+    return samples[top : top + crop, left : left + crop]
 
 
 def _plain(name: str) -> str:
@@ -204,7 +207,7 @@ def _require_splits(folder: Path, entries: Iterable[_Entry], n_files: int) -> No
 
 def _read_into(samples: NDArray[np.complex64], index: int, entry: _Entry) -> str:
     chip = phoenix.read_chip(entry.path)
-    samples[index] = centre_crop(chip.samples, entry.path)
+    samples[index] = centre_crop(chip.samples, entry.path, samples.shape[1])
     return chip.checksum
 
 

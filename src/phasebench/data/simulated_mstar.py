@@ -35,11 +35,12 @@ _CENTRING_ERROR_M = 0.4
 
 
 class Options(Frozen):
-    """Options of the source ``simulated_mstar``: chips of each class and split, and the seed they are drawn with."""
+    """Options of the source ``simulated_mstar``: chips of each class and split, their seed, and the size cut out."""
 
     n_train_per_class: PositiveInt = 24
     n_test_per_class: PositiveInt = 12
     seed: Annotated[int, Field(ge=0)] = 0
+    crop: Annotated[int, Field(gt=0, le=mstar.CROP)] = mstar.CROP
 
 
 def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> LoadedDataset:
@@ -48,7 +49,8 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
     Parameters
     ----------
     options
-        ``n_train_per_class`` (24) chips at 17 degrees of depression, ``n_test_per_class`` (12) at 15, ``seed`` (0).
+        ``n_train_per_class`` (24) chips at 17 degrees of depression, ``n_test_per_class`` (12) at 15, ``seed`` (0),
+        ``crop`` (128) pixels cut out of the middle.
     data_root, download
         Of no effect.
 
@@ -66,7 +68,7 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
     counts = {"train": chosen.n_train_per_class, "test": chosen.n_test_per_class}
     with tempfile.TemporaryDirectory(prefix="simulated_mstar_") as folder:
         write_chips(Path(folder), counts, chosen.seed)
-        loaded = mstar.read_folder(Path(folder))
+        loaded = mstar.read_folder(Path(folder), chosen.crop)
     return replace(loaded, source={"source": "simulated_mstar", **chosen.model_dump()})
 
 
