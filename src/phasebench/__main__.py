@@ -1,0 +1,5 @@
+"""``python -m phasebench``."""
+
+from phasebench.cli import main
+
+main()

@@ -1,0 +1,155 @@
+"""Collects the results of all runs into the tidy tables that the report is made of."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from phasebench.errors import PhasebenchError
+from phasebench.experiments.identity import StageIdentity
+from phasebench.files import atomic_path, sha256_of_file, sha256_of_text
+
+# A run as the other tables name it; its values come from the spec.
+_KEYS = ("suite", "experiment", "dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model", "seed")
+_HISTORY_KEYS = ("suite", "experiment", "dataset", "encoding", "variant", "model", "seed")
+# Taken from run.json as they are.
+_RECORDED = (
+    *("parameters", "steps", "n_train", "n_validation", "n_test", "device", "images_per_second", "wall_seconds"),
+    *("train_seconds", "peak_memory_bytes", "best_step", "best_validation_accuracy", "test_accuracy", "resumed"),
+    *("git_commit", "python", "digest", "finished_at"),
+)
+# What a published number belongs to.
+_PUBLISHED_KEYS = ("suite", "experiment", "dataset", "encoding", "train_fraction", "model", "metric")
+_REMEDY = "delete the run's folder and run snakemake again"
+
+
+def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
+    """Write ``metrics``, ``history``, ``runs``, ``published``, ``benchmark`` and ``models`` as Parquet.
+
+    The published number stands beside each measured one, also where another data set stands in for the study's.
+
+    Parameters
+    ----------
+    spec : StageIdentity
+        What to collect: run ids with their evaluations, models, published numbers, scale.
+    results : Path
+        ``results/<scale>``: the runs' folders below ``runs``, their current spec files below ``specs/runs``.
+    output : Path
+        Folder of the tables.
+
+    Raises
+    ------
+    PhasebenchError
+        A file of a run is missing or damaged, or belongs to another spec than the current one.
+    """
+    settings = spec.settings
+    published = pd.DataFrame(settings["published"], columns=[*_PUBLISHED_KEYS, "value", "where"])
+    models = pd.DataFrame([{"model": name, **entry} for name, entry in settings["models"].items()])
+    records = {run_id: _read_record(results, run_id) for run_id in settings["runs"]}
+    metrics = [_read_metrics(results, run_id, records[run_id], names) for run_id, names in settings["runs"].items()]
+    history = [_read_history(results, run_id, record) for run_id, record in records.items()]
+    tables = {
+        "runs": _runs_table(records, models),
+        "metrics": _with_published(pd.concat(metrics, ignore_index=True), published),
+        "history": pd.concat(history, ignore_index=True),
+        "published": published,
+        "models": models,
+        "benchmark": pd.DataFrame(
+            {
+                "scale": [settings["scale"]],
+                "label": [settings["label"]],
+                "description": [settings["description"]],
+                "suites": [", ".join(settings["suites"])],
+                "config_digest": [sha256_of_text(spec.to_json())],
+            }
+        ),
+    }
+    for name, table in tables.items():
+        with atomic_path(output / f"{name}.parquet") as temporary:
+            table.to_parquet(temporary, index=False)
+
+
+def _read_record(results: Path, run_id: str) -> dict[str, Any]:
+    """``run.json``, once it is certain that the run answers the current spec."""
+    folder = results / "runs" / run_id
+    current, stored = results / "specs" / "runs" / f"{run_id}.json", folder / "spec.json"
+    for path in (current, stored, folder / "run.json"):
+        if not path.is_file():
+            raise PhasebenchError(f"{path}: there is no such file; {_REMEDY}")
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        missing = [key for key in (*_RECORDED, "spec", "packages") if key not in record]
+    except (ValueError, TypeError) as error:
+        raise PhasebenchError(f"{folder / 'run.json'}: not a complete JSON file; {_REMEDY}") from error
+    if missing:
+        raise PhasebenchError(f"{folder / 'run.json'}: {missing[0]}: the key is missing; {_REMEDY}")
+    digest = sha256_of_file(current)
+    if not digest == sha256_of_file(stored) == record["digest"]:
+        raise PhasebenchError(
+            f"{stored}: run '{run_id}' was made from another spec than {current}; run snakemake again"
+        )
+    return dict(record)
+
+
+def _keys(run_id: str, record: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {"run": run_id, **{name: record["spec"][name] for name in names}}
+
+
+def _runs_table(records: dict[str, dict[str, Any]], models: pd.DataFrame) -> pd.DataFrame:
+    parameters = dict(zip(models["model"], models["published_parameters"], strict=True))
+    return pd.DataFrame(
+        [
+            {
+                **_keys(run_id, record, _KEYS),
+                **{name: record[name] for name in _RECORDED},
+                "published_parameters": parameters[record["spec"]["model"]],
+                "batch_size": record["spec"]["recipe"]["batch_size"],
+                "torch": record["packages"].get("torch"),
+            }
+            for run_id, record in records.items()
+        ]
+    )
+
+
+def _read_metrics(results: Path, run_id: str, record: dict[str, Any], evaluations: list[str]) -> pd.DataFrame:
+    """One row per metric and condition, the mean over draws."""
+    folder = results / "runs" / run_id / "evaluation"
+    columns = ("metric", "condition", "value")
+    measured = pd.concat([_read_parquet(folder / f"{name}.parquet", columns) for name in evaluations])
+    means = measured.groupby(["metric", "condition"], dropna=False, sort=True)["value"].mean().reset_index()
+    return means.assign(**_keys(run_id, record, _KEYS))
+
+
+def _read_history(results: Path, run_id: str, record: dict[str, Any]) -> pd.DataFrame:
+    history = _read_parquet(results / "runs" / run_id / "history.parquet", ("step", "validation_accuracy"))
+    return history.assign(**_keys(run_id, record, _HISTORY_KEYS))
+
+
+def _read_parquet(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    try:
+        table = pd.read_parquet(path)
+    except FileNotFoundError as error:
+        raise PhasebenchError(f"{path}: there is no such file; {_REMEDY}") from error
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise PhasebenchError(f"{path}: not a complete Parquet file; {_REMEDY}") from error
+    for column in columns:
+        if column not in table:
+            raise PhasebenchError(f"{path}: {column}: the column is missing; {_REMEDY}")
+    return table
+
+
+def _with_published(metrics: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Add the columns ``published`` and ``published_where``; numbers under a condition have no published one."""
+    study = metrics["stands_in_for"].where(metrics["stands_in_for"].notna(), metrics["dataset"])
+    left = metrics.assign(_dataset=study, _fraction=metrics["train_fraction"].round(9))
+    right = published.assign(_fraction=published["train_fraction"].astype(float).round(9)).rename(
+        columns={"dataset": "_dataset", "value": "published", "where": "published_where"}
+    )
+    keys = [{"dataset": "_dataset", "train_fraction": "_fraction"}.get(key, key) for key in _PUBLISHED_KEYS]
+    joined = left.merge(right[[*keys, "published", "published_where"]], on=keys, how="left", validate="many_to_one")
+    conditional = joined["condition"].notna()
+    joined.loc[conditional, "published"] = float("nan")
+    joined.loc[conditional, "published_where"] = None
+    return joined.drop(columns=["_dataset", "_fraction"])

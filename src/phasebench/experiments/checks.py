@@ -1,0 +1,60 @@
+"""What the types of configuration, suite and scale cannot say: the names they use have to exist."""
+
+from collections.abc import Collection, Iterable, Sequence
+
+from phasebench.data.encoding_registry import ENCODINGS
+from phasebench.errors import PhasebenchError
+from phasebench.experiments.config import Config, GridPart, Scale, Suite
+from phasebench.experiments.loading import joined
+from phasebench.models.registry import REGISTRY
+
+
+def check_suite(suite: Suite, file: str, evaluations: Collection[str]) -> None:
+    """Raise a PhasebenchError unless the suite's recipes, models, encodings and evaluations exist."""
+    _check_name(suite.name, file)
+    for name, experiment in suite.experiments.items():
+        place = f"{file}: experiments.{name}"
+        _require([experiment.recipe], suite.recipes, f"{place}.recipe", "is not one of the suite's recipes")
+        _require(experiment.grid.models, REGISTRY, f"{place}.grid.models", "is not a registered model")
+        _require(experiment.grid.encodings, ENCODINGS, f"{place}.grid.encodings", "is not an encoding")
+        _require(experiment.evaluations, evaluations, f"{place}.evaluations", "is not an evaluation")
+
+
+def check_scale(scale: Scale, suite: Suite, file: str) -> None:
+    """Raise a PhasebenchError unless the scale names the suite, and in it only what the suite has."""
+    _check_name(scale.name, file)
+    if suite.name not in scale.suites:
+        raise PhasebenchError(
+            f"{file}: suites: '{suite.name}' is missing; add it, or take it out of suites in config.yaml"
+        )
+    scaled = scale.suites[suite.name]
+    place = f"{file}: suites.{suite.name}"
+    _require(scaled.recipes, suite.recipes, f"{place}.recipes", "is not one of the suite's recipes")
+    experiments = scaled.experiments or {}
+    _require(experiments, suite.experiments, f"{place}.experiments", "is not one of the suite's experiments")
+    for name, experiment in experiments.items():
+        grid = suite.experiments[name].grid
+        for index, part in enumerate(experiment.grid):
+            for axis in GridPart.model_fields:
+                wanted = getattr(part, axis) or ()
+                axis_place = f"{place}.experiments.{name}.grid.{index}.{axis}"
+                _require(wanted, getattr(grid, axis), axis_place, "is not in the experiment's grid")
+
+
+def check_config(config: Config, suites: Sequence[Suite], file: str) -> None:
+    """Raise a PhasebenchError unless the data sets chosen in the configuration are some suite's."""
+    known = {
+        dataset for suite in suites for experiment in suite.experiments.values() for dataset in experiment.grid.datasets
+    }
+    _require(config.datasets, known, f"{file}: datasets", "is not a data set of the chosen suites")
+
+
+def _check_name(name: str, file: str) -> None:
+    if not file.endswith(f"/{name}.yaml"):
+        raise PhasebenchError(f"{file}: name: '{name}' is not the file's name")
+
+
+def _require(names: Iterable[object], known: Collection[object], place: str, complaint: str) -> None:
+    for name in names:
+        if name not in known:
+            raise PhasebenchError(f"{place}: '{name}' {complaint}; known: {joined(map(str, known))}")

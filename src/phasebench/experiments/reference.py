@@ -1,0 +1,71 @@
+"""The numbers that the studies printed: one CSV file per table in ``workflow/reference``."""
+
+import csv
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from phasebench.errors import PhasebenchError
+from phasebench.experiments.loading import as_model
+from phasebench.spec import Fraction, Frozen, Name
+
+FOLDER = "workflow/reference"
+
+
+class PublishedValue(Frozen):
+    """One printed number. The CSV's columns are these fields; an empty cell is None."""
+
+    suite: Name
+    experiment: Name | None = None
+    dataset: Name | None = None
+    encoding: Name | None = None
+    train_fraction: Fraction | None = None
+    model: Name
+    metric: Name
+    value: float = Field(description="as printed")
+    unit: Literal["percent", "count"]
+    where: str = Field(min_length=1, description="place in the study, such as 'Table 1'")
+
+    def as_row(self) -> dict[str, str | float | None]:
+        """The value as the benchmark's own are kept: accuracies from 0 to 1, no unit."""
+        # Rounded, so that 69.23 % is 0.6923 and not the neighbouring binary number.
+        value = round(self.value / 100, 9) if self.unit == "percent" else self.value
+        return {**self.model_dump(exclude={"unit"}), "value": value}
+
+
+def read_published(root: Path) -> list[PublishedValue]:
+    """Every printed number, file by file in alphabetical order.
+
+    Parameters
+    ----------
+    root
+        The repository.
+
+    Raises
+    ------
+    PhasebenchError
+        A file has other columns, a cell has a wrong value, or two lines give the same number.
+    """
+    found: dict[tuple[object, ...], str] = {}
+    values = []
+    for path in sorted((root / FOLDER).glob("*.csv")):
+        shown = f"{FOLDER}/{path.name}"
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            for cells in reader:
+                place = f"{shown}: line {reader.line_num}"
+                value = as_model(PublishedValue, _filled(cells, place), place)
+                key = tuple(value.model_dump(exclude={"value", "unit", "where"}).values())
+                if key in found:
+                    raise PhasebenchError(f"{place}: gives the same number as {found[key]}")
+                found[key] = place
+                values.append(value)
+    return values
+
+
+def _filled(cells: dict[str | None, str | None], place: str) -> dict[str, str]:
+    """The cells that are not empty."""
+    if None in cells or None in cells.values():
+        raise PhasebenchError(f"{place}: has more or fewer cells than the first line")
+    return {name: cell for name, cell in cells.items() if name is not None and cell}

@@ -1,0 +1,28 @@
+"""JSON schemas of the files a person edits, for ``validate()`` in the workflow and for editors."""
+
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from phasebench.experiments.config import Config, Scale, Suite
+from phasebench.files import canonical_json, write_if_different
+
+MODELS: dict[str, type[BaseModel]] = {"config": Config, "suite": Suite, "scale": Scale}
+
+
+def schema_text(model: type[BaseModel]) -> str:
+    """The schema as canonical JSON."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}
+    return canonical_json(schema)
+
+
+def write_schemas(output: Path) -> None:
+    """Write ``config.schema.json``, ``suite.schema.json`` and ``scale.schema.json`` where they change.
+
+    Parameters
+    ----------
+    output
+        The folder.
+    """
+    for name, model in MODELS.items():
+        write_if_different(output / f"{name}.schema.json", schema_text(model))

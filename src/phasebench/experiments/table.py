@@ -1,0 +1,242 @@
+"""The table of everything to run: suites, restricted by a scale and repeated with its seeds, as resolved run specs."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from phasebench.data.source_registry import SOURCES
+from phasebench.errors import PhasebenchError
+from phasebench.experiments.checks import check_config, check_scale, check_suite
+from phasebench.experiments.config import (
+    Config,
+    DatasetChoice,
+    Experiment,
+    Grid,
+    GridPart,
+    Resources,
+    Scale,
+    ScaledSuite,
+    Suite,
+)
+from phasebench.experiments.fingerprint import SourceTree
+from phasebench.experiments.loading import as_model, joined, read_model
+from phasebench.spec import Frozen, Name, Recipe, RunSpec, Scalar
+
+CONFIG_FILE = "config.yaml"
+SCALES_FOLDER = "workflow/scales"
+SUITES_FOLDER = "workflow/suites"
+EVALUATIONS_TABLE = "phasebench.evaluation.registry:EVALUATIONS"
+Changed = TypeVar("Changed", bound=BaseModel)
+Planned = TypeVar("Planned")
+
+
+class DatasetSpec(Frozen):
+    """One data set to prepare."""
+
+    name: Name
+    source: Name
+    options: dict[str, Scalar]
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run, what it needs and what is measured on it."""
+
+    spec: RunSpec
+    resources: Resources
+    evaluations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BenchmarkPlan:
+    """Everything that a configuration asks for.
+
+    Attributes
+    ----------
+    config, scale, suites
+        What was read.
+    runs
+        Run id to run, in the order of the suites.
+    datasets
+        The data sets of these runs by name.
+    """
+
+    config: Config
+    scale: Scale
+    suites: tuple[Suite, ...]
+    runs: dict[str, PlannedRun]
+    datasets: dict[str, DatasetSpec]
+
+    def run(self, run_id: str) -> RunSpec:
+        """The run's spec."""
+        return self.runs[run_id].spec
+
+    def dataset_of(self, run_id: str) -> str:
+        """Name of the run's data set."""
+        return self.runs[run_id].spec.dataset
+
+    def resources_of(self, run_id: str) -> Resources:
+        """What the run's training needs."""
+        return self.runs[run_id].resources
+
+    @cached_property
+    def evaluations(self) -> tuple[tuple[str, str], ...]:
+        """Every pair of run id and evaluation."""
+        return tuple((run_id, name) for run_id, planned in self.runs.items() for name in planned.evaluations)
+
+    @cached_property
+    def evaluation_names(self) -> tuple[str, ...]:
+        """Every evaluation that is used, sorted."""
+        return tuple(sorted({name for _, name in self.evaluations}))
+
+
+def load_plan(settings: object, root: Path, tree: SourceTree) -> BenchmarkPlan:
+    """Resolve a configuration.
+
+    Parameters
+    ----------
+    settings
+        The content of ``config.yaml``.
+    root
+        The repository, where ``workflow/`` is.
+    tree
+        The package's sources.
+
+    Raises
+    ------
+    PhasebenchError
+        The configuration, a suite or the scale has an unknown key, an unknown name or a wrong value; or two different
+        runs or data sets would have the same name.
+    """
+    config = as_model(Config, settings, CONFIG_FILE)
+    scale_file = _file(root, SCALES_FOLDER, config.scale, "scale")
+    scale = read_model(Scale, root / scale_file, scale_file)
+    suites = []
+    for name in dict.fromkeys(config.suites):
+        file = _file(root, SUITES_FOLDER, name, "suites")
+        suite = read_model(Suite, root / file, file)
+        check_suite(suite, file, tree.string_table(EVALUATIONS_TABLE))
+        check_scale(scale, suite, scale_file)
+        suites.append(suite)
+    check_config(config, suites, CONFIG_FILE)
+    choices = _Choices(config, scale, scale_file)
+    planned = [run for suite in suites for run in _expand(suite, scale, scale_file, choices)]
+    runs = _by_name(((run.spec.id, run) for run in planned), f"{scale_file}: datasets: two different runs have the id")
+    datasets = _by_name(
+        ((run.spec.dataset, choices.spec(run.spec)) for run in planned),
+        f"{scale_file}: datasets: two data sets have the name",
+    )
+    return BenchmarkPlan(config, scale, tuple(suites), runs, datasets)
+
+
+def _file(root: Path, folder: str, name: str, key: str) -> str:
+    """Path of a suite's or scale's file relative to the repository."""
+    if not (root / folder / f"{name}.yaml").is_file():
+        known = joined(path.stem for path in (root / folder).glob("*.yaml"))
+        raise PhasebenchError(f"{CONFIG_FILE}: {key}: there is no {folder}/{name}.yaml; known: {known}")
+    return f"{folder}/{name}.yaml"
+
+
+class _Choices:
+    """Which data set is used for each of a study's: the configuration's choice, else the scale's, else itself."""
+
+    def __init__(self, config: Config, scale: Scale, scale_file: str) -> None:
+        self._choices = {**scale.datasets, **config.datasets}
+        self._places = {
+            **{name: f"{scale_file}: datasets.{name}" for name in scale.datasets},
+            **{name: f"{CONFIG_FILE}: datasets.{name}" for name in config.datasets},
+        }
+
+    def name(self, study_dataset: str) -> str:
+        """Name of the data set that is used."""
+        return self._choices.get(study_dataset, DatasetChoice()).name or study_dataset
+
+    def spec(self, run: RunSpec) -> DatasetSpec:
+        """How the run's data set is prepared."""
+        study_dataset = run.stands_in_for or run.dataset
+        choice = self._choices.get(study_dataset, DatasetChoice())
+        source = choice.source or study_dataset
+        if source not in SOURCES:
+            place = self._places.get(study_dataset, f"{CONFIG_FILE}: datasets.{study_dataset}")
+            raise PhasebenchError(f"{place}: source: '{source}' is not a data source; known: {joined(SOURCES)}")
+        options = dict(choice.options)
+        if choice.path is not None:
+            options["path"] = choice.path
+        return DatasetSpec(name=self.name(study_dataset), source=source, options=options)
+
+
+def _expand(suite: Suite, scale: Scale, scale_file: str, choices: _Choices) -> Iterator[PlannedRun]:
+    """The suite's runs at a scale; parts of a grid may overlap."""
+    scaled = scale.suites[suite.name]
+    for name, experiment in suite.experiments.items():
+        if scaled.experiments is not None and name not in scaled.experiments:
+            continue
+        parts = () if scaled.experiments is None else scaled.experiments[name].grid
+        recipe = _scaled_recipe(suite, scaled, experiment.recipe, scale_file)
+        resources = _changed(experiment.resources, scale.resources, f"{scale_file}: resources")
+        cells = dict.fromkeys(cell for part in parts or (GridPart(),) for cell in _cells(experiment.grid, part))
+        for (dataset, encoding, model, fraction), seed in itertools.product(cells, scale.seeds):
+            spec = RunSpec(
+                scale=scale.name,
+                suite=suite.name,
+                experiment=name,
+                dataset=choices.name(dataset),
+                stands_in_for=None if choices.name(dataset) == dataset else dataset,
+                encoding=encoding,
+                variant=_variant(experiment, fraction),
+                model=model,
+                train_fraction=fraction,
+                validation_fraction=experiment.validation_fraction,
+                recipe=recipe,
+                seed=seed,
+            )
+            yield PlannedRun(spec, resources, experiment.evaluations)
+
+
+def _cells(grid: Grid, part: GridPart) -> Iterator[tuple[str, str, str, float]]:
+    return itertools.product(
+        part.datasets or grid.datasets,
+        part.encodings or grid.encodings,
+        part.models or grid.models,
+        part.train_fractions or grid.train_fractions,
+    )
+
+
+def _variant(experiment: Experiment, fraction: float) -> str | None:
+    """``fraction005`` for 5 %, where the study's grid has several fractions."""
+    if len(experiment.grid.train_fractions) == 1:
+        return None
+    whole, _, rest = f"{100 * fraction:.6g}".partition(".")
+    return f"fraction{whole:0>3}" + (f"p{rest}" if rest else "")
+
+
+def _scaled_recipe(suite: Suite, scaled: ScaledSuite, name: str, scale_file: str) -> Recipe:
+    recipe = suite.recipes[name]
+    if name not in scaled.recipes:
+        return recipe
+    changes: BaseModel = scaled.recipes[name]
+    lengths = {"steps", "epochs"}
+    given = lengths & changes.model_fields_set
+    if len(given) == 1:
+        # A recipe has one of the two lengths: the new one takes the place of the old.
+        recipe = recipe.model_copy(update=dict.fromkeys(lengths))
+    return _changed(recipe, changes, f"{scale_file}: suites.{suite.name}.recipes.{name}")
+
+
+def _changed(model: Changed, changes: BaseModel, place: str) -> Changed:
+    """The model with some keys changed, validated again."""
+    values: Mapping[str, Any] = model.model_dump() | changes.model_dump(exclude_unset=True)
+    return as_model(type(model), values, place)
+
+
+def _by_name(pairs: Iterable[tuple[str, Planned]], clash: str) -> dict[str, Planned]:
+    found: dict[str, Planned] = {}
+    for name, item in pairs:
+        if found.setdefault(name, item) != item:
+            raise PhasebenchError(f"{clash} '{name}'; give each, here or in {CONFIG_FILE}, a name of its own")
+    return found

@@ -1,0 +1,208 @@
+"""Aggregation of two small runs written by hand, and of runs with every kind of damage."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from phasebench.errors import PhasebenchError
+from phasebench.experiments.aggregate import aggregate_results
+from phasebench.experiments.identity import StageIdentity
+from phasebench.files import write_text
+from phasebench.reporting.inputs import COLUMNS, read_tables
+from phasebench.spec import Recipe, RunIdentity, RunSpec
+
+RECIPE = Recipe(optimizer="adamw", learning_rate=0.1, batch_size=32, steps=20, validate_every=10)
+FIRST = RunSpec(
+    scale="demo",
+    suite="study",
+    experiment="table_1",
+    dataset="shapes",
+    stands_in_for="cifar10",
+    encoding="lab",
+    variant=None,
+    model="net",
+    recipe=RECIPE,
+    seed=0,
+)
+SECOND = FIRST.model_copy(
+    update={"dataset": "cifar10", "stands_in_for": None, "variant": "fraction010", "train_fraction": 0.1, "seed": 1}
+)
+
+
+def published(**changes: object) -> dict[str, object]:
+    row = {"suite": "study", "experiment": "table_1", "dataset": "cifar10", "encoding": "lab", "train_fraction": 1.0}
+    return {**row, "model": "net", "metric": "test_accuracy", "value": 0.67, "where": "Table 1", **changes}
+
+
+SPEC = StageIdentity(
+    stage="aggregate",
+    settings={
+        "scale": "demo",
+        "label": "DEMO",
+        "description": "Words.",
+        "suites": ["study", "other"],
+        "runs": {FIRST.id: ["accuracy", "rotation"], SECOND.id: ["accuracy"]},
+        "models": {"net": {"label": "Net", "study": "study", "published_parameters": 123}},
+        "published": [
+            published(),
+            published(train_fraction=0.1, value=0.5, where="Table 2"),
+            published(encoding="rgb", value=0.9),
+            published(metric="parameters", dataset=None, encoding=None, train_fraction=None, value=123.0),
+        ],
+    },
+    code={},
+    environment={},
+)
+
+
+def evaluation(*rows: tuple[str, float, int, float]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["metric", "condition", "draw", "value"])
+
+
+def write_run(results: Path, spec: RunSpec, accuracy: float) -> Path:
+    """Everything that training and evaluation leave behind; returns the run's folder."""
+    identity = RunIdentity(run=spec, code={"module": "hash"}, environment={"torch": "1"})
+    folder = results / "runs" / spec.id
+    for path in (results / "specs" / "runs" / f"{spec.id}.json", folder / "spec.json"):
+        write_text(path, identity.to_json())
+    record = {
+        "spec": spec.model_dump(mode="json"),
+        "digest": identity.digest,
+        "packages": {"torch": "2.13.0"},
+        "device": "cpu",
+        "git_commit": "abc",
+        "python": "3.11.7",
+        "finished_at": "2026-01-01T00:00:00+00:00",
+    }
+    numbers = "parameters steps n_train n_validation n_test images_per_second wall_seconds train_seconds"
+    numbers += " peak_memory_bytes best_step best_validation_accuracy test_accuracy resumed"
+    record |= {name: index for index, name in enumerate(numbers.split())}
+    (folder / "run.json").write_text(json.dumps(record))
+    history = {"step": [10, 20], "epoch": [1.0, 2.0], "train_loss": [1.0, 0.5], "validation_loss": [1.0, 0.6]}
+    history |= {"validation_accuracy": [0.5, 0.6], "learning_rate": [0.1, 0.1], "images_per_second": [9.0, 9.0]}
+    pd.DataFrame(history).to_parquet(folder / "history.parquet")
+    (folder / "evaluation").mkdir()
+    evaluation(("test_accuracy", math.nan, 0, accuracy)).to_parquet(folder / "evaluation" / "accuracy.parquet")
+    rotations = [("rotation_accuracy", angle, draw, angle / 1000 + draw) for angle in (0.0, 90.0) for draw in (0, 1, 2)]
+    evaluation(*rotations).to_parquet(folder / "evaluation" / "rotation.parquet")
+    return folder
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    write_run(tmp_path / "results", FIRST, 0.6)
+    write_run(tmp_path / "results", SECOND, 0.4)
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def tables(results: Path) -> dict[str, pd.DataFrame]:
+    aggregate_results(SPEC, results, results / "tables")
+    return {path.stem: pd.read_parquet(path) for path in (results / "tables").iterdir()}
+
+
+def test_the_tables_are_those_that_the_report_reads(results: Path, tables: dict[str, pd.DataFrame]) -> None:
+    assert {name: set(table.columns) for name, table in tables.items()} == {
+        name: set(columns) for name, columns in COLUMNS.items()
+    }
+    assert len(read_tables(results / "tables").runs) == 2
+
+
+def test_the_published_number_stands_beside_the_measured_one(tables: dict[str, pd.DataFrame]) -> None:
+    metrics = tables["metrics"]
+    accuracy = metrics[metrics["metric"] == "test_accuracy"].set_index("run")
+    # The first run's data stand in for the study's; the second used a tenth of them.
+    assert accuracy["value"].to_dict() == {FIRST.id: 0.6, SECOND.id: 0.4}
+    assert accuracy["published"].to_dict() == {FIRST.id: 0.67, SECOND.id: 0.5}
+    assert accuracy["published_where"].to_dict() == {FIRST.id: "Table 1", SECOND.id: "Table 2"}
+
+
+def test_draws_are_averaged_and_conditions_are_not(tables: dict[str, pd.DataFrame]) -> None:
+    metrics = tables["metrics"]
+    rotation = metrics[metrics["metric"] == "rotation_accuracy"]
+    assert dict(zip(rotation["condition"], rotation["value"], strict=True)) == {0.0: 1.0, 90.0: pytest.approx(1.09)}
+    assert set(rotation["run"]) == {FIRST.id}
+    assert rotation["published"].isna().all()
+
+
+def test_a_number_published_without_a_condition_is_not_that_of_a_condition(results: Path) -> None:
+    settings = {**SPEC.settings, "published": [published(metric="rotation_accuracy")]}
+    aggregate_results(SPEC.model_copy(update={"settings": settings}), results, results / "tables")
+    metrics = pd.read_parquet(results / "tables" / "metrics.parquet")
+    assert metrics["published"].isna().all()
+    assert metrics["published_where"].isna().all()
+
+
+def test_runs_and_history(tables: dict[str, pd.DataFrame]) -> None:
+    run = tables["runs"].set_index("run").loc[SECOND.id]
+    assert (run["model"], run["seed"], run["variant"], run["train_fraction"]) == ("net", 1, "fraction010", 0.1)
+    assert (run["batch_size"], run["published_parameters"], run["torch"], run["n_test"]) == (32, 123, "2.13.0", 4)
+    history = tables["history"]
+    assert history.groupby("run")["step"].apply(list).to_dict() == {FIRST.id: [10, 20], SECOND.id: [10, 20]}
+    assert set(history["dataset"]) == {"shapes", "cifar10"}
+
+
+def test_what_did_not_run_is_there_too(tables: dict[str, pd.DataFrame]) -> None:
+    assert tables["published"].to_dict("records")[2]["encoding"] == "rgb"
+    assert tables["models"].to_dict("records") == [
+        {"model": "net", "label": "Net", "study": "study", "published_parameters": 123}
+    ]
+    (benchmark,) = tables["benchmark"].to_dict("records")
+    assert (benchmark["scale"], benchmark["label"], benchmark["suites"]) == ("demo", "DEMO", "study, other")
+    assert len(benchmark["config_digest"]) == 64
+
+
+def test_equal_results_give_equal_bytes(results: Path) -> None:
+    for name in ("one", "two"):
+        aggregate_results(SPEC, results, results / name)
+    for path in (results / "one").iterdir():
+        assert path.read_bytes() == (results / "two" / path.name).read_bytes()
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def without_column(path: Path) -> None:
+    pd.read_parquet(path).drop(columns="value").to_parquet(path)
+
+
+def without_key(path: Path) -> None:
+    record: dict[str, Any] = json.loads(path.read_text())
+    del record["test_accuracy"]
+    path.write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "message"),
+    [
+        ("run.json", Path.unlink, "run.json: there is no such file"),
+        ("run.json", cut, "run.json: not a complete JSON file"),
+        ("run.json", without_key, "run.json: test_accuracy: the key is missing"),
+        ("spec.json", Path.unlink, "spec.json: there is no such file"),
+        ("history.parquet", Path.unlink, "history.parquet: there is no such file"),
+        ("history.parquet", cut, "history.parquet: not a complete Parquet file"),
+        ("evaluation/accuracy.parquet", cut, "accuracy.parquet: not a complete Parquet file"),
+        ("evaluation/accuracy.parquet", without_column, "accuracy.parquet: value: the column is missing"),
+    ],
+)
+def test_a_damaged_file_is_named(results: Path, file: str, damage: Callable[[Path], None], message: str) -> None:
+    damage(results / "runs" / SECOND.id / file)
+    with pytest.raises(PhasebenchError) as caught:
+        aggregate_results(SPEC, results, results / "tables")
+    assert str(caught.value).startswith(f"{results}/runs/{SECOND.id}/")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (results / "tables").exists()
+
+
+def test_a_run_of_an_older_spec_is_refused(results: Path) -> None:
+    path = results / "specs" / "runs" / f"{FIRST.id}.json"
+    path.write_text(path.read_text().replace('"hash"', '"another"'))
+    with pytest.raises(PhasebenchError, match=f"run '{FIRST.id}' was made from another spec than .*{FIRST.id}.json"):
+        aggregate_results(SPEC, results, results / "tables")

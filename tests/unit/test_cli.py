@@ -1,0 +1,176 @@
+"""The command line: what a person sees of it, above all when the input is bad."""
+
+import contextlib
+import io
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import h5py
+import numpy as np
+import pytest
+
+from phasebench.cli import main
+from phasebench.data.phoenix import write_chip
+from phasebench.experiments.identity import DatasetIdentity
+from phasebench.spec import Recipe, RunIdentity, RunSpec
+
+
+@dataclass(frozen=True)
+class Result:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(*arguments: object) -> Result:
+    """What the console script does, in this process: starting an interpreter with torch takes seconds."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    status = 0
+    with (
+        mock.patch.object(sys, "argv", ["phasebench", *map(str, arguments)]),
+        contextlib.redirect_stdout(stdout),
+        contextlib.redirect_stderr(stderr),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            status = int(end.code or 0)
+    return Result(status, stdout.getvalue(), stderr.getvalue())
+
+
+def assert_one_line_error(result: Result, *parts: str) -> None:
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    assert result.returncode == 1, result.stderr
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("phasebench: error: ")
+    for part in parts:
+        assert part in lines[0]
+
+
+def prepare(tmp_path: Path, source: str, options: dict[str, object]) -> Result:
+    identity = DatasetIdentity(dataset="data", source=source, options=options, code={}, environment={})
+    spec = tmp_path / "spec.json"
+    spec.write_text(identity.to_json())
+    output = tmp_path / "prepared"
+    result = run(
+        "prepare", "--spec", spec, "--data-root", tmp_path, "--output", output / "d.h5", "--manifest", output / "d.json"
+    )
+    if result.returncode:
+        assert not output.exists() or not list(output.iterdir()), "something half-written is left"
+    return result
+
+
+def test_models_are_listed_with_their_measured_parameters() -> None:
+    result = run("models", "--json")
+    assert result.returncode == 0, result.stderr
+    rows = {row["name"]: row for row in json.loads(result.stdout)}
+    assert {name: row["parameters"] for name, row in rows.items()} == {
+        "cifarnet_type_i": 24_241,
+        "cifarnet_type_e": 23_697,
+        "cifarnet_real": 34_282,
+        "mstar_cds": 29_505,
+        "mstar_real": 32_625,
+    }
+    assert rows["mstar_cds"]["input_shape"] == [1, 128, 128]
+    assert {row["study"] for row in rows.values()} == {"co_domain_symmetry"}
+
+
+def test_the_module_is_a_program(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "phasebench", "report", "--spec", tmp_path / "no.json"]
+    result = subprocess.run([*command, "--tables", tmp_path, "--output", tmp_path], capture_output=True, text=True)
+    assert_one_line_error(Result(result.returncode, result.stdout, result.stderr), "no.json")
+
+
+def chip_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "mstar" / "TARGETS"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for index, depression in enumerate((17.0, 15.0)):
+        samples = (rng.normal(size=(128, 128)) + 1j * rng.normal(size=(128, 128))).astype(np.complex64)
+        write_chip(
+            folder / f"HB0000{index}.015",
+            samples,
+            target_class="t72_tank",
+            serial="132",
+            depression_angle=depression,
+            azimuth=10.0,
+        )
+    return folder
+
+
+def test_a_truncated_chip_is_named(tmp_path: Path) -> None:
+    chip = chip_folder(tmp_path) / "HB00001.015"
+    chip.write_bytes(chip.read_bytes()[:-1000])
+    assert_one_line_error(prepare(tmp_path, "mstar", {}), "HB00001.015")
+
+
+def test_a_chip_with_a_wrong_checksum_is_named(tmp_path: Path) -> None:
+    chip = chip_folder(tmp_path) / "HB00000.015"
+    content = bytearray(chip.read_bytes())
+    content[-1] ^= 1
+    chip.write_bytes(content)
+    assert_one_line_error(prepare(tmp_path, "mstar", {}), "HB00000.015", "Chip_MD5_CheckSum")
+
+
+def test_a_missing_data_set_is_named(tmp_path: Path) -> None:
+    assert_one_line_error(prepare(tmp_path, "mstar", {}), str(tmp_path / "mstar"))
+    assert_one_line_error(prepare(tmp_path, "cifar10", {}), str(tmp_path), "download")
+    assert_one_line_error(prepare(tmp_path, "hdf5", {"path": "nowhere.h5"}), "nowhere.h5")
+
+
+def test_an_hdf5_file_cut_in_half_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "images.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["classes"] = ["a", "b"]
+        for split, count in (("train", 40), ("test", 20)):
+            file[f"{split}/images"] = np.full((count, 32, 32, 3), 7, np.uint8)
+            file[f"{split}/labels"] = np.arange(count) % 2
+    assert prepare(tmp_path, "hdf5", {"path": str(path)}).returncode == 0
+    (tmp_path / "prepared" / "d.h5").unlink()
+    (tmp_path / "prepared" / "d.json").unlink()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert_one_line_error(prepare(tmp_path, "hdf5", {"path": str(path)}), "images.h5")
+
+
+def test_a_prepared_file_cut_in_half_stops_training(tmp_path: Path) -> None:
+    assert prepare(tmp_path, "digits", {}).returncode == 0
+    data = tmp_path / "prepared" / "d.h5"
+    data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
+    recipe = Recipe(optimizer="sgd", learning_rate=0.1, batch_size=8, steps=1, validate_every=1)
+    spec = RunSpec(
+        scale="demo",
+        suite="s",
+        experiment="e",
+        dataset="digits",
+        encoding="rgb",
+        model="cifarnet_real",
+        recipe=recipe,
+        seed=0,
+    )
+    (tmp_path / "run.spec").write_text(RunIdentity(run=spec, code={}, environment={}).to_json())
+    folder, checkpoint = tmp_path / "run", tmp_path / "c.pt"
+    result = run(
+        "train", "--spec", tmp_path / "run.spec", "--data", data, "--output", folder, "--checkpoint", checkpoint
+    )
+    assert_one_line_error(result, "d.h5")
+    assert not folder.exists()
+    assert not checkpoint.exists()
+
+
+def test_a_damaged_spec_file_is_named(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.json"
+    spec.write_text('{"run": ')
+    arguments = ("--data", tmp_path / "d.h5", "--output", tmp_path / "r", "--checkpoint", tmp_path / "c.pt")
+    assert_one_line_error(run("train", "--spec", spec, *arguments), "spec.json")
+    assert_one_line_error(run("train", "--spec", tmp_path / "none.json", *arguments), "none.json")
+
+
+@pytest.mark.parametrize("command", ["prepare", "train", "evaluate", "aggregate", "report", "models", "schemas"])
+def test_every_command_explains_itself(command: str) -> None:
+    result = run(command, "--help")
+    assert result.returncode == 0
+    assert "--" in result.stdout

@@ -1,0 +1,243 @@
+"""The spec files: what they hold, and which of them change after which edit."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from phasebench.errors import PhasebenchError
+from phasebench.experiments.fingerprint import SourceTree
+from phasebench.experiments.identity import DatasetIdentity, StageIdentity, read_identity
+from phasebench.experiments.specs import plan_benchmark
+from phasebench.files import sha256_of_file
+from phasebench.models.registry import REGISTRY
+from phasebench.spec import RunIdentity
+
+ROOT = Path(__file__).parents[2]
+STUDY = "co_domain_symmetry"
+TYPE_E = "cifarnet_type_e"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what the spec files are made from."""
+    for folder in ("src", "workflow", "envs"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def write(checkout: Path, **config: Any) -> set[str]:
+    """Write the spec files; return the names of those whose bytes changed, without ``.json``."""
+    specs = checkout / "results" / config.get("scale", "demo") / "specs"
+    before = {path: path.read_bytes() for path in specs.rglob("*.json")}
+    settings = {"scale": "demo", "suites": [STUDY], **config}
+    plan_benchmark(settings, checkout, checkout / "results", write=True)
+    after = {path: path.read_bytes() for path in specs.rglob("*.json")}
+    return {str(path.relative_to(specs)).removesuffix(".json") for path in after if before.get(path) != after[path]}
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) >= 1
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def runs_of(names: set[str]) -> set[str]:
+    """The models whose runs are among the changed spec files."""
+    return {name.split("/")[4] for name in names if name.startswith("runs/")}
+
+
+def test_every_stage_has_a_spec_file(checkout: Path) -> None:
+    names = write(checkout)
+    assert {name.split("/")[0] for name in names} == {"runs", "datasets", "evaluations", "aggregate", "report"}
+    specs = checkout / "results" / "demo" / "specs"
+    run = read_identity(RunIdentity, specs / f"runs/{STUDY}/table_1/colour_shapes-lab/{TYPE_E}/seed1.json")
+    assert (run.run.seed, run.run.stands_in_for, run.environment["torch"]) == (1, "cifar10", "2.13.0")
+    assert {"phasebench.training.run", "phasebench.models.cifarnet", "phasebench.data.encodings"} <= run.code.keys()
+    assert "phasebench.models.mstar" not in run.code
+    dataset = read_identity(DatasetIdentity, specs / "datasets/colour_shapes.json")
+    assert (dataset.source, dataset.options["n_train"]) == ("colour_shapes", 3000)
+    assert {"phasebench.data.colour_shapes", "phasebench.data.store"} <= dataset.code.keys()
+    evaluation = read_identity(StageIdentity, specs / "evaluations/rotation.json")
+    assert evaluation.settings == {"evaluation": "rotation"}
+    assert "phasebench.evaluation.rotation" in evaluation.code
+    report = read_identity(StageIdentity, specs / "report.json")
+    template = "benchmark.html.j2"
+    assert report.settings["templates"][template] == sha256_of_file(
+        ROOT / "src/phasebench/reporting/templates" / template
+    )
+
+
+def test_a_runs_digest_is_the_hash_of_its_spec_file(checkout: Path) -> None:
+    write(checkout)
+    for path in (checkout / "results/demo/specs/runs").rglob("*.json"):
+        assert read_identity(RunIdentity, path).digest == sha256_of_file(path)
+
+
+def test_the_aggregation_knows_all_it_needs(checkout: Path) -> None:
+    write(checkout)
+    settings = read_identity(StageIdentity, checkout / "results/demo/specs/aggregate.json").settings
+    assert settings["runs"][f"{STUDY}/table_1/digits-rgb/{TYPE_E}/seed0"] == ["accuracy", "rotation"]
+    assert settings["models"].keys() == REGISTRY.keys()
+    published = {
+        (row["dataset"], row["encoding"], row["model"]): row["value"]
+        for row in settings["published"]
+        if row["experiment"] == "table_1" and row["metric"] == "test_accuracy"
+    }
+    assert published["cifar100", "sliding", TYPE_E] == 0.4208
+
+
+@pytest.mark.parametrize("place", ["/work", "/tmp", "site-packages"])
+def test_a_spec_file_names_no_place(checkout: Path, place: str) -> None:
+    write(checkout)
+    for path in (checkout / "results").rglob("*.json"):
+        assert place not in path.read_text()
+        assert str(checkout) not in path.read_text()
+
+
+def test_nothing_changes_without_an_edit(checkout: Path) -> None:
+    assert write(checkout)
+    assert write(checkout) == set()
+
+
+def test_the_order_of_keys_and_a_touch_change_nothing(checkout: Path) -> None:
+    write(checkout)
+    for path in (*(checkout / "workflow").rglob("*.yaml"), *(checkout / "src").rglob("*.py")):
+        path.touch()
+    for path in (checkout / "workflow").rglob("*.yaml"):
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()), sort_keys=True))
+    assert write(checkout) == set()
+
+
+# An edit of the package -> the models whose runs it changes, and whether anything else changes.
+EDITS = [
+    ("nn/complex/prototype.py", '"""', '"""Other words. ', set()),
+    ("nn/complex/norm.py", "class EquivariantBatchNorm2d", "# Why.\nclass EquivariantBatchNorm2d", set()),
+    (
+        "models/cifarnet.py",
+        "self.norm = EquivariantBatchNorm2d(128)",
+        "self.norm = EquivariantBatchNorm2d(64)",
+        {TYPE_E},
+    ),
+    ("models/mstar.py", "class Real(", "FACTOR = 2\n\n\nclass Real(", set()),
+    ("data/encodings.py", "class Sliding(", "UNUSED = 1\n\n\nclass Sliding(", set()),
+    (
+        "training/loop.py",
+        "def fit(",
+        "@profile\ndef fit(",
+        {TYPE_E, "cifarnet_type_i", "cifarnet_real", "mstar_cds", "mstar_real"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "changed"), EDITS)
+def test_an_edit_of_the_code_changes_what_it_can_reach(
+    checkout: Path, file: str, old: str, new: str, changed: set[str]
+) -> None:
+    write(checkout)
+    edit(checkout / "src/phasebench" / file, old, new)
+    names = write(checkout)
+    assert runs_of(names) | {name for name in names if not name.startswith("runs/")} == changed
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "changed"),
+    [
+        ("target", "phasebench.models.cifarnet:TypeI", {TYPE_E}),
+        ("real", True, {TYPE_E}),
+        ("label", "Another name", {"aggregate"}),
+        ("published_parameters", 1, {"aggregate"}),
+        ("input_shape", (1, 1, 1), set()),
+    ],
+)
+def test_an_edit_of_the_table_of_models(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, field: str, value: object, changed: set[str]
+) -> None:
+    write(checkout)
+    entry: Any = dataclasses.replace(REGISTRY[TYPE_E], **{field: value})
+    monkeypatch.setitem(REGISTRY, TYPE_E, entry)
+    names = write(checkout)
+    assert runs_of(names) | {name for name in names if not name.startswith("runs/")} == changed
+
+
+def test_an_edit_of_a_template_changes_the_report_alone(checkout: Path) -> None:
+    write(checkout)
+    edit(checkout / "src/phasebench/reporting/templates/style.css", "{", " {")
+    assert write(checkout) == {"report"}
+
+
+def test_a_newer_package_changes_what_uses_its_environment(checkout: Path) -> None:
+    write(checkout)
+    edit(checkout / "envs/analysis.yaml", "seaborn==", "seaborn==1")
+    assert write(checkout) == {"aggregate", "report"}
+    edit(checkout / "envs/train.yaml", "torch==", "torch==1")
+    assert len(runs_of(write(checkout))) == 5
+
+
+def test_a_new_seed_adds_runs_and_changes_none(checkout: Path) -> None:
+    write(checkout)
+    edit(checkout / "workflow/scales/demo.yaml", "seeds: [0, 1]", "seeds: [0, 1, 7]")
+    names = write(checkout)
+    assert {name for name in names if not name.endswith("seed7")} == {"aggregate"}
+
+
+def test_a_changed_recipe_changes_its_runs(checkout: Path) -> None:
+    write(checkout)
+    edit(checkout / "workflow/suites/co_domain_symmetry.yaml", "betas: [0.9, 0.99]", "betas: [0.9, 0.98]")
+    assert runs_of(write(checkout)) == {"mstar_cds", "mstar_real"}
+
+
+def test_where_data_lie_on_this_machine_is_no_part_of_an_identity(checkout: Path) -> None:
+    write(checkout)
+    assert write(checkout, data_root="/elsewhere", download=True, device="cpu") == set()
+
+
+def test_scales_do_not_mix(checkout: Path) -> None:
+    write(checkout)
+    write(checkout, scale="small")
+    spec = checkout / f"results/small/specs/runs/{STUDY}/table_1/cifar10-lab/{TYPE_E}/seed0.json"
+    assert json.loads(spec.read_text())["run"]["scale"] == "small"
+
+
+def test_planning_alone_writes_nothing(checkout: Path) -> None:
+    plan_benchmark({"scale": "demo", "suites": [STUDY]}, checkout, checkout / "results", write=False)
+    assert not (checkout / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{", r"spec\.json: content: Invalid JSON.*run snakemake to write the file again"),
+        (b'{"stage": "report"}', r"spec\.json: settings: Field required; run snakemake"),
+        (None, r"spec\.json: cannot be read: No such file"),
+    ],
+)
+def test_spec_files_that_cannot_be_read(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "spec.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(PhasebenchError, match=message):
+        read_identity(StageIdentity, path)
+
+
+def test_every_selected_target_exists() -> None:
+    """The tables name definitions by strings; each must be one."""
+    tree = SourceTree(ROOT / "src/phasebench")
+    tables = ("data.encoding_registry:ENCODINGS", "data.source_registry:SOURCES", "evaluation.registry:EVALUATIONS")
+    targets = [target for table in tables for target in tree.string_table(f"phasebench.{table}").values()]
+    targets += [entry.target for entry in REGISTRY.values()]
+    for target in targets:
+        assert tree.closure([target]).hashes
+
+
+def test_a_table_that_is_not_written_out(tmp_path: Path) -> None:
+    package = tmp_path / "pkg"
+    package.mkdir()
+    (package / "__init__.py").write_text("TABLE = {'x': f()}\nOTHER = dict(x='y')\n")
+    for symbol in ("pkg:TABLE", "pkg:OTHER", "pkg:NONE", "pkg.missing:TABLE"):
+        with pytest.raises(PhasebenchError, match=f"{symbol}: there is no such table"):
+            SourceTree(package).string_table(symbol)

@@ -1,0 +1,96 @@
+"""The published numbers, against the papers' own sums and the table of models."""
+
+from pathlib import Path
+
+import pytest
+
+from phasebench.errors import PhasebenchError
+from phasebench.experiments.reference import PublishedValue, read_published
+from phasebench.models.registry import REGISTRY
+
+ROOT = Path(__file__).parents[2]
+HEADER = "suite,experiment,dataset,encoding,train_fraction,model,metric,value,unit,where\n"
+LINE = "study,table,digits,rgb,1.0,net,test_accuracy,69.23,percent,Table 1\n"
+
+
+@pytest.fixture(scope="module")
+def published() -> list[PublishedValue]:
+    return read_published(ROOT)
+
+
+def accuracies(published: list[PublishedValue], experiment: str) -> dict[tuple[object, ...], float]:
+    return {
+        (value.model, value.dataset, value.encoding, value.train_fraction): value.value
+        for value in published
+        if value.experiment == experiment and value.metric == "test_accuracy"
+    }
+
+
+def test_table_1_is_complete(published: list[PublishedValue]) -> None:
+    table = accuracies(published, "table_1")
+    models = {"cifarnet_dcn", "cifarnet_surreal", "cifarnet_real", "cifarnet_type_i", "cifarnet_type_e"}
+    assert {key[0] for key in table} == models
+    assert len(table) == 5 * 3 * 3
+    # The best of each column, as the paper sets it in bold.
+    best = {
+        (dataset, encoding): max(models, key=lambda model: table[model, dataset, encoding, 1.0])
+        for dataset in ("cifar10", "cifar100", "svhn")
+        for encoding in ("rgb", "lab", "sliding")
+    }
+    assert {key for key, model in best.items() if model == "cifarnet_type_i"} == {
+        ("cifar10", "rgb"),
+        ("svhn", "rgb"),
+        ("svhn", "lab"),
+        ("svhn", "sliding"),
+    }
+    assert set(best.values()) == {"cifarnet_type_i", "cifarnet_type_e"}
+
+
+def test_table_2_is_complete(published: list[PublishedValue]) -> None:
+    table = accuracies(published, "table_2")
+    assert len(table) == 4 * 5
+
+    def gain(other: str, fraction: float) -> float:
+        own, theirs = (table[model, "mstar", "complex", fraction] for model in ("mstar_cds", other))
+        return round(own - theirs, 9)
+
+    # Section 5.3: the gains named in the text.
+    assert (gain("mstar_dcn", 0.05), gain("mstar_surreal", 0.05)) == (19.7, 8.4)
+    assert (gain("mstar_real", 1.0), gain("mstar_dcn", 1.0), gain("mstar_surreal", 1.0)) == (29.2, 7.0, 1.2)
+
+
+def test_parameter_counts_agree_with_the_table_of_models(published: list[PublishedValue]) -> None:
+    counts = {value.model: value.value for value in published if value.metric == "parameters"}
+    assert {name: counts[name] for name in REGISTRY} == {
+        name: entry.published_parameters for name, entry in REGISTRY.items()
+    }
+
+
+def test_a_percentage_becomes_a_fraction(published: list[PublishedValue]) -> None:
+    rows = [value.as_row() for value in published]
+    assert all(0 < row["value"] < 1 for row in rows if row["metric"] == "test_accuracy")
+    value = PublishedValue(suite="s", model="m", metric="test_accuracy", value=69.23, unit="percent", where="Table 1")
+    assert value.as_row()["value"] == 0.6923
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (HEADER + LINE.replace("69.23", "good"), "line 2: value: input should be a valid number"),
+        (HEADER + LINE.replace("percent", "%"), "line 2: unit: input should be 'percent' or 'count'; found '%'"),
+        (HEADER + LINE.replace("net", ""), "line 2: key 'model' is missing"),
+        (HEADER.replace("dataset", "data") + LINE, "line 2: key 'data' is not known; known keys: dataset, "),
+        (HEADER + LINE.replace(",Table 1", ""), "line 2: has more or fewer cells than the first line"),
+        (
+            HEADER + LINE + LINE.replace("69.23", "1"),
+            "line 3: gives the same number as workflow/reference/t.csv: line 2",
+        ),
+    ],
+)
+def test_mistakes_in_a_file(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "workflow" / "reference" / "t.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    with pytest.raises(PhasebenchError) as caught:
+        read_published(tmp_path)
+    assert str(caught.value).startswith("workflow/reference/t.csv: " + message)

@@ -1,0 +1,245 @@
+"""The table of runs, against tables written out by hand."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from phasebench.errors import PhasebenchError
+from phasebench.experiments.fingerprint import SourceTree
+from phasebench.experiments.table import BenchmarkPlan, load_plan
+
+RECIPE = {"optimizer": "sgd", "learning_rate": 0.1, "batch_size": 8, "steps": 500, "validate_every": 100}
+GRID = {"datasets": ["cifar10", "svhn"], "encodings": ["lab", "rgb"], "models": ["cifarnet_type_e", "cifarnet_real"]}
+EXPERIMENT = {
+    "title": "Table",
+    "recipe": "plain",
+    "grid": GRID,
+    "evaluations": ["accuracy"],
+    "resources": {"gpu": 1, "runtime": 60, "mem_mb": 4000},
+}
+RADAR = {
+    **EXPERIMENT,
+    "recipe": "radar",
+    "grid": {
+        "datasets": ["mstar"],
+        "encodings": ["complex"],
+        "models": ["mstar_cds"],
+        "train_fractions": [0.005, 0.05, 1.0],
+    },
+    "evaluations": ["rotation", "accuracy"],
+}
+SUITE = {
+    "name": "study",
+    "title": "A study",
+    "citation": "Somebody",
+    "recipes": {"plain": RECIPE, "radar": {**RECIPE, "steps": 900}},
+    "experiments": {"images": EXPERIMENT, "radar": RADAR},
+}
+SCALE = {"name": "tiny", "description": "Words.", "seeds": [3, 1], "suites": {"study": {}}}
+CONFIG = {"scale": "tiny", "suites": ["study"]}
+TREE = SourceTree(Path(__file__).parents[2] / "src" / "phasebench")
+
+
+def plan(
+    root: Path, scale_content: dict[str, Any], suite_content: dict[str, Any] = SUITE, **config: Any
+) -> BenchmarkPlan:
+    for folder, name, content in (("scales", "tiny", scale_content), ("suites", "study", suite_content)):
+        path = root / "workflow" / folder / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(content))
+    return load_plan({**CONFIG, **config}, root, TREE)
+
+
+def scale_of(**study: Any) -> dict[str, Any]:
+    return {**SCALE, "suites": {"study": study}}
+
+
+def test_the_whole_grid_with_every_seed(tmp_path: Path) -> None:
+    found = plan(tmp_path, SCALE)
+    assert list(found.runs) == [
+        *(
+            f"study/images/{dataset}-{encoding}/{model}/seed{seed}"
+            for dataset in ("cifar10", "svhn")
+            for encoding in ("lab", "rgb")
+            for model in ("cifarnet_type_e", "cifarnet_real")
+            for seed in (3, 1)
+        ),
+        *(
+            f"study/radar/mstar-complex-fraction{fraction}/mstar_cds/seed{seed}"
+            for fraction in ("000p5", "005", "100")
+            for seed in (3, 1)
+        ),
+    ]
+    assert set(found.datasets) == {"cifar10", "svhn", "mstar"}
+    assert {dataset.source for dataset in found.datasets.values()} == {"cifar10", "svhn", "mstar"}
+
+
+def test_a_run_is_resolved(tmp_path: Path) -> None:
+    run_id = "study/radar/mstar-complex-fraction005/mstar_cds/seed1"
+    found = plan(tmp_path, SCALE)
+    spec = found.run(run_id)
+    assert spec.id == run_id
+    assert (spec.scale, spec.stands_in_for, spec.train_fraction, spec.validation_fraction) == ("tiny", None, 0.05, 0.1)
+    assert (spec.recipe.optimizer, spec.recipe.steps, spec.recipe.epochs) == ("sgd", 900, None)
+    assert found.dataset_of(run_id) == "mstar"
+    assert found.resources_of(run_id).model_dump() == {"gpu": 1, "runtime": 60, "mem_mb": 4000, "threads": 1}
+    assert [name for name_of_run, name in found.evaluations if name_of_run == run_id] == ["rotation", "accuracy"]
+    assert found.evaluation_names == ("accuracy", "rotation")
+
+
+def test_a_scale_restricts_the_grid_and_changes_recipes(tmp_path: Path) -> None:
+    parts = [{"datasets": ["cifar10"], "encodings": ["lab"]}, {"models": ["cifarnet_real"], "encodings": ["lab"]}]
+    scale = {
+        **scale_of(experiments={"images": {"grid": parts}}, recipes={"plain": {"epochs": 2, "learning_rate": 1.0}}),
+        "seeds": [0],
+        "resources": {"gpu": 0, "threads": 2},
+    }
+    found = plan(tmp_path, scale)
+    # The parts overlap in one run, which is there once.
+    assert list(found.runs) == [
+        "study/images/cifar10-lab/cifarnet_type_e/seed0",
+        "study/images/cifar10-lab/cifarnet_real/seed0",
+        "study/images/svhn-lab/cifarnet_real/seed0",
+    ]
+    recipe = found.run("study/images/svhn-lab/cifarnet_real/seed0").recipe
+    assert (recipe.epochs, recipe.steps, recipe.learning_rate, recipe.batch_size) == (2, None, 1.0, 8)
+    resources = found.resources_of("study/images/svhn-lab/cifarnet_real/seed0")
+    assert (resources.gpu, resources.runtime, resources.threads) == (0, 60, 2)
+
+
+def test_ids_do_not_depend_on_how_much_of_a_grid_is_run(tmp_path: Path) -> None:
+    found = plan(tmp_path, scale_of(experiments={"radar": {"grid": [{"train_fractions": [1.0]}]}}))
+    assert "study/radar/mstar-complex-fraction100/mstar_cds/seed1" in found.runs
+
+
+def test_data_that_stand_in(tmp_path: Path) -> None:
+    scale = scale_of(experiments={"images": {}})
+    scale["datasets"] = {
+        "cifar10": {"name": "shapes", "source": "colour_shapes", "options": {"n_train": 10}},
+        "svhn": {"source": "digits"},
+    }
+    found = plan(tmp_path, scale)
+    spec = found.run("study/images/shapes-lab/cifarnet_real/seed1")
+    assert (spec.dataset, spec.stands_in_for) == ("shapes", "cifar10")
+    # Another source of the same data set does not make it another one.
+    assert found.run("study/images/svhn-lab/cifarnet_real/seed1").stands_in_for is None
+    assert {name: (data.source, data.options) for name, data in found.datasets.items()} == {
+        "shapes": ("colour_shapes", {"n_train": 10}),
+        "svhn": ("digits", {}),
+    }
+
+
+def test_the_configuration_has_the_last_word_on_data(tmp_path: Path) -> None:
+    scale = scale_of(experiments={"images": {}})
+    scale["datasets"] = {"cifar10": {"name": "shapes", "source": "colour_shapes"}}
+    found = plan(tmp_path, scale, datasets={"cifar10": {"source": "hdf5", "path": "mine.h5"}})
+    assert found.datasets["cifar10"].options == {"path": "mine.h5"}
+    assert "study/images/cifar10-lab/cifarnet_real/seed1" in found.runs
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"scale": "huge"}, "config.yaml: scale: there is no workflow/scales/huge.yaml; known: tiny"),
+        ({"suites": ["study", "other"]}, "config.yaml: suites: there is no workflow/suites/other.yaml; known: study"),
+        (
+            {"datasets": {"cifra10": {}}},
+            "config.yaml: datasets: 'cifra10' is not a data set of the chosen suites; known: cifar10, mstar, svhn",
+        ),
+        (
+            {"datasets": {"svhn": {"source": "hdf6"}}},
+            "config.yaml: datasets.svhn: source: 'hdf6' is not a data source; known: cifar10, cifar100, ",
+        ),
+        (
+            {"datasets": {"svhn": {"name": "cifar10", "source": "digits"}}},
+            "workflow/scales/tiny.yaml: datasets: two different runs have the id 'study/images/cifar10-lab/",
+        ),
+        (
+            {"datasets": {"mstar": {"name": "cifar10", "source": "digits"}}},
+            "workflow/scales/tiny.yaml: datasets: two data sets have the name 'cifar10'; give ",
+        ),
+    ],
+)
+def test_mistakes_in_the_configuration(tmp_path: Path, config: dict[str, Any], message: str) -> None:
+    with pytest.raises(PhasebenchError) as caught:
+        plan(tmp_path, SCALE, **config)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "message"),
+    [
+        ({"recipe": "plane"}, ".recipe: 'plane' is not one of the suite's recipes; known: plain, radar"),
+        (
+            {"grid": {**GRID, "models": ["foo"]}},
+            ".grid.models: 'foo' is not a registered model; known: cifarnet_real, ",
+        ),
+        (
+            {"grid": {**GRID, "encodings": ["lba"]}},
+            ".grid.encodings: 'lba' is not an encoding; known: complex, lab, rgb, sliding",
+        ),
+        ({"evaluations": ["acuracy"]}, ".evaluations: 'acuracy' is not an evaluation; known: accuracy, rotation"),
+    ],
+)
+def test_unknown_names_in_a_suite(tmp_path: Path, experiment: dict[str, Any], message: str) -> None:
+    suite = {**SUITE, "experiments": {"images": {**EXPERIMENT, **experiment}}}
+    with pytest.raises(PhasebenchError) as caught:
+        plan(tmp_path, SCALE, suite)
+    assert str(caught.value).startswith("workflow/suites/study.yaml: experiments.images" + message)
+
+
+@pytest.mark.parametrize(
+    ("scale", "message"),
+    [
+        ({**SCALE, "suites": {}}, "suites: 'study' is missing; add it, or take it out of suites in config.yaml"),
+        ({**SCALE, "name": "tony"}, "name: 'tony' is not the file's name"),
+        (
+            scale_of(recipes={"plane": {}}),
+            "suites.study.recipes: 'plane' is not one of the suite's recipes; known: plain",
+        ),
+        (
+            scale_of(experiments={"table": {}}),
+            "suites.study.experiments: 'table' is not one of the suite's experiments; known: images, radar",
+        ),
+        (
+            scale_of(experiments={"images": {"grid": [{"encodings": ["sliding"]}]}}),
+            "suites.study.experiments.images.grid.0.encodings: 'sliding' is not in the experiment's grid; known: ",
+        ),
+        (
+            scale_of(experiments={"radar": {"grid": [{"train_fractions": [0.5]}]}}),
+            "suites.study.experiments.radar.grid.0.train_fractions: '0.5' is not in the experiment's grid; known: ",
+        ),
+        (
+            scale_of(recipes={"plain": {"steps": 5, "epochs": 5}}),
+            "suites.study.recipes.plain: give exactly one of 'steps' and 'epochs'",
+        ),
+        (scale_of(recipes={"plain": {"steps": 0}}), "suites.study.recipes.plain.steps: input should be greater than 0"),
+    ],
+)
+def test_mistakes_in_a_scale(tmp_path: Path, scale: dict[str, Any], message: str) -> None:
+    with pytest.raises(PhasebenchError) as caught:
+        plan(tmp_path, scale)
+    assert str(caught.value).startswith("workflow/scales/tiny.yaml: " + message)
+
+
+@pytest.mark.parametrize("scale", ["demo", "small", "paper"])
+def test_the_shipped_scales_resolve(scale: str) -> None:
+    root = Path(__file__).parents[2]
+    shipped = yaml.safe_load((root / "config.yaml").read_text())
+    found = load_plan({**shipped, "scale": scale}, root, TREE)
+    assert all(run.spec.id == run_id and run.spec.scale == scale for run_id, run in found.runs.items())
+
+
+def test_the_paper_scale_covers_both_tables() -> None:
+    root = Path(__file__).parents[2]
+    found = load_plan({"scale": "paper", "suites": ["co_domain_symmetry"]}, root, TREE)
+    table_1 = {run.spec.id.rpartition("/")[0] for run in found.runs.values() if run.spec.experiment == "table_1"}
+    table_2 = {run.spec.id.rpartition("/")[0] for run in found.runs.values() if run.spec.experiment == "table_2"}
+    assert (len(table_1), len(table_2)) == (3 * 3 * 3, 2 * 5)
+    recipe = found.run("co_domain_symmetry/table_1/cifar10-lab/cifarnet_type_e/seed0").recipe
+    assert (recipe.optimizer, recipe.learning_rate, recipe.betas) == ("adamw", 1e-3, (0.99, 0.999))
+    assert (recipe.weight_decay, recipe.batch_size, recipe.steps, recipe.validate_every) == (0.1, 256, 50_000, 1_000)
+    recipe = found.run("co_domain_symmetry/table_2/mstar-complex-fraction005/mstar_cds/seed0").recipe
+    assert (recipe.betas, recipe.steps) == ((0.9, 0.99), 250_000)

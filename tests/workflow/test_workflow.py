@@ -1,0 +1,205 @@
+"""The workflow as a person uses it: in a copy of the repository, through Snakemake's command line."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+STUDY = "co_domain_symmetry"
+TABLE_1 = f"{STUDY}/table_1/colour_shapes-lab"
+TINY_SCALE = {
+    "name": "tiny",
+    "label": "DEMO",
+    "description": "As little as can be.",
+    "seeds": [0],
+    "datasets": {
+        "cifar10": {"name": "colour_shapes", "source": "colour_shapes", "options": {"n_train": 60, "n_test": 20}}
+    },
+    "suites": {
+        STUDY: {
+            "experiments": {
+                "table_1": {
+                    "grid": [
+                        {
+                            "datasets": ["cifar10"],
+                            "encodings": ["lab"],
+                            "models": ["cifarnet_type_i", "cifarnet_type_e"],
+                        }
+                    ]
+                }
+            },
+            "recipes": {"cifarnet": {"steps": 4, "batch_size": 16, "validate_every": 2}},
+        }
+    },
+    "resources": {"gpu": 0, "runtime": 7, "mem_mb": 900},
+}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what the workflow consists of, with a scale of two small runs; never of results."""
+    for folder in ("src", "workflow", "envs"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("Snakefile", "config.yaml"):
+        shutil.copy(ROOT / file, tmp_path)
+    (tmp_path / "workflow/scales/tiny.yaml").write_text(yaml.safe_dump(TINY_SCALE))
+    return tmp_path
+
+
+def snakemake(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # The rules have to find the copy's code by themselves.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-m", "snakemake", *arguments]
+    return subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True)
+
+
+def succeeds(checkout: Path, *arguments: str) -> str:
+    result = snakemake(checkout, *arguments)
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output
+    return output
+
+
+def planned(checkout: Path, *config: str) -> set[str]:
+    """What a dry run of the tiny scale would do, as the messages of its jobs."""
+    output = succeeds(checkout, "--dry-run", "--cores", "1", "--config", "scale=tiny", *config)
+    jobs = set(re.findall(r"^Job \d+: (.*)$", output, re.MULTILINE))
+    assert bool(jobs) != ("Nothing to be done" in output)
+    return jobs
+
+
+def replace(path: Path, old: str, new: str) -> str:
+    """Edit a file; return what it held before."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return text
+
+
+def test_a_fresh_checkout_plans_the_demo_in_readable_ids(checkout: Path) -> None:
+    output = succeeds(checkout, "--dry-run")
+    messages = re.findall(r"^Job \d+: (.*)$", output, re.MULTILINE)
+    kinds = Counter(message.split(" ")[0] for message in messages)
+    specs = list((checkout / "results/demo/specs/runs").rglob("seed*.json"))
+    assert kinds == {"Prepare": 3, "Train": len(specs), "Evaluate": 2 * len(specs), "Collect": 1, "Write": 1}
+    assert f"Train {TABLE_1}/cifarnet_type_e/seed1" in messages
+    assert f"Evaluate the rotation of {STUDY}/table_2/simulated_mstar-complex-fraction010/mstar_cds/seed0" in messages
+    # Planning prepares and trains nothing.
+    assert not (checkout / "data").exists()
+    assert not (checkout / "results/demo/runs").exists()
+
+
+@pytest.mark.parametrize("scale", ["small", "paper"])
+def test_the_other_scales_plan(checkout: Path, scale: str) -> None:
+    output = succeeds(checkout, "--dry-run", "--config", f"scale={scale}")
+    assert f"Train {STUDY}/table_1/cifar10-lab/cifarnet_type_i/seed0" in output
+
+
+def test_lint_and_format_are_clean(checkout: Path) -> None:
+    succeeds(checkout, "--lint")
+    command = [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "workflow"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("config.yaml", "scale:", "sclae:", "config.yaml: key 'sclae' is not known; known keys: data_root, "),
+        (
+            f"workflow/suites/{STUDY}.yaml",
+            "[mstar_cds,",
+            "[mstar_cdz,",
+            f"workflow/suites/{STUDY}.yaml: experiments.table_2.grid.models: 'mstar_cdz' is not a registered model; ",
+        ),
+        ("workflow/scales/demo.yaml", "seeds:", "sedes:", "workflow/scales/demo.yaml: key 'sedes' is not known; "),
+        ("envs/train.yaml", "torch==", "torch>=", "envs/train.yaml: dependencies: 'torch>="),
+    ],
+)
+def test_a_mistake_ends_in_one_line(checkout: Path, file: str, old: str, new: str, message: str) -> None:
+    replace(checkout / file, old, new)
+    result = snakemake(checkout, "--dry-run")
+    assert result.returncode != 0
+    (line,) = [line for line in result.stderr.splitlines() if line]
+    assert line.startswith(f"phasebench: error: {message}")
+    assert not (checkout / "results").exists()
+
+
+def test_a_failed_job_shows_its_error(checkout: Path) -> None:
+    config = ["scale=small", "data_root=nowhere"]
+    result = snakemake(checkout, "--cores", "1", "--until", "prepare", "--config", *config)
+    assert result.returncode != 0
+    errors = [line for line in result.stderr.splitlines() if line.startswith("phasebench: error: ")]
+    assert len(errors) == 1
+    assert "nowhere" in errors[0]
+    assert not list((checkout / "data").rglob("*.h5"))
+
+
+def runs_with_what_follows(*models: str) -> set[str]:
+    runs = [f"{TABLE_1}/{model}/seed0" for model in models]
+    jobs = {f"Evaluate the {evaluation} of {run}" for run in runs for evaluation in ("accuracy", "rotation")}
+    return {*(f"Train {run}" for run in runs), *jobs, *TABLES}
+
+
+REPORT = {"Write the report"}
+TABLES = {"Collect the results of all runs", *REPORT}
+TYPE_E = runs_with_what_follows("cifarnet_type_e")
+BOTH = runs_with_what_follows("cifarnet_type_i", "cifarnet_type_e")
+LAYERS = "src/phasebench/nn/complex"
+NORM = f"{LAYERS}/norm.py"
+FORMULA = "return planes * gain.unsqueeze(1)"
+SCALE_FILE = "workflow/scales/tiny.yaml"
+
+# What is edited -> file, text, new text, and the jobs that this calls for.
+EDITS: dict[str, tuple[str, str, str, set[str]]] = {
+    "words of a layer": (NORM, '"""Normalisation', '"""Some normalisation', set()),
+    "a comment": (NORM, FORMULA, f"# Why.\n        {FORMULA}", set()),
+    "a formula of Type-E alone": (NORM, FORMULA, f"{FORMULA} * 2.0", TYPE_E),
+    "a layer of both": (f"{LAYERS}/pooling.py", "class LearnedPool2d(", "@edited\nclass LearnedPool2d(", BOTH),
+    "a layer of neither": (f"{LAYERS}/invariant.py", "class Conjugate(", "UNUSED = 1\n\n\nclass Conjugate(", set()),
+    "the recipe": (SCALE_FILE, "steps: 4", "steps: 5", BOTH),
+    "the order of keys": (SCALE_FILE, "label: DEMO\nname: tiny\n", "name: tiny\nlabel: DEMO\n", set()),
+    "the style of the page": ("src/phasebench/reporting/templates/style.css", "{", "{ ", REPORT),
+    "a published number": (f"workflow/reference/{STUDY}_table_1.csv", "65.17", "65.18", TABLES),
+    "a package of the analysis": ("envs/analysis.yaml", "seaborn==", "seaborn==9", TABLES),
+}
+
+
+def test_from_nothing_to_the_report_and_what_runs_again(checkout: Path) -> None:
+    """One test, since all of it is asked of one finished benchmark and training that takes most of the time."""
+    succeeds(checkout, "--cores", "2", "--benchmark-extended", "--config", "scale=tiny")
+    assert "DEMO" in (checkout / "reports/benchmark.html").read_text(encoding="utf-8")
+    metrics = pd.read_parquet(checkout / "results/tiny/tables/metrics.parquet")
+    accuracy = metrics[metrics["metric"] == "test_accuracy"].set_index("model")
+    assert accuracy["published"].to_dict() == {"cifarnet_type_i": 0.6717, "cifarnet_type_e": 0.6758}
+    assert not list((checkout / "results/tiny/checkpoints").glob("*"))
+
+    # A cluster is asked for what suite and scale say.
+    table = pd.read_csv(checkout / f"results/tiny/benchmarks/train/{TABLE_1}/cifarnet_type_e/seed0.tsv", sep="\t")
+    resources = ast.literal_eval(table["resources"][0])
+    asked = (resources["gpu"], resources["runtime"], resources["mem_mb"], table["threads"][0])
+    assert asked == (0, 7, 900, 2)
+
+    succeeds(checkout, "--report", "page.html", "--config", "scale=tiny")
+    assert "The whole benchmark on one page" in (checkout / "page.html").read_text(encoding="utf-8")
+
+    assert planned(checkout) == set()
+    for name, (file, old, new, jobs) in EDITS.items():
+        before = replace(checkout / file, old, new)
+        assert planned(checkout) == jobs, name
+        (checkout / file).write_text(before, encoding="utf-8")
+    assert planned(checkout) == set(), "all edits taken back"
+
+    for path in (*(checkout / "src").rglob("*.py"), *(checkout / "data").rglob("*")):
+        path.touch()
+    assert planned(checkout) == set(), "touched files"
+    assert planned(checkout, "data_root=elsewhere", "download=true", "device=cpu") == set(), "settings of the machine"

@@ -1,0 +1,34 @@
+rule aggregate:
+    input:
+        spec="<results>/specs/aggregate.json",
+        records=collect("<results>/runs/{run}/run.json", run=plan.runs),
+        history=collect("<results>/runs/{run}/history.parquet", run=plan.runs),
+        evaluations=[
+            f"<results>/runs/{run}/evaluation/{name}.parquet"
+            for run, name in plan.evaluations
+        ],
+    output:
+        benchmark="<results>/tables/benchmark.parquet",
+        history="<results>/tables/history.parquet",
+        metrics="<results>/tables/metrics.parquet",
+        models="<results>/tables/models.parquet",
+        published="<results>/tables/published.parquet",
+        runs="<results>/tables/runs.parquet",
+    log:
+        "<logs>/aggregate.log",
+    benchmark:
+        "<benchmarks>/aggregate.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        runtime=30,
+        mem_mb=4000,
+    params:
+        results=subpath(input.spec, ancestor=2),
+        folder=subpath(output.runs, parent=True),
+    message:
+        "Collect the results of all runs"
+    shell:
+        "python -m phasebench aggregate --spec {input.spec} --results {params.results} --output {params.folder}"
+        " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"

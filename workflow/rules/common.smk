@@ -1,0 +1,78 @@
+import sys
+from pathlib import Path
+from shlex import quote
+
+from snakemake.utils import validate
+
+ROOT = Path(workflow.basedir)
+SOURCE = ROOT / "src"
+sys.path.insert(0, str(SOURCE))
+
+from phasebench.errors import PhasebenchError
+from phasebench.experiments.specs import plan_benchmark
+from phasebench.files import sha256_of_file
+
+try:
+    # Jobs on other machines read the spec files that the main process wrote.
+    plan = plan_benchmark(config, ROOT, Path("results"), write=workflow.is_main_process)
+except PhasebenchError as error:
+    sys.exit(f"phasebench: error: {error}")
+
+# On the command line every value is a text; here each has its type.
+config.update(plan.config.model_dump(mode="json"))
+validate(config, "../schemas/config.schema.json")
+
+# Every rule runs this checkout's code, with Snakemake's own interpreter unless it has an environment of its own.
+setup = ["set -euo pipefail", f"export PYTHONPATH={quote(str(SOURCE))}"]
+if not workflow.deployment_settings.deployment_method:
+    setup.append(f"export PATH={quote(str(Path(sys.executable).parent))}:$PATH")
+shell.prefix("; ".join([*setup, ""]))
+
+
+report: "../report/workflow.rst"
+
+
+pathvars:
+    results=f"results/{plan.scale.name}",
+    prepared=f"data/prepared/{plan.scale.name}",
+    benchmarks=f"results/{plan.scale.name}/benchmarks",
+    logs=f"logs/{plan.scale.name}",
+
+
+wildcard_constraints:
+    dataset=r"\w+",
+    run=r"\w+/\w+/[\w-]+/\w+/seed\d+",
+    evaluation=r"\w+",
+
+
+localrules:
+    all,
+    aggregate,
+    report,
+
+
+def prepared_file(suffix):
+    """Input function: a file of the run's prepared data set."""
+    return lambda wildcards: f"<prepared>/{plan.dataset_of(wildcards.run)}{suffix}"
+
+
+def train_resource(name):
+    """Resource function: what the run's suite and the scale say."""
+    return lambda wildcards: getattr(plan.resources_of(wildcards.run), name)
+
+
+# A params function that takes `input` is no reason to run a job again. These say how a result is made, not which.
+
+
+def this_machine(key):
+    """Params function: a setting of config.yaml about this machine."""
+    return lambda wildcards, input: config[key]
+
+
+def download_flag(wildcards, input):
+    return "--download" if config["download"] else "--no-download"
+
+
+def checkpoint_path(wildcards, input):
+    """A changed spec begins anew, an unchanged one goes on."""
+    return f"results/{plan.scale.name}/checkpoints/{sha256_of_file(input.spec)}.pt"

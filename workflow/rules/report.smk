@@ -1,0 +1,43 @@
+rule report:
+    input:
+        **dict(rules.aggregate.output.items()),
+        spec="<results>/specs/report.json",
+    output:
+        page=report(
+            "<reports>/benchmark.html",
+            caption="../report/benchmark.rst",
+            category="Benchmark",
+            labels={"content": "all tables and figures"},
+        ),
+        figures=report(
+            directory("<reports>/figures"),
+            patterns=["{figure}.svg"],
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
+        tables=report(
+            directory("<reports>/tables"),
+            patterns=["{table}.csv"],
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
+    log:
+        "<logs>/report.log",
+    benchmark:
+        "<benchmarks>/report.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        runtime=30,
+        mem_mb=4000,
+    params:
+        tables=subpath(input.runs, parent=True),
+        folder=subpath(output.page, parent=True),
+    message:
+        "Write the report"
+    shell:
+        "python -m phasebench report --spec {input.spec} --tables {params.tables} --output {params.folder}"
+        " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"
