@@ -24,15 +24,15 @@ class Frozen(BaseModel):
 class Recipe(Frozen):
     """How a model is trained. Exactly one of ``steps`` and ``epochs`` is given."""
 
-    optimizer: Literal["adamw", "sgd"]
-    learning_rate: PositiveFloat
+    optimizer: Literal["adamw", "sgd"] = Field(description="AdamW, or SGD with momentum")
+    learning_rate: PositiveFloat = Field(description="the rate, where no schedule changes it")
     betas: tuple[float, float] = Field((0.9, 0.999), description="AdamW's decay rates")
     momentum: float = Field(0.0, ge=0.0, lt=1.0, description="SGD's momentum")
-    nesterov: bool = False
-    weight_decay: float = Field(0.0, ge=0.0)
-    batch_size: PositiveInt
-    steps: PositiveInt | None = None
-    epochs: PositiveInt | None = None
+    nesterov: bool = Field(False, description="SGD with Nesterov's momentum")
+    weight_decay: float = Field(0.0, ge=0.0, description="for every parameter")
+    batch_size: PositiveInt = Field(description="samples in a step")
+    steps: PositiveInt | None = Field(None, description="length of the training in steps")
+    epochs: PositiveInt | None = Field(None, description="length of the training in passes through the data")
     validate_every: PositiveInt = Field(description="steps between two validations")
     schedule: list[tuple[float, float]] | None = Field(
         None, description="knots (epoch, learning rate), linear between them; None keeps learning_rate throughout"

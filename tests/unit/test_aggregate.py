@@ -46,7 +46,7 @@ SPEC = StageIdentity(
         "label": "DEMO",
         "description": "Words.",
         "suites": ["study", "other"],
-        "runs": {FIRST.id: ["accuracy", "rotation"], SECOND.id: ["accuracy"]},
+        "runs": {FIRST.id: ["rotation"], SECOND.id: []},
         "models": {"net": {"label": "Net", "study": "study", "published_parameters": 123}},
         "published": [
             published(),
@@ -70,7 +70,7 @@ def write_run(results: Path, spec: RunSpec, accuracy: float) -> Path:
     folder = results / "runs" / spec.id
     for path in (results / "specs" / "runs" / f"{spec.id}.json", folder / "spec.json"):
         write_text(path, identity.to_json())
-    record = {
+    record: dict[str, Any] = {
         "spec": spec.model_dump(mode="json"),
         "digest": identity.digest,
         "packages": {"torch": "2.13.0"},
@@ -82,12 +82,17 @@ def write_run(results: Path, spec: RunSpec, accuracy: float) -> Path:
     numbers = "parameters steps n_train n_validation n_test images_per_second wall_seconds train_seconds"
     numbers += " peak_memory_bytes best_step best_validation_accuracy test_accuracy resumed"
     record |= {name: index for index, name in enumerate(numbers.split())}
+    record["test_accuracy"] = accuracy
     (folder / "run.json").write_text(json.dumps(record))
-    history = {"step": [10, 20], "epoch": [1.0, 2.0], "train_loss": [1.0, 0.5], "validation_loss": [1.0, 0.6]}
+    history: dict[str, Any] = {
+        "step": [10, 20],
+        "epoch": [1.0, 2.0],
+        "train_loss": [1.0, 0.5],
+        "validation_loss": [1.0, 0.6],
+    }
     history |= {"validation_accuracy": [0.5, 0.6], "learning_rate": [0.1, 0.1], "images_per_second": [9.0, 9.0]}
     pd.DataFrame(history).to_parquet(folder / "history.parquet")
     (folder / "evaluation").mkdir()
-    evaluation(("test_accuracy", math.nan, 0, accuracy)).to_parquet(folder / "evaluation" / "accuracy.parquet")
     rotations = [("rotation_accuracy", angle, draw, angle / 1000 + draw) for angle in (0.0, 90.0) for draw in (0, 1, 2)]
     evaluation(*rotations).to_parquet(folder / "evaluation" / "rotation.parquet")
     return folder
@@ -187,15 +192,15 @@ def without_key(path: Path) -> None:
         ("spec.json", Path.unlink, "spec.json: there is no such file"),
         ("history.parquet", Path.unlink, "history.parquet: there is no such file"),
         ("history.parquet", cut, "history.parquet: not a complete Parquet file"),
-        ("evaluation/accuracy.parquet", cut, "accuracy.parquet: not a complete Parquet file"),
-        ("evaluation/accuracy.parquet", without_column, "accuracy.parquet: value: the column is missing"),
+        ("evaluation/rotation.parquet", cut, "rotation.parquet: not a complete Parquet file"),
+        ("evaluation/rotation.parquet", without_column, "rotation.parquet: value: the column is missing"),
     ],
 )
 def test_a_damaged_file_is_named(results: Path, file: str, damage: Callable[[Path], None], message: str) -> None:
-    damage(results / "runs" / SECOND.id / file)
+    damage(results / "runs" / FIRST.id / file)
     with pytest.raises(PhasebenchError) as caught:
         aggregate_results(SPEC, results, results / "tables")
-    assert str(caught.value).startswith(f"{results}/runs/{SECOND.id}/")
+    assert str(caught.value).startswith(f"{results}/runs/{FIRST.id}/")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (results / "tables").exists()

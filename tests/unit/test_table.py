@@ -16,7 +16,7 @@ EXPERIMENT = {
     "title": "Table",
     "recipe": "plain",
     "grid": GRID,
-    "evaluations": ["accuracy"],
+    "evaluations": ["rotation"],
     "resources": {"gpu": 1, "runtime": 60, "mem_mb": 4000},
 }
 RADAR = {
@@ -28,7 +28,7 @@ RADAR = {
         "models": ["mstar_cds"],
         "train_fractions": [0.005, 0.05, 1.0],
     },
-    "evaluations": ["rotation", "accuracy"],
+    "evaluations": ["rotation"],
 }
 SUITE = {
     "name": "study",
@@ -85,8 +85,8 @@ def test_a_run_is_resolved(tmp_path: Path) -> None:
     assert (spec.recipe.optimizer, spec.recipe.steps, spec.recipe.epochs) == ("sgd", 900, None)
     assert found.dataset_of(run_id) == "mstar"
     assert found.resources_of(run_id).model_dump() == {"gpu": 1, "runtime": 60, "mem_mb": 4000, "threads": 1}
-    assert [name for name_of_run, name in found.evaluations if name_of_run == run_id] == ["rotation", "accuracy"]
-    assert found.evaluation_names == ("accuracy", "rotation")
+    assert [name for name_of_run, name in found.evaluations if name_of_run == run_id] == ["rotation"]
+    assert found.evaluation_names == ("rotation",)
 
 
 def test_a_scale_restricts_the_grid_and_changes_recipes(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_mistakes_in_the_configuration(tmp_path: Path, config: dict[str, Any], m
             {"grid": {**GRID, "encodings": ["lba"]}},
             ".grid.encodings: 'lba' is not an encoding; known: complex, lab, rgb, sliding",
         ),
-        ({"evaluations": ["acuracy"]}, ".evaluations: 'acuracy' is not an evaluation; known: accuracy, rotation"),
+        ({"evaluations": ["rotaton"]}, ".evaluations: 'rotaton' is not an evaluation; known: rotation"),
     ],
 )
 def test_unknown_names_in_a_suite(tmp_path: Path, experiment: dict[str, Any], message: str) -> None:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     Evaluation = Callable[[TrainedRun], pd.DataFrame]
 
 EVALUATIONS: dict[str, str] = {
-    "accuracy": "phasebench.evaluation.accuracy:evaluate_accuracy",
     "rotation": "phasebench.evaluation.rotation:evaluate_rotation",
 }
 

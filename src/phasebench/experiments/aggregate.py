@@ -114,10 +114,13 @@ def _runs_table(records: dict[str, dict[str, Any]], models: pd.DataFrame) -> pd.
 
 
 def _read_metrics(results: Path, run_id: str, record: dict[str, Any], evaluations: list[str]) -> pd.DataFrame:
-    """One row per metric and condition, the mean over draws."""
+    """One row per metric and condition, the mean over draws; the test accuracy is the one that training measured."""
     folder = results / "runs" / run_id / "evaluation"
     columns = ("metric", "condition", "value")
-    measured = pd.concat([_read_parquet(folder / f"{name}.parquet", columns) for name in evaluations])
+    accuracy = {"metric": ["test_accuracy"], "condition": [float("nan")], "value": [record["test_accuracy"]]}
+    measured = pd.concat(
+        [pd.DataFrame(accuracy), *(_read_parquet(folder / f"{name}.parquet", columns) for name in evaluations)]
+    )
     means = measured.groupby(["metric", "condition"], dropna=False, sort=True)["value"].mean().reset_index()
     return means.assign(**_keys(run_id, record, _KEYS))
 
