@@ -1,7 +1,6 @@
 """Aggregation of two small runs written by hand, and of runs with every kind of damage."""
 
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
