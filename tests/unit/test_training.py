@@ -245,9 +245,7 @@ def test_optimisers_take_the_recipes_settings() -> None:
     assert isinstance(adamw, torch.optim.AdamW)
     assert adamw.defaults["betas"] == (0.99, 0.999)
     assert adamw.defaults["weight_decay"] == 0.1
-    sgd = build_optimizer(
-        Linear(), RECIPE.model_copy(update={"optimizer": "sgd", "momentum": 0.9, "nesterov": True})
-    )
+    sgd = build_optimizer(Linear(), RECIPE.model_copy(update={"optimizer": "sgd", "momentum": 0.9, "nesterov": True}))
     assert isinstance(sgd, torch.optim.SGD)
     assert sgd.defaults["momentum"] == 0.9
     assert sgd.defaults["nesterov"]
