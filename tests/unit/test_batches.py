@@ -1,6 +1,5 @@
 """Batches on the device: gathering, augmentation, normalisation."""
 
-
 import numpy as np
 import pytest
 import torch

@@ -45,9 +45,7 @@ class RealTail(nn.Module):
 
     def __init__(self, in_channels: int, n_classes: int, groups: tuple[int, int, int]) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, 30, 5, groups=groups[0]), nn.GroupNorm(5, 30), nn.ReLU()
-        )
+        self.stem = nn.Sequential(nn.Conv2d(in_channels, 30, 5, groups=groups[0]), nn.GroupNorm(5, 30), nn.ReLU())
         self.shortcut1, self.branch1 = nn.Conv2d(30, 40, 1), _bottleneck(30, 10, 40)
         self.middle = nn.Sequential(
             nn.MaxPool2d(2),

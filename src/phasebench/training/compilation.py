@@ -10,7 +10,7 @@ Forward = Callable[[Tensor], Tensor]
 
 
 def compile_if_possible(model: nn.Module) -> tuple[Forward, str]:
-    """``torch.compile`` the model if its device has a compiler.
+    """``torch.compile`` the model if its device has a compiler; what cannot be compiled runs eagerly all the same.
 
     Returns
     -------
@@ -22,4 +22,6 @@ def compile_if_possible(model: nn.Module) -> tuple[Forward, str]:
     device = next(model.parameters()).device.type
     if device == "cpu" and shutil.which("g++") is None and shutil.which("clang++") is None:
         return model, "eager: no C++ compiler on this machine"
+    # A graph that the compiler fails on is run as it stands instead of ending the run.
+    torch._dynamo.config.suppress_errors = True
     return torch.compile(model, dynamic=False), "torch.compile"

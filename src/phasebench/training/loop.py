@@ -69,7 +69,7 @@ def fit(
     InterruptedRunError
         A signal asked the run to stop; the checkpoint was written.
     """
-    forward = forward or model
+    forward = model if forward is None else forward
     optimizer = build_optimizer(model, recipe)
     state = _resume(model, optimizer, checkpoint, digest)
     batches_per_epoch = math.ceil(len(data.train) / recipe.batch_size)

@@ -15,7 +15,8 @@ from phasebench.nn.complex.phase_threshold import equivariant_phase_threshold, p
 def channel_mean_phase(planes: Tensor) -> Tensor:
     """The channel mean at every pixel, scaled to unit modulus: ``m / (|m| + 1e-6)``, shape ``(N, 2, 1, H, W)``."""
     mean = planes.mean(dim=2, keepdim=True)
-    return mean / (torch.linalg.vector_norm(mean, dim=1, keepdim=True) + MODULUS_OFFSET)
+    modulus: Tensor = torch.linalg.vector_norm(mean, dim=1, keepdim=True)
+    return mean / (modulus + MODULUS_OFFSET)
 
 
 def complex_relu(planes: Tensor) -> Tensor:

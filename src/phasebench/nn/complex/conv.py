@@ -1,5 +1,6 @@
 """Complex convolution (Singhal, Xing and Yu 2022, section 3.1, eq. 1)."""
 
+import functools
 import math
 from typing import Literal
 
@@ -7,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from phasebench.nn.complex.arithmetic import multiply
+from phasebench.nn.complex.arithmetic import multiply, multiply_matrices
+from phasebench.nn.complex.cpu_convolution import block_convolution, groups_to_planes, planes_to_groups
 
 Form = Literal["block", "gauss"]
 
@@ -90,16 +92,65 @@ class ComplexConv2d(nn.Module):
             if self.bias is not None:
                 raise ValueError("a scale is folded into the kernel and cannot reach the bias; give bias=False")
             weight = multiply(scale[:, :, None, None, None], weight, dim=0)
-        result = self._block(planes, weight) if self.form == "block" else self._gauss(planes, weight)
+        result = self._convolve(planes, weight)
         return result if self.bias is None else result + self.bias[None, :, :, None, None]
+
+    def after(self, convolution: "ComplexConv2d", planes: Tensor) -> Tensor:
+        """``self(convolution(planes))`` without the map in between; equal up to rounding.
+
+        Both kernels are multiplied over the channels between them. One convolution then gives the products of each of
+        this layer's taps, which are shifted and added. It is faster if this layer has few output channels.
+
+        Parameters
+        ----------
+        convolution : ComplexConv2d
+            Without groups and bias.
+        planes : Tensor
+            Its input, shape ``(N, 2, C, H, W)``.
+
+        Returns
+        -------
+        Tensor
+            Shape ``(N, 2, C_out, H', W')``.
+
+        Raises
+        ------
+        ValueError
+            One of the two has groups or a bias, or this one a stride.
+        """
+        biased = self.bias is not None or convolution.bias is not None
+        if biased or max(self.groups, convolution.groups, self.stride) > 1:
+            raise ValueError("only convolutions without groups, bias and outer stride are joined")
+        taps = self.weight.flatten(3).permute(0, 3, 1, 2).flatten(1, 2)
+        kernel = multiply_matrices(taps, convolution.weight.flatten(2)).unflatten(2, convolution.weight.shape[2:])
+        products = convolution._convolve(planes, kernel).unflatten(2, (self.kernel_size**2, -1))
+        # A negative width of a pad crops.
+        shifted = [functional.pad(values, self._shift(tap)) for tap, values in enumerate(products.unbind(2))]
+        return functools.reduce(torch.add, shifted)
+
+    def _shift(self, tap: int) -> tuple[int, int, int, int]:
+        """Widths that move a map so that the pixel under a tap comes to the output's place."""
+        row, column = divmod(tap, self.kernel_size)
+        last = self.kernel_size - 1
+        return (
+            self.padding - column,
+            self.padding - last + column,
+            self.padding - row,
+            self.padding - last + row,
+        )
+
+    def _convolve(self, planes: Tensor, weight: Tensor) -> Tensor:
+        return self._block(planes, weight) if self.form == "block" else self._gauss(planes, weight)
 
     def _block(self, planes: Tensor, weight: Tensor) -> Tensor:
         re, im = weight.unflatten(1, (self.groups, -1)).unbind(0)
         block = torch.stack((torch.cat((re, -im), dim=2), torch.cat((im, re), dim=2)), dim=1).flatten(0, 2)
-        # One group's real and imaginary channels have to stand side by side; channels-last is the fast format.
-        maps = _swap(planes.flatten(1, 2), 2, self.groups).contiguous(memory_format=torch.channels_last)
+        if planes.device.type == "cpu":
+            result: Tensor = block_convolution(planes, block, self.stride, self.padding, self.groups)
+            return result
+        maps = planes_to_groups(planes, self.groups)
         maps = functional.conv2d(maps, block, None, self.stride, self.padding, 1, self.groups)
-        return _swap(maps.contiguous(), self.groups, 2).unflatten(1, (2, -1))
+        return groups_to_planes(maps, self.groups)
 
     def _gauss(self, planes: Tensor, weight: Tensor) -> Tensor:
         def convolve(maps: Tensor, kernel: Tensor) -> Tensor:
@@ -117,10 +168,3 @@ class ComplexConv2d(nn.Module):
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}, "
             f"padding={self.padding}, groups={self.groups}, bias={self.bias is not None}, form={self.form}"
         )
-
-
-def _swap(maps: Tensor, outer: int, inner: int) -> Tensor:
-    """Reorder channels ``(outer, inner, rest)`` to ``(inner, outer, rest)``."""
-    if outer == 1 or inner == 1:
-        return maps
-    return maps.unflatten(1, (outer, inner, -1)).transpose(1, 2).flatten(1, 3)

@@ -1,9 +1,10 @@
 """Normalisation of complex maps."""
 
-import torch
 from torch import Tensor, nn
 
 MODULUS_OFFSET = 1e-6
+# Squared moduli below this count as this: gradients stay finite, and zero where the map is zero.
+SMALLEST_SQUARE = 1e-24
 
 
 class EquivariantBatchNorm2d(nn.Module):
@@ -24,6 +25,8 @@ class EquivariantBatchNorm2d(nn.Module):
 
     def forward(self, planes: Tensor) -> Tensor:
         """Map ``(N, 2, C, H, W)`` to the same shape."""
-        modulus = torch.linalg.vector_norm(planes, dim=1)
+        re, im = planes.unbind(1)
+        # vector_norm along an axis of two is several times slower on a CPU.
+        modulus = (re * re + im * im).clamp(min=SMALLEST_SQUARE).sqrt()
         gain: Tensor = self.norm(modulus) / (modulus + MODULUS_OFFSET)
         return planes * gain.unsqueeze(1)

@@ -27,7 +27,7 @@ class MagnitudeMaxPool2d(nn.Module):
             squared = planes[:, 0].square().addcmul_(planes[:, 1], planes[:, 1])
             pooled, index = functional.max_pool2d(squared, self.kernel_size, return_indices=True)
         picked = planes.flatten(3).gather(3, index.flatten(2).unsqueeze(1).expand(-1, 2, -1, -1))
-        return picked.unflatten(3, tuple(pooled.shape[2:]))
+        return torch.unflatten(picked, 3, tuple(pooled.shape[2:]))
 
     def extra_repr(self) -> str:
         """The arguments, for ``print(model)``."""

@@ -26,12 +26,13 @@ class PrototypeDistance(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features ``(N, 2, C)`` to logits ``(N, K)``; all are at most zero while alpha is positive."""
-        return self._logits(features, self.prototypes.unsqueeze(0))
+        return self._logits(features, self.prototypes.permute(2, 0, 1).unsqueeze(0))
 
     def _logits(self, features: Tensor, prototypes: Tensor) -> Tensor:
-        difference = features.unsqueeze(-1) - prototypes
+        """Logits for prototypes ``(N or 1, K, 2, C)``; the channels stand last, where memory runs."""
+        difference = features.unsqueeze(1) - prototypes
         # vector_norm has gradient 0 at distance 0, where sqrt has an infinite one.
-        distance = torch.linalg.vector_norm(difference, dim=(1, 2)) / math.sqrt(features.shape[2])
+        distance: Tensor = torch.linalg.vector_norm(difference, dim=(2, 3)) / math.sqrt(features.shape[2])
         return -self.alpha * distance
 
 
@@ -45,6 +46,6 @@ class InvariantPrototypeDistance(PrototypeDistance):
         """Map features ``(N, 2, C)`` to logits ``(N, K)``."""
         channels = features.shape[2]
         mean_re, mean_im = (features.sum(dim=2) / math.sqrt(2 * channels))[:, :, None, None].unbind(1)
-        re, im = self.prototypes.unbind(0)
-        turned = torch.stack((mean_re * re - mean_im * im, mean_re * im + mean_im * re), dim=1)
+        re, im = self.prototypes.transpose(1, 2).unbind(0)
+        turned = torch.stack((mean_re * re - mean_im * im, mean_re * im + mean_im * re), dim=2)
         return self._logits(features, turned)

@@ -1,0 +1,174 @@
+"""Seconds for one training step of CIFARnet, batch 256, two CPU threads.
+
+Type-I, Type-E and the real CNN as this package has them, eager and compiled, and Type-E written plainly with native
+complex tensors. A step is forward, cross-entropy, backward and fused AdamW. The variants take turns, one step each,
+so that whatever else the machine does hits all alike; a figure is the median over the rounds. Ratios compare the
+faster of eager and compiled on both sides. The last lines are one figure each: ``name value unit``.
+"""
+
+import argparse
+import math
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from phasebench.memory import keep_freed_memory
+from phasebench.models.registry import build_model
+from phasebench.nn.complex.layout import as_complex
+from phasebench.training.compilation import compile_if_possible
+
+BATCH, N_CLASSES, THREADS, WARM_UP = 256, 10, 2, 3
+MODELS = ("cifarnet_real", "cifarnet_type_i", "cifarnet_type_e")
+
+
+class NativeTypeE(nn.Module):
+    """Type-E in native complex arithmetic with autograd alone; it shares no code with the package.
+
+    Parameters
+    ----------
+    reference : Module
+        The package's Type-E, whose parameters are copied.
+    """
+
+    def __init__(self, reference: nn.Module) -> None:
+        super().__init__()
+        # Held as pairs of reals, which the fused optimiser accepts.
+        self.weights = nn.ParameterDict(
+            {name.replace(".", "/"): value.detach().clone() for name, value in reference.named_parameters()}
+        )
+
+    def complex_weight(self, name: str) -> Tensor:
+        """A parameter as native complex tensor."""
+        return torch.complex(self.weights[name][0], self.weights[name][1])
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Map native complex ``(N, 2, 32, 32)`` to logits."""
+        for layer, groups in ((1, 1), (2, 2), (3, 4)):
+            maps = functional.conv2d(maps, self.complex_weight(f"conv{layer}/weight"), None, 2, 1, 1, groups)
+            maps = maps * self.complex_weight(f"activation{layer}/scale")[:, None, None]
+            mean = maps.mean(dim=1, keepdim=True)
+            unit = mean / (mean.abs() + 1e-6)
+            factor = self.weights[f"activation{layer}/phase_factor"].relu()[:, None, None]
+            phase = torch.angle(maps * unit.conj()).relu() * factor
+            maps = torch.polar(maps.abs() + 1e-6, phase) * unit
+        maps = functional.conv2d(maps, self.complex_weight("pool/weight").unsqueeze(1), groups=64)
+        maps = functional.conv2d(maps, self.complex_weight("dense/weight"), groups=4)
+        modulus = maps.abs()
+        weight, bias = self.weights["norm/norm/weight"], self.weights["norm/norm/bias"]
+        normal = functional.batch_norm(modulus, None, None, weight, bias, training=True)
+        features = (normal * maps / (modulus + 1e-6)).flatten(1)
+        turn = features.sum(dim=1) / math.sqrt(2 * features.shape[1])
+        prototypes = turn[:, None, None] * self.complex_weight("head/prototypes")
+        distance = (features.unsqueeze(2) - prototypes).abs().square().mean(dim=1).sqrt()
+        logits: Tensor = -self.weights["head/alpha"] * distance
+        return logits
+
+
+def lab_like_images() -> Tensor:
+    """Planes ``(256, 2, 2, 32, 32)`` in the range of encoded LAB images; the first channel is real."""
+    images = 0.2 * torch.randn(BATCH, 2, 2, 32, 32)
+    images[:, 0, 0] = 0.75 * torch.rand(BATCH, 32, 32)
+    images[:, 1, 0] = 0.0
+    return images
+
+
+def build(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    return build_model(name, n_classes=N_CLASSES, in_channels=2, planes=(0, 1, 3))
+
+
+def training_step(model: nn.Module, forward: Callable[[Tensor], Tensor], images: Tensor) -> Callable[[], None]:
+    """One optimiser step as a function without arguments."""
+    labels = torch.arange(BATCH) % N_CLASSES
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1, fused=True)
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        functional.cross_entropy(forward(images), labels).backward()
+        optimizer.step()
+
+    return step
+
+
+def check_equal(images: Tensor) -> None:
+    """Both forms of Type-E are the same function.
+
+    Raises
+    ------
+    SystemExit
+        Their logits differ by more than 1e-4.
+    """
+    ours = build("cifarnet_type_e")
+    difference = float((ours(images) - NativeTypeE(ours)(as_complex(images))).abs().max().detach())
+    if difference > 1e-4:
+        raise SystemExit(f"the native Type-E is another function: logits differ by {difference:.1e}")
+    print(f"# logits of the native Type-E differ by {difference:.1e}", flush=True)
+
+
+def variants(images: Tensor) -> dict[str, Callable[[], None]]:
+    steps = {}
+    for name in MODELS:
+        model = build(name)
+        steps[f"{name}_eager"] = training_step(model, model, images)
+    native = NativeTypeE(build("cifarnet_type_e"))
+    steps["cifarnet_type_e_native"] = training_step(native, native, as_complex(images))
+    for name in MODELS:
+        model = build(name)
+        forward, how = compile_if_possible(model)
+        if forward is model:
+            print(f"# {how}")
+            break
+        steps[f"{name}_compiled"] = training_step(model, forward, images)
+    return steps
+
+
+def median_seconds(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
+    for name, step in steps.items():
+        start = time.perf_counter()
+        for _ in range(WARM_UP):
+            step()
+        print(f"# {name}: warm after {time.perf_counter() - start:.1f} s", flush=True)
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for done in range(rounds):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            step()
+            seconds[name].append(time.perf_counter() - start)
+        if (done + 1) % 5 == 0:
+            print(f"# round {done + 1} of {rounds}", flush=True)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=25, help="steps of each variant")
+    arguments = parser.parse_args()
+    keep_freed_memory()
+    torch.set_num_threads(THREADS)
+    torch.manual_seed(0)
+    images = lab_like_images()
+    check_equal(images)
+    seconds = median_seconds(variants(images), arguments.rounds)
+
+    def fastest(model: str) -> float:
+        return min(value for name, value in seconds.items() if name in (f"{model}_eager", f"{model}_compiled"))
+
+    real, type_i, type_e = (fastest(model) for model in MODELS)
+    eager = [seconds[f"{model}_eager"] for model in MODELS]
+    for name, value in seconds.items():
+        print(f"{name}_seconds {value:.5f} s")
+    for model in MODELS:
+        print(f"{model}_seconds {fastest(model):.5f} s")
+    print(f"type_i_over_real_eager {eager[1] / eager[0]:.2f} ratio")
+    print(f"type_e_over_real_eager {eager[2] / eager[0]:.2f} ratio")
+    print(f"type_i_over_real {type_i / real:.2f} ratio")
+    print(f"type_e_over_real {type_e / real:.2f} ratio")
+    print(f"type_e_native_over_ours {seconds['cifarnet_type_e_native'] / type_e:.2f} ratio")
+
+
+if __name__ == "__main__":
+    main()
