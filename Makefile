@@ -14,7 +14,7 @@ demo: $(READY)
 
 ## test: run every test
 test: $(READY)
-	$(BIN)/python -m pytest -n $(CORES) tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist worksteal tests
 
 ## lint: formatting, style, types and the workflow's own checks
 lint: $(READY)
