@@ -1,6 +1,6 @@
 """Which encodings there are, without importing any of them."""
 
-import importlib
+import pkgutil
 from typing import TYPE_CHECKING, cast
 
 from phasebench.errors import PhasebenchError
@@ -26,5 +26,4 @@ def load_encoding(name: str) -> "Encoding":
     """
     if name not in ENCODINGS:
         raise PhasebenchError(f"encoding: {name!r} is not known; choose one of {', '.join(sorted(ENCODINGS))}")
-    module, _, attribute = ENCODINGS[name].partition(":")
-    return cast("Encoding", getattr(importlib.import_module(module), attribute)())
+    return cast("Encoding", pkgutil.resolve_name(ENCODINGS[name])())

@@ -1,6 +1,6 @@
 """Which data sources there are, without importing any of them."""
 
-import importlib
+import pkgutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -47,9 +47,5 @@ def load_source(name: str, options: Mapping[str, Scalar], data_root: Path, downl
     """
     if name not in SOURCES:
         raise PhasebenchError(f"data source {name}: not known; choose one of {', '.join(sorted(SOURCES))}")
-    module, _, attribute = SOURCES[name].partition(":")
-    load = cast(
-        "Callable[[Mapping[str, Scalar], Path, bool], LoadedDataset]",
-        getattr(importlib.import_module(module), attribute),
-    )
+    load = cast("Callable[[Mapping[str, Scalar], Path, bool], LoadedDataset]", pkgutil.resolve_name(SOURCES[name]))
     return load(options, data_root, download)

@@ -1,6 +1,6 @@
 """Which evaluations there are, without importing any of them."""
 
-import importlib
+import pkgutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,5 @@ def load_evaluation(name: str) -> "Evaluation":
     """
     if name not in EVALUATIONS:
         raise PhasebenchError(f"evaluation '{name}' is not known; choose one of {', '.join(sorted(EVALUATIONS))}")
-    module, _, attribute = EVALUATIONS[name].partition(":")
-    evaluation: Evaluation = getattr(importlib.import_module(module), attribute)
+    evaluation: Evaluation = pkgutil.resolve_name(EVALUATIONS[name])
     return evaluation

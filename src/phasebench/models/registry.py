@@ -3,7 +3,7 @@
 Models are named by string and imported on demand, so that a run imports, and is invalidated by, its own model alone.
 """
 
-import importlib
+import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -74,8 +74,7 @@ def build_model(name: str, *, n_classes: int, in_channels: int, planes: Sequence
         Further arguments of the model's class.
     """
     entry = find_model(name)
-    module, _, attribute = entry.target.partition(":")
-    factory = getattr(importlib.import_module(module), attribute)
+    factory = pkgutil.resolve_name(entry.target)
     shape = {"planes": tuple(planes)} if entry.real else {"in_channels": in_channels}
     model: nn.Module = factory(n_classes=n_classes, **shape, **options)
     return model
