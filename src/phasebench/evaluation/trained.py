@@ -10,11 +10,9 @@ from torch import Tensor, nn
 
 from phasebench.data.batches import DeviceData, load_device_data
 from phasebench.errors import PhasebenchError
-from phasebench.models.inference import load_weights, predict
+from phasebench.models.inference import EVALUATION_BATCH, load_weights, predict
 from phasebench.models.registry import build_model
 from phasebench.spec import RunSpec
-
-_BATCH = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +33,8 @@ class TrainedRun:
             samples' positions in the test set, int64 ``(B,)``.
         """
         data = self.data
-        positions = torch.arange(len(data.test), device=data.device).split(_BATCH)
-        batches = zip(data.batches(data.test, _BATCH), positions, strict=True)
+        positions = torch.arange(len(data.test), device=data.device).split(EVALUATION_BATCH)
+        batches = zip(data.batches(data.test, EVALUATION_BATCH), positions, strict=True)
         logits = predict(self.model, (transform(b, p) if transform else b for b, p in batches))
         return (logits.argmax(dim=1) == data.labels[data.test]).double().mean().item()
 

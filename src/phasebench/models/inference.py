@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from phasebench.errors import PhasebenchError
 
+EVALUATION_BATCH = 512
+
 
 @torch.inference_mode()
 def predict(model: nn.Module, batches: Iterable[Tensor]) -> Tensor:

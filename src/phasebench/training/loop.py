@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from phasebench.data.batches import DeviceData
 from phasebench.errors import DivergedError, InterruptedRunError
-from phasebench.models.inference import predict
+from phasebench.models.inference import EVALUATION_BATCH, predict
 from phasebench.progress import track
 from phasebench.seeding import Stream, generator
 from phasebench.spec import Recipe
@@ -20,7 +20,6 @@ from phasebench.training.checkpoint import TrainingState, load_checkpoint, save_
 from phasebench.training.interrupt import StopRequest
 from phasebench.training.optimizers import build_optimizer, learning_rate, set_learning_rate
 
-EVALUATION_BATCH = 512
 # On a GPU, looking at the loss waits for the device; the sum of losses tells of a NaN as well, only later.
 _STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 100}
 

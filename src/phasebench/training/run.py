@@ -14,13 +14,13 @@ from phasebench.data.batches import DeviceData, load_device_data
 from phasebench.devices import find_device
 from phasebench.files import atomic_path, canonical_json, write_text
 from phasebench.memory import keep_freed_memory
-from phasebench.models.inference import predict
+from phasebench.models.inference import EVALUATION_BATCH, predict
 from phasebench.models.registry import build_model, count_parameters
 from phasebench.seeding import Stream, generator
 from phasebench.spec import RunIdentity, RunSpec
 from phasebench.training.checkpoint import TrainingState
 from phasebench.training.compilation import compile_if_possible
-from phasebench.training.loop import EVALUATION_BATCH, fit
+from phasebench.training.loop import fit
 
 
 def train_run(
@@ -64,7 +64,7 @@ def train_run(
     spec, target = identity.run, find_device(device)
     data = load_device_data(spec, data_path, target)
     model = build_run_model(spec, data).to(target)
-    forward, how = compile_if_possible(model) if spec.recipe.compile else (model, "as the recipe asks")
+    forward, how = compile_if_possible(model) if spec.recipe.compile else (model, "off")
     _announce(spec, data, model, how)
 
     if target.type == "cuda":
