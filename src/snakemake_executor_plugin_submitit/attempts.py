@@ -1,0 +1,59 @@
+"""How often a job has been started, kept beside its log: a file that the latest start owns."""
+
+import json
+import os
+import socket
+import uuid
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One start of a job."""
+
+    requeues: int
+    """How often the job was put back into the queue before."""
+    host: str
+    token: str
+    path: Path
+
+    @classmethod
+    def begin(cls, folder: Path, job_id: str, requeues: int) -> Self:
+        """Register a start of the job, which supersedes all earlier ones.
+
+        Parameters
+        ----------
+        folder : Path
+            The job's folder.
+        job_id : str
+            As submitit writes it: ``12``, or ``12_3`` in an array.
+        requeues : int
+            Requeues that the job itself knows of; SLURM counts its own too.
+        """
+        counted = max(requeues, int(os.environ.get("SLURM_RESTART_COUNT", "0")))
+        attempt = cls(counted, socket.gethostname(), uuid.uuid4().hex, attempt_path(folder, job_id))
+        content = asdict(replace(attempt, path=Path(attempt.path.name)))
+        temporary = attempt.path.with_suffix(f".{attempt.token}")
+        temporary.write_text(json.dumps(content, default=str))
+        temporary.replace(attempt.path)
+        return attempt
+
+    def superseded(self) -> bool:
+        """Whether the job was started again since, as after the failure of a node that lives on."""
+        found = read_attempt(self.path.parent, self.path.name.removesuffix(".attempt"))
+        return found is not None and found["token"] != self.token
+
+
+def attempt_path(folder: Path, job_id: str) -> Path:
+    """Where a job's latest start is registered."""
+    return folder / f"{job_id}.attempt"
+
+
+def read_attempt(folder: Path, job_id: str) -> dict[str, object] | None:
+    """The latest start of a job; None before the first, or where the file cannot be read just now."""
+    try:
+        return dict(json.loads(attempt_path(folder, job_id).read_text()))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,94 @@
+"""The ledger of submitted jobs: what a later Snakemake reads from it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from snakemake_interface_common.exceptions import WorkflowError
+
+from snakemake_executor_plugin_submitit.ledger import Ledger
+
+JOBS = [("key0", "print0", "train run=a"), ("key1", "print1", "train run=b")]
+
+
+def reopen(ledger: Ledger) -> Ledger:
+    ledger.close()
+    return Ledger(ledger.path.parent, "slurm")
+
+
+def test_open_entries_are_found_again(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "new", "slurm")
+    assert ledger.open_entries == {}
+    ledger.announce("s1", JOBS)
+    ledger.queued("s1", ["12_0", "12_1"])
+    ledger.ended("12_0", "success")
+    ledger = reopen(ledger)
+    (entry,) = ledger.open_entries.values()
+    assert (entry.job_id, entry.submission, entry.key, entry.fingerprint) == ("12_1", "s1", "key1", "print1")
+    assert entry.description == "train run=b"
+    assert ledger.unanswered == []
+    ledger.close()
+
+
+def test_a_submission_cut_off_is_unanswered(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, "slurm")
+    ledger.announce("s1", JOBS)
+    ledger.announce("s2", JOBS[:1])
+    ledger.refused("s2")
+    ledger = reopen(ledger)
+    assert (ledger.open_entries, ledger.unanswered) == ({}, ["s1"])
+    ledger.close()
+
+
+def test_the_latest_submission_of_a_job_counts(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, "slurm")
+    for submission, job_id in (("s1", "12"), ("s2", "13")):
+        ledger.announce(submission, JOBS[:1])
+        ledger.queued(submission, [job_id])
+    ledger = reopen(ledger)
+    assert ledger.open_entries["key0"].job_id == "13"
+    ledger.close()
+
+
+def test_half_a_line_is_dropped_and_written_over(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, "slurm")
+    ledger.announce("s1", JOBS[:1])
+    ledger.queued("s1", ["12"])
+    ledger.close()
+    with ledger.path.open("a") as handle:
+        handle.write('{"event": "ended", "id": "1')
+    ledger = Ledger(tmp_path, "slurm")
+    assert ledger.open_entries["key0"].job_id == "12"
+    ledger.ended("12", "failed")
+    ledger.close()
+    assert [json.loads(line)["event"] for line in ledger.path.read_text().splitlines()] == ["submit", "queued", "ended"]
+
+
+def test_jobs_of_another_cluster_are_left_alone(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, "local")
+    ledger.announce("s1", JOBS[:1])
+    ledger.queued("s1", ["4711"])
+    ledger = reopen(ledger)
+    assert ledger.open_entries == {}
+    ledger.close()
+
+
+def test_one_snakemake_at_a_time(tmp_path: Path) -> None:
+    code = (
+        "import sys, time\nfrom pathlib import Path\n"
+        "from snakemake_executor_plugin_submitit.ledger import Ledger\n"
+        "ledger = Ledger(Path(sys.argv[1]), 'slurm')\nprint('held', flush=True)\ntime.sleep(60)\n"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(WorkflowError, match=f"Another Snakemake .process {holder.pid} on "):
+            Ledger(tmp_path, "slurm")
+    finally:
+        holder.kill()
+        holder.wait()
+    # The lock dies with its holder.
+    Ledger(tmp_path, "slurm").close()
