@@ -40,9 +40,11 @@ def prepare(
 ) -> None:
     """Turn a raw data set into one HDF5 file and its manifest."""
     from phasebench.data.prepare import prepare_dataset
+    from phasebench.experiments.code import check_code, dataset_code, own_source
     from phasebench.experiments.identity import DatasetIdentity, read_identity
 
     identity = read_identity(DatasetIdentity, spec)
+    check_code(str(spec), identity.code, dataset_code(own_source(), identity.source))
     prepare_dataset(identity.source, identity.options, data_root, download, output, manifest)
 
 
@@ -54,22 +56,28 @@ def train(
     checkpoint: Annotated[Path, typer.Option(help="Where the unfinished run is kept; it is resumed from there.")],
     device: DeviceOption = "auto",
     checkpoint_seconds: Annotated[float, typer.Option(help="Time between two checkpoints.")] = 60.0,
+    lock_wait: Annotated[float, typer.Option(help="Seconds to wait for another process that trains this run.")] = 60.0,
 ) -> None:
     """Train one run, or go on with it."""
+    from phasebench.experiments.code import check_code, own_source, run_code
     from phasebench.experiments.identity import read_identity
     from phasebench.experiments.provenance import collect_provenance
     from phasebench.spec import RunIdentity
     from phasebench.training.run import train_run
+    from phasebench.training.run_lock import run_lock
 
-    train_run(
-        read_identity(RunIdentity, spec),
-        data,
-        output,
-        checkpoint,
-        device=device,
-        checkpoint_seconds=checkpoint_seconds,
-        provenance=collect_provenance(),
-    )
+    identity = read_identity(RunIdentity, spec)
+    with run_lock(output, lock_wait):
+        check_code(str(spec), identity.code, run_code(own_source(), identity.run))
+        train_run(
+            identity,
+            data,
+            output,
+            checkpoint,
+            device=device,
+            checkpoint_seconds=checkpoint_seconds,
+            provenance=collect_provenance(),
+        )
 
 
 @app.command()
@@ -82,9 +90,12 @@ def evaluate(
 ) -> None:
     """Evaluate one trained run."""
     from phasebench.evaluation.run import evaluate_run
+    from phasebench.experiments.code import check_code, evaluation_code, own_source
     from phasebench.experiments.identity import StageIdentity, read_identity
 
-    name = str(read_identity(StageIdentity, spec).settings["evaluation"])
+    identity = read_identity(StageIdentity, spec)
+    name = str(identity.settings["evaluation"])
+    check_code(str(spec), identity.code, evaluation_code(own_source(), name))
     evaluate_run(name, data, run, output, device=device)
 
 

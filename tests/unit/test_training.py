@@ -50,7 +50,7 @@ def make_spec(recipe: Recipe = RECIPE, model: str = "cifarnet_type_i", seed: int
 
 
 def make_identity(**arguments: object) -> RunIdentity:
-    return RunIdentity(run=make_spec(**arguments), code={"module": "hash"}, environment={"torch": "2"})
+    return RunIdentity(run=make_spec(**arguments), code={}, environment={"torch": "2"})
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from phasebench.scheduler import scheduler_job, scheduler_restarts
+
 UNKNOWN = "unknown"
 # Distributions whose versions can show in a result.
 PACKAGES = (
@@ -25,12 +27,18 @@ PACKAGES = (
 
 
 def collect_provenance() -> dict[str, Any]:
-    """``git_commit`` of this code, ``packages`` with their versions, and the version of ``python``."""
-    return {
+    """``git_commit`` of this code, ``packages`` with their versions, and the version of ``python``.
+
+    In a SLURM job also ``slurm_job_id`` and ``slurm_restarts``.
+    """
+    provenance: dict[str, Any] = {
         "git_commit": git_commit(Path(__file__).parent),
         "packages": package_versions(PACKAGES),
         "python": platform.python_version(),
     }
+    if job := scheduler_job():
+        provenance |= {"slurm_job_id": job, "slurm_restarts": scheduler_restarts()}
+    return provenance
 
 
 def git_commit(folder: Path) -> str:

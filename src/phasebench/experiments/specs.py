@@ -3,25 +3,19 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from phasebench.data.encoding_registry import ENCODINGS
-from phasebench.data.source_registry import SOURCES
+from phasebench.experiments.code import aggregation_code, dataset_code, evaluation_code, report_code, run_code
 from phasebench.experiments.fingerprint import SourceTree
 from phasebench.experiments.identity import DatasetIdentity, StageIdentity
 from phasebench.experiments.pins import read_pins
 from phasebench.experiments.reference import read_published
-from phasebench.experiments.table import EVALUATIONS_TABLE, BenchmarkPlan, DatasetSpec, load_plan
-from phasebench.files import canonical_json, sha256_of_file, sha256_of_text, write_if_different
+from phasebench.experiments.table import BenchmarkPlan, DatasetSpec, load_plan
+from phasebench.files import sha256_of_file, write_if_different
 from phasebench.models.registry import REGISTRY
 from phasebench.spec import RunIdentity, RunSpec
 
 TRAIN_ENVIRONMENT = "envs/train.yaml"
 ANALYSIS_ENVIRONMENT = "envs/analysis.yaml"
 TEMPLATES_FOLDER = "reporting/templates"
-_TRAIN = "phasebench.training.run:train_run"
-_PREPARE = "phasebench.data.prepare:prepare_dataset"
-_EVALUATE = "phasebench.evaluation.run:evaluate_run"
-_AGGREGATE = "phasebench.experiments.aggregate:aggregate_results"
-_REPORT = "phasebench.reporting.build:build_report"
 
 
 class Identities:
@@ -46,7 +40,7 @@ class Identities:
 
     def run(self, spec: RunSpec) -> RunIdentity:
         """Identity of a training run."""
-        return RunIdentity(run=spec, code=self._run_code(spec), environment=self._train_pins)
+        return RunIdentity(run=spec, code=run_code(self._tree, spec), environment=self._train_pins)
 
     def dataset(self, spec: DatasetSpec) -> DatasetIdentity:
         """Identity of a prepared data set."""
@@ -54,17 +48,16 @@ class Identities:
             dataset=spec.name,
             source=spec.source,
             options=spec.options,
-            code=self._tree.closure([_PREPARE, SOURCES[spec.source]]).hashes,
+            code=dataset_code(self._tree, spec.source),
             environment=self._train_pins,
         )
 
     def evaluation(self, name: str) -> StageIdentity:
         """Identity of an evaluation, the same for all runs."""
-        target = self._tree.string_table(EVALUATIONS_TABLE)[name]
         return StageIdentity(
             stage="evaluate",
             settings={"evaluation": name},
-            code=self._tree.closure([_EVALUATE, target]).hashes,
+            code=evaluation_code(self._tree, name),
             environment=self._train_pins,
         )
 
@@ -83,14 +76,14 @@ class Identities:
             },
             "published": [value.as_row() for value in read_published(self._root)],
         }
-        return self._analysis("aggregate", settings, _AGGREGATE)
+        return self._analysis("aggregate", settings, aggregation_code(self._tree))
 
     def report(self) -> StageIdentity:
         """Identity of the report: its code and the templates, scripts and styles beside it."""
         folder = self._tree.folder / TEMPLATES_FOLDER
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         templates = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in files}
-        return self._analysis("report", {"templates": templates}, _REPORT)
+        return self._analysis("report", {"templates": templates}, report_code(self._tree))
 
     def write(self, folder: Path) -> None:
         """Write every spec file whose bytes change.
@@ -109,17 +102,10 @@ class Identities:
         write_if_different(folder / "aggregate.json", self.aggregation().to_json())
         write_if_different(folder / "report.json", self.report().to_json())
 
-    def _analysis(self, stage: Literal["aggregate", "report"], settings: dict[str, Any], root: str) -> StageIdentity:
-        code = self._tree.closure([root]).hashes
+    def _analysis(
+        self, stage: Literal["aggregate", "report"], settings: dict[str, Any], code: dict[str, str]
+    ) -> StageIdentity:
         return StageIdentity(stage=stage, settings=settings, code=code, environment=self._analysis_pins)
-
-    def _run_code(self, spec: RunSpec) -> dict[str, str]:
-        """The hashes of the modules, and one of what the table of models says of the run's model."""
-        entry = REGISTRY[spec.model]
-        code = self._tree.closure([_TRAIN, entry.target, ENCODINGS[spec.encoding]]).hashes
-        # The entry's other fields are for people; these two decide what is built.
-        row = canonical_json({"target": entry.target, "real": entry.real})
-        return {**code, f"phasebench.models.registry:REGISTRY[{spec.model}]": sha256_of_text(row)}
 
 
 def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> BenchmarkPlan:

@@ -1,0 +1,81 @@
+"""Which code each stage runs, as hashes by module; and whether it still is what a spec file says."""
+
+from pathlib import Path
+
+import phasebench
+from phasebench.data.encoding_registry import ENCODINGS
+from phasebench.data.source_registry import SOURCES
+from phasebench.errors import PhasebenchError
+from phasebench.experiments.fingerprint import SourceTree
+from phasebench.experiments.table import EVALUATIONS_TABLE
+from phasebench.files import canonical_json, sha256_of_text
+from phasebench.models.registry import REGISTRY
+from phasebench.spec import RunSpec
+
+_TRAIN = "phasebench.training.run:train_run"
+_PREPARE = "phasebench.data.prepare:prepare_dataset"
+_EVALUATE = "phasebench.evaluation.run:evaluate_run"
+_AGGREGATE = "phasebench.experiments.aggregate:aggregate_results"
+_REPORT = "phasebench.reporting.build:build_report"
+_MOST_NAMED = 3
+
+
+def run_code(tree: SourceTree, spec: RunSpec) -> dict[str, str]:
+    """The hashes of the modules that a training run reaches, and one of what the table of models says of its model."""
+    entry = REGISTRY[spec.model]
+    code = tree.closure([_TRAIN, entry.target, ENCODINGS[spec.encoding]]).hashes
+    # The entry's other fields are for people; these two decide what is built.
+    row = canonical_json({"target": entry.target, "real": entry.real})
+    return {**code, f"phasebench.models.registry:REGISTRY[{spec.model}]": sha256_of_text(row)}
+
+
+def dataset_code(tree: SourceTree, source: str) -> dict[str, str]:
+    """The hashes of the modules that prepare a data set from this source."""
+    return tree.closure([_PREPARE, SOURCES[source]]).hashes
+
+
+def evaluation_code(tree: SourceTree, name: str) -> dict[str, str]:
+    """The hashes of the modules of an evaluation."""
+    return tree.closure([_EVALUATE, tree.string_table(EVALUATIONS_TABLE)[name]]).hashes
+
+
+def aggregation_code(tree: SourceTree) -> dict[str, str]:
+    """The hashes of the modules of the aggregation."""
+    return tree.closure([_AGGREGATE]).hashes
+
+
+def report_code(tree: SourceTree) -> dict[str, str]:
+    """The hashes of the modules of the report."""
+    return tree.closure([_REPORT]).hashes
+
+
+def own_source() -> SourceTree:
+    """The sources of the package that is running."""
+    return SourceTree(Path(phasebench.__file__).parent)
+
+
+def check_code(what: str, recorded: dict[str, str], current: dict[str, str]) -> None:
+    """Refuse to work with other code than the spec file records, as after an edit while the job was in a queue.
+
+    Parameters
+    ----------
+    what : str
+        For the message: the spec file.
+    recorded : dict
+        Module to hash, from the spec file. A spec file that was written by hand may leave it empty, and is not checked.
+    current : dict
+        Module to hash, of the code that is about to run.
+
+    Raises
+    ------
+    PhasebenchError
+        They differ.
+    """
+    changed = sorted(name for name in {*recorded, *current} if recorded.get(name) != current.get(name))
+    if not recorded or not changed:
+        return
+    names = ", ".join(changed[:_MOST_NAMED])
+    more = f" and {len(changed) - _MOST_NAMED} more" if len(changed) > _MOST_NAMED else ""
+    raise PhasebenchError(
+        f"{what}: the code has changed since this was planned ({names}{more}); start snakemake again, it plans anew"
+    )
