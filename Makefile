@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
+# Tests on SLURM wait most of the time; each worker has clusters of its own.
+SLURM_CLUSTERS ?= 4
 
 .PHONY: demo test lint format lock schemas bench clean
 
@@ -12,9 +14,10 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 demo: $(READY)
 	$(BIN)/snakemake --cores $(CORES)
 
-## test: run every test
+## test: run every test; those on SLURM need the packages of tests/slurm/cluster/install.sh, and are skipped without
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist worksteal tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist worksteal --ignore tests/slurm tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(SLURM_CLUSTERS) --dist worksteal -rs tests/slurm
 
 ## lint: formatting, style, types and the workflow's own checks
 lint: $(READY)

@@ -161,6 +161,13 @@ def test_what_did_not_run_is_there_too(tables: dict[str, pd.DataFrame]) -> None:
     assert len(benchmark["config_digest"]) == 64
 
 
+def test_a_run_of_slurm_and_another_stand_side_by_side(results: Path, tables: dict[str, pd.DataFrame]) -> None:
+    path = results / "runs" / FIRST.id / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "slurm_job_id": "12_3", "slurm_restarts": 1}))
+    aggregate_results(SPEC, results, results / "tables")
+    pd.testing.assert_frame_equal(pd.read_parquet(results / "tables" / "runs.parquet"), tables["runs"])
+
+
 def test_equal_results_give_equal_bytes(results: Path) -> None:
     for name in ("one", "two"):
         aggregate_results(SPEC, results, results / name)

@@ -5,8 +5,10 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from unittest import mock
 
 import h5py
@@ -15,6 +17,7 @@ import pytest
 
 from phasebench.cli import main
 from phasebench.data.phoenix import write_chip
+from phasebench.experiments.code import dataset_code, own_source
 from phasebench.experiments.identity import DatasetIdentity
 from phasebench.spec import Recipe, RunIdentity, RunSpec
 
@@ -51,8 +54,10 @@ def assert_one_line_error(result: Result, *parts: str) -> None:
         assert part in lines[0]
 
 
-def prepare(tmp_path: Path, source: str, options: dict[str, object]) -> Result:
-    identity = DatasetIdentity(dataset="data", source=source, options=options, code={}, environment={})
+def prepare(
+    tmp_path: Path, source: str, options: dict[str, object], code: Mapping[str, str] = MappingProxyType({})
+) -> Result:
+    identity = DatasetIdentity(dataset="data", source=source, options=options, code=dict(code), environment={})
     spec = tmp_path / "spec.json"
     spec.write_text(identity.to_json())
     output = tmp_path / "prepared"
@@ -120,6 +125,15 @@ def test_a_missing_data_set_is_named(tmp_path: Path) -> None:
     assert_one_line_error(prepare(tmp_path, "mstar", {}), str(tmp_path / "mstar"))
     assert_one_line_error(prepare(tmp_path, "cifar10", {}), str(tmp_path), "download")
     assert_one_line_error(prepare(tmp_path, "hdf5", {"path": "nowhere.h5"}), "nowhere.h5")
+
+
+def test_data_are_prepared_by_the_code_that_was_planned(tmp_path: Path) -> None:
+    code = dataset_code(own_source(), "digits")
+    assert prepare(tmp_path, "digits", {}, code).returncode == 0
+    (tmp_path / "prepared" / "d.h5").unlink()
+    (tmp_path / "prepared" / "d.json").unlink()
+    refused = prepare(tmp_path, "digits", {}, {**code, "phasebench.data.digits": "of other code"})
+    assert_one_line_error(refused, "spec.json", "has changed", "(phasebench.data.digits)", "start snakemake again")
 
 
 def test_an_hdf5_file_cut_in_half_is_named(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import phasebench
 from phasebench.errors import PhasebenchError
-from phasebench.experiments.code import check_code, evaluation_code, run_code
+from phasebench.experiments.code import check_code, dataset_code, evaluation_code, run_code
 from phasebench.experiments.fingerprint import SourceTree
 from phasebench.experiments.identity import StageIdentity
 from phasebench.spec import Recipe, RunIdentity, RunSpec
@@ -51,10 +51,9 @@ def train(source: Path, spec: Path) -> subprocess.CompletedProcess[str]:
 def test_edited_code_is_refused_by_name(source: Path, tmp_path: Path) -> None:
     spec = tmp_path / "spec.json"
     spec.write_text(RunIdentity(run=SPEC, code=run_code(SourceTree(source), SPEC), environment={}).to_json())
-    assert "none.h5" in train(source, spec).stderr
-
+    # Neither words nor another model matter.
     edit(source / "nn/complex/norm.py", '"""', '"""Reworded. ')
-    edit(source / "models/mstar.py", "class Real(", "UNUSED = 1\n\n\nclass Real(")
+    edit(source / "models/mstar.py", "return ", "return 0 or ")
     assert "none.h5" in train(source, spec).stderr
 
     edit(source / "training/optimizers.py", "return ", "return 0 or ")
@@ -79,6 +78,16 @@ def test_evaluations_are_checked_too(source: Path, tmp_path: Path) -> None:
     result = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True)
     assert result.returncode == 1
     assert "the code has changed since this was planned (phasebench.evaluation.rotation)" in result.stderr
+
+
+def test_what_is_no_longer_there_is_named(source: Path) -> None:
+    with pytest.raises(PhasebenchError, match="model 'gone' is not known; choose one of cifarnet_real, "):
+        run_code(SourceTree(source), SPEC.model_copy(update={"model": "gone"}))
+    with pytest.raises(PhasebenchError, match="data source 'gone' is not known"):
+        dataset_code(SourceTree(source), "gone")
+    edit(source / "evaluation/registry.py", '"rotation"', '"turning"')
+    with pytest.raises(PhasebenchError, match="evaluation 'rotation' is not known; choose one of turning"):
+        evaluation_code(SourceTree(source), "rotation")
 
 
 def test_many_changes_are_counted() -> None:

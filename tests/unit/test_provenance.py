@@ -6,6 +6,8 @@ import socket
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from phasebench.experiments.provenance import collect_provenance, git_commit, package_versions
 
 
@@ -40,9 +42,24 @@ def test_versions_of_installed_packages() -> None:
     assert versions == {name: importlib.metadata.version(name) for name in ("numpy", "torch")}
 
 
-def test_the_record_does_not_name_the_machine() -> None:
+def test_the_record_does_not_name_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.delenv("SLURM_ARRAY_JOB_ID", raising=False)
     record = collect_provenance()
     assert record["python"] == platform.python_version()
     assert record["packages"]["torch"] == importlib.metadata.version("torch")
     assert record.keys() == {"git_commit", "packages", "python"}
     assert socket.gethostname() not in str(record)
+
+
+def test_a_job_of_slurm_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SLURM_JOB_ID", "14")
+    record = collect_provenance()
+    assert (record["slurm_job_id"], record["slurm_restarts"]) == ("14", 0)
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "2")
+    record = collect_provenance()
+    assert (record["slurm_job_id"], record["slurm_restarts"]) == ("12_3", 2)

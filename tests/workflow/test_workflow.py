@@ -3,7 +3,6 @@
 import ast
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -11,48 +10,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
+from tiny_benchmark import ROOT, STUDY, copy_checkout
 
-ROOT = Path(__file__).parents[2]
-STUDY = "co_domain_symmetry"
 TABLE_1 = f"{STUDY}/table_1/colour_shapes-lab"
-TINY_SCALE = {
-    "name": "tiny",
-    "label": "DEMO",
-    "description": "As little as can be.",
-    "seeds": [0],
-    "datasets": {
-        "cifar10": {"name": "colour_shapes", "source": "colour_shapes", "options": {"n_train": 60, "n_test": 20}}
-    },
-    "suites": {
-        STUDY: {
-            "experiments": {
-                "table_1": {
-                    "grid": [
-                        {
-                            "datasets": ["cifar10"],
-                            "encodings": ["lab"],
-                            "models": ["cifarnet_type_i", "cifarnet_type_e"],
-                        }
-                    ]
-                }
-            },
-            "recipes": {"cifarnet": {"steps": 4, "batch_size": 16, "validate_every": 2}},
-        }
-    },
-    "resources": {"gpu": 0, "runtime": 7, "mem_mb": 900},
-}
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of what the workflow consists of, with a scale of two small runs; never of results."""
-    for folder in ("src", "workflow", "envs"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("Snakefile", "config.yaml"):
-        shutil.copy(ROOT / file, tmp_path)
-    (tmp_path / "workflow/scales/tiny.yaml").write_text(yaml.safe_dump(TINY_SCALE))
-    return tmp_path
+    return copy_checkout(tmp_path)
 
 
 def snakemake(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -186,7 +152,7 @@ def test_from_nothing_to_the_report_and_what_runs_again(checkout: Path) -> None:
     table = pd.read_csv(checkout / f"results/tiny/benchmarks/train/{TABLE_1}/cifarnet_type_e/seed0.tsv", sep="\t")
     resources = ast.literal_eval(table["resources"][0])
     asked = (resources["gpu"], resources["runtime"], resources["mem_mb"], table["threads"][0])
-    assert asked == (0, 7, 900, 2)
+    assert asked == (0, 7, 2500, 2)
 
     succeeds(checkout, "--report", "page.html", "--config", "scale=tiny")
     assert "The whole benchmark on one page" in (checkout / "page.html").read_text(encoding="utf-8")

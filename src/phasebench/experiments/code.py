@@ -1,29 +1,35 @@
-"""Which code each stage runs, as hashes by module; and whether it still is what a spec file says."""
+"""Which code each stage runs, as hashes by module; and whether it still is what a spec file says.
 
+The commands of the training environment import this module, so nothing here imports what only planning needs.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import phasebench
 from phasebench.data.encoding_registry import ENCODINGS
 from phasebench.data.source_registry import SOURCES
 from phasebench.errors import PhasebenchError
 from phasebench.experiments.fingerprint import SourceTree
-from phasebench.experiments.table import EVALUATIONS_TABLE
 from phasebench.files import canonical_json, sha256_of_text
 from phasebench.models.registry import REGISTRY
 from phasebench.spec import RunSpec
 
+EVALUATIONS_TABLE = "phasebench.evaluation.registry:EVALUATIONS"
 _TRAIN = "phasebench.training.run:train_run"
 _PREPARE = "phasebench.data.prepare:prepare_dataset"
 _EVALUATE = "phasebench.evaluation.run:evaluate_run"
 _AGGREGATE = "phasebench.experiments.aggregate:aggregate_results"
 _REPORT = "phasebench.reporting.build:build_report"
 _MOST_NAMED = 3
+Entry = TypeVar("Entry")
 
 
 def run_code(tree: SourceTree, spec: RunSpec) -> dict[str, str]:
     """The hashes of the modules that a training run reaches, and one of what the table of models says of its model."""
-    entry = REGISTRY[spec.model]
-    code = tree.closure([_TRAIN, entry.target, ENCODINGS[spec.encoding]]).hashes
+    entry = _entry(REGISTRY, spec.model, "model")
+    code = tree.closure([_TRAIN, entry.target, _entry(ENCODINGS, spec.encoding, "encoding")]).hashes
     # The entry's other fields are for people; these two decide what is built.
     row = canonical_json({"target": entry.target, "real": entry.real})
     return {**code, f"phasebench.models.registry:REGISTRY[{spec.model}]": sha256_of_text(row)}
@@ -31,12 +37,13 @@ def run_code(tree: SourceTree, spec: RunSpec) -> dict[str, str]:
 
 def dataset_code(tree: SourceTree, source: str) -> dict[str, str]:
     """The hashes of the modules that prepare a data set from this source."""
-    return tree.closure([_PREPARE, SOURCES[source]]).hashes
+    return tree.closure([_PREPARE, _entry(SOURCES, source, "data source")]).hashes
 
 
 def evaluation_code(tree: SourceTree, name: str) -> dict[str, str]:
     """The hashes of the modules of an evaluation."""
-    return tree.closure([_EVALUATE, tree.string_table(EVALUATIONS_TABLE)[name]]).hashes
+    target = _entry(tree.string_table(EVALUATIONS_TABLE), name, "evaluation")
+    return tree.closure([_EVALUATE, target]).hashes
 
 
 def aggregation_code(tree: SourceTree) -> dict[str, str]:
@@ -79,3 +86,10 @@ def check_code(what: str, recorded: dict[str, str], current: dict[str, str]) -> 
     raise PhasebenchError(
         f"{what}: the code has changed since this was planned ({names}{more}); start snakemake again, it plans anew"
     )
+
+
+def _entry(table: Mapping[str, Entry], name: str, what: str) -> Entry:
+    """The table's entry; after an edit it may lack what a spec file asks for."""
+    if name not in table:
+        raise PhasebenchError(f"{what} '{name}' is not known; choose one of {', '.join(sorted(table))}")
+    return table[name]

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from phasebench.data.source_registry import SOURCES
 from phasebench.errors import PhasebenchError
 from phasebench.experiments.checks import check_config, check_scale, check_suite
+from phasebench.experiments.code import EVALUATIONS_TABLE
 from phasebench.experiments.config import (
     Config,
     DatasetChoice,
@@ -30,7 +31,6 @@ from phasebench.spec import Frozen, Name, Recipe, RunSpec, Scalar
 CONFIG_FILE = "config.yaml"
 SCALES_FOLDER = "workflow/scales"
 SUITES_FOLDER = "workflow/suites"
-EVALUATIONS_TABLE = "phasebench.evaluation.registry:EVALUATIONS"
 Changed = TypeVar("Changed", bound=BaseModel)
 Planned = TypeVar("Planned")
 

@@ -1,0 +1,49 @@
+"""The SLURM clusters of these tests: started when first asked for, at most one of each kind per worker."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from private_cluster import INSTALL, Accounting, PrivateCluster, missing_packages
+from temporary_cluster import temporary_cluster
+
+
+def shared_cluster(accounting: Accounting, started: list[PrivateCluster]) -> Iterator[PrivateCluster]:
+    if missing := missing_packages(accounting):
+        pytest.skip(f"SLURM is not installed: {', '.join(missing)} missing (as root: {os.path.relpath(INSTALL)})")
+    with temporary_cluster(accounting) as cluster:
+        started.append(cluster)
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def started_clusters() -> list[PrivateCluster]:
+    return []
+
+
+@pytest.fixture(scope="session")
+def slurm_none(started_clusters: list[PrivateCluster]) -> Iterator[PrivateCluster]:
+    """A cluster without accounting: sacct fails, squeue remembers the finished jobs."""
+    yield from shared_cluster("none", started_clusters)
+
+
+@pytest.fixture(scope="session")
+def slurm_dbd(started_clusters: list[PrivateCluster]) -> Iterator[PrivateCluster]:
+    """A cluster with a real slurmdbd, so that sacct answers."""
+    yield from shared_cluster("dbd", started_clusters)
+
+
+@pytest.fixture(params=["slurm_none", "slurm_dbd"], ids=["squeue", "sacct"])
+def cluster(request: pytest.FixtureRequest) -> PrivateCluster:
+    """Both clusters in turn."""
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, PrivateCluster)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def no_jobs_left(started_clusters: list[PrivateCluster]) -> Iterator[None]:
+    """Each test finds its cluster without jobs and with all nodes, whatever the one before did."""
+    yield
+    for cluster in started_clusters:
+        cluster.reset()

@@ -1,0 +1,194 @@
+"""What can happen to a job on a node, and what becomes of the workflow."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from counting_workflow import CountingWorkflow, wait_for
+from private_cluster import PrivateCluster
+from slurm_processes import lives
+from temporary_cluster import temporary_cluster
+from test_executor import OPTIONS, job_id
+
+# A job that needs every node, and may push jobs in `low` off them.
+URGENT = ["--partition=high", "--exclusive", "--nodes=2", "--wrap=sleep 2", "--output=/dev/null"]
+
+
+@pytest.fixture
+def workflow(cluster: PrivateCluster, tmp_path: Path) -> Iterator[CountingWorkflow]:
+    workflow = CountingWorkflow(tmp_path, OPTIONS, cluster.environment)
+    yield workflow
+    workflow.clean_up()
+
+
+def failure(output: str, job: str) -> str:
+    """The reason that Snakemake's output gives for a failed job."""
+    found = re.search(rf"Job {job} has failed: (.*)", output)
+    assert found is not None, output
+    return found[1]
+
+
+def pids(cluster: PrivateCluster, job: str, word: str) -> list[int]:
+    """The job's processes with that word in their command line."""
+    return [pid for pid in cluster.processes(job) if word in " ".join(psutil.Process(pid).cmdline())]
+
+
+def node_of(cluster: PrivateCluster, job: str) -> str:
+    """The node that a job runs on."""
+    return cluster.run("squeue", "--noheader", "--format=%N", f"--jobs={job}").strip()
+
+
+def test_one_cancelled_job_leaves_the_others_alone(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
+    process = workflow.start(jobs=3, steps=100)
+    workflow.wait_until_working(3)
+    victim = job_id(workflow, 1)
+    cluster.run("scancel", victim)
+    output = workflow.finish(process, succeeds=False)
+    assert failure(output, victim).startswith("it was cancelled")
+    assert output.count("has failed: ") == 1
+    assert [workflow.result(job) for job in range(3)] == ["100", None, "100"]
+    # It was told before it was killed.
+    assert workflow.saved_step(1) is not None
+
+
+def test_a_killed_command_is_a_failed_job(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
+    process = workflow.start(steps=100)
+    workflow.wait_until_working()
+    victim = job_id(workflow, 0)
+    for pid in pids(cluster, victim, "work.py 0"):
+        os.kill(pid, signal.SIGKILL)
+    output = workflow.finish(process, succeeds=False)
+    assert failure(output, victim) == "the job's command ended with status 1"
+    assert (workflow.result(0), workflow.result(1)) == (None, "100")
+    # Its log stays, the other's is removed.
+    (folder,) = [path for path in (workflow.folder / ".snakemake/submitit").iterdir() if path.is_dir()]
+    assert [path.name for path in folder.glob("*.out")] == [f"{victim}_0_log.out"]
+
+
+def test_a_killed_wrapper_leaves_no_process(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
+    process = workflow.start(steps=100)
+    workflow.wait_until_working()
+    victim = job_id(workflow, 0)
+    for pid in pids(cluster, victim, "submitit.core._submit"):
+        if psutil.Process(pid).name() != "srun":
+            os.kill(pid, signal.SIGKILL)
+    output = workflow.finish(process, succeeds=False)
+    assert "FAILED" in failure(output, victim)
+    assert workflow.result(1) == "100"
+    wait_for(lambda: not cluster.processes(victim))
+
+
+def test_a_job_without_its_step_daemon_stops_by_itself(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
+    process = workflow.start(steps=200)
+    workflow.wait_until_working()
+    victim = job_id(workflow, 0)
+    os.kill(cluster.step_daemons(victim)["0"], signal.SIGKILL)
+    # SLURM does not notice for a while; the job's own processes do.
+    wait_for(lambda: not pids(cluster, victim, "work.py 0"), 30)
+    assert workflow.saved_step(0) is not None
+    output = workflow.finish(process, succeeds=False, limit=240)
+    assert failure(output, victim)
+    assert (workflow.result(0), workflow.result(1)) == (None, "200")
+
+
+def test_too_much_memory_is_named(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
+    (workflow.folder / "memory").touch()
+    output = workflow.finish(workflow.start(jobs=1, steps=100), succeeds=False)
+    assert failure(output, job_id(workflow, 0)) == "it ran out of memory; raise mem_mb"
+
+
+def test_retries_are_snakemakes(workflow: CountingWorkflow) -> None:
+    (workflow.folder / "memory").touch()
+    process = workflow.start("--retries=1", jobs=1, steps=100)
+    wait_for(lambda: workflow.submissions()["make number=0"] == 2)
+    output = workflow.finish(process, succeeds=False)
+    assert output.count("it ran out of memory") == 2
+
+
+def test_a_failed_node_is_survived(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
+    process = workflow.start(jobs=1, steps=80)
+    workflow.wait_until_working(1)
+    node = node_of(cluster, job_id(workflow, 0))
+    cluster.kill_node(node)
+    cluster.mark_down(node)
+    output = workflow.finish(process)
+    assert "has failed" not in output
+    assert workflow.submissions()["make number=0"] == 1
+    assert workflow.result(0) == "80"
+    # SIGKILL: nothing was saved, so it began again.
+    assert workflow.first_steps(0) == [0, 0]
+
+
+def test_a_node_that_lives_on_gives_way(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
+    process = workflow.start(jobs=1, steps=250)
+    workflow.wait_until_working(1)
+    (first,) = [int(start[0]) for start in workflow.starts(0)]
+    # Only the daemon dies; SLURM thinks the node lost, and starts the job elsewhere while it still runs.
+    node = node_of(cluster, job_id(workflow, 0))
+    cluster.kill_node(node, processes=False)
+    cluster.mark_down(node)
+    wait_for(lambda: len(workflow.starts(0)) == 2)
+    wait_for(lambda: not lives(first), 30)
+    workflow.finish(process)
+    assert workflow.submissions()["make number=0"] == 1
+    assert workflow.result(0) == "250"
+
+
+def test_a_requeue_by_hand_is_no_failure(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
+    process = workflow.start(jobs=1, steps=60)
+    workflow.wait_until_working(1)
+    cluster.run("scontrol", "requeue", job_id(workflow, 0))
+    output = workflow.finish(process)
+    assert "runs after requeue 1 of at most 50" in output
+    assert workflow.first_steps(0) == [0, workflow.saved_step(0)]
+    assert workflow.result(0) == "60"
+
+
+def test_preemption_costs_no_step(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
+    process = workflow.start("--set-resources", "make:slurm_partition=low", jobs=1, steps=100)
+    workflow.wait_until_working(1)
+    cluster.run("sbatch", *URGENT)
+    assert "runs after requeue 1 of at most 50" in workflow.finish(process)
+    assert workflow.first_steps(0) == [0, workflow.saved_step(0)]
+    assert workflow.result(0) == "100"
+
+
+def test_preemption_by_sigterm_costs_no_step(slurm_none: PrivateCluster, tmp_path: Path) -> None:
+    with temporary_cluster(preempt_user_signal=False) as cluster:
+        workflow = CountingWorkflow(tmp_path, OPTIONS, cluster.environment)
+        process = workflow.start("--set-resources", "make:slurm_partition=low", jobs=1, steps=100)
+        workflow.wait_until_working(1)
+        cluster.run("sbatch", *URGENT)
+        workflow.finish(process)
+        assert workflow.first_steps(0) == [0, workflow.saved_step(0)]
+        assert workflow.result(0) == "100"
+
+
+def test_the_time_limit_is_met_twice(slurm_none: PrivateCluster, tmp_path: Path) -> None:
+    workflow = CountingWorkflow(tmp_path, OPTIONS, slurm_none.environment)
+    process = workflow.start("--set-resources", "make:runtime=1", jobs=1, steps=900)
+    output = workflow.finish(process, limit=400)
+    starts = workflow.first_steps(0)
+    assert len(starts) >= 3
+    assert starts[0] == 0
+    assert starts[-1] == workflow.saved_step(0)
+    assert starts == sorted(starts)
+    assert workflow.submissions()["make number=0"] == 1
+    assert workflow.result(0) == "900"
+    assert f"runs after requeue {len(starts) - 1} of at most 50" in output
+
+
+def test_time_limits_are_counted(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
+    process = workflow.start("--submitit-max-timeouts=1", jobs=1, steps=900)
+    workflow.wait_until_working(1)
+    job = job_id(workflow, 0)
+    for start in (1, 2):
+        wait_for(lambda start=start: len(workflow.starts(0)) == start)  # type: ignore[misc]
+        cluster.run("scancel", "--signal=USR2", job)
+    output = workflow.finish(process, succeeds=False)
+    assert failure(output, job) == "Job not requeued because: timed-out too many times."
+    wait_for(lambda: not cluster.processes(job))
