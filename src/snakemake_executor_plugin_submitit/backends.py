@@ -37,7 +37,7 @@ class Backend(Protocol):
         """Cancel jobs; SlurmError where that is impossible."""
 
     def cancel_submission(self, submission: str) -> None:
-        """Cancel what has arrived of a submission that was cut off; SubmissionError where that is impossible."""
+        """Cancel what has arrived of a submission that was cut off; SlurmError where that is impossible."""
 
     def release(self, job_id: str) -> None:
         """Take note that a job has ended."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import contextlib
 import threading
 import time
 import uuid
@@ -37,6 +38,7 @@ class Executor(RemoteExecutor):
         self._ledger = Ledger(self._folder, settings.cluster)
         try:
             self._backend = make_backend(settings, self._folder)
+            self._settle_unanswered()
         except SlurmError as error:
             self._ledger.close()
             raise WorkflowError(f"submitit-cluster is slurm, but {error}") from error
@@ -48,7 +50,6 @@ class Executor(RemoteExecutor):
         self._left_in_queue = False
         # The base class starts to poll in a thread of its own before it returns.
         super().__init__(workflow, logger)
-        self._settle_unanswered()
 
     # Submitting
 
@@ -78,6 +79,7 @@ class Executor(RemoteExecutor):
                 self._submit(parameters, group[start : start + size], replaced)
 
     def _submit(self, parameters: JobParameters, jobs: Sequence[JobExecutorInterface], after: Sequence[str]) -> None:
+        from snakemake_executor_plugin_submitit.cluster import SlurmError
         from snakemake_executor_plugin_submitit.submission import SubmissionError, make_call
 
         submission = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:8]}"
@@ -93,21 +95,26 @@ class Executor(RemoteExecutor):
             return
         except BaseException:
             # Ctrl-C between sbatch and its answer: nobody else would cancel these jobs.
-            self._backend.cancel_submission(submission)
-            self._ledger.refused(submission)
+            with contextlib.suppress(SlurmError):
+                self._backend.cancel_submission(submission)
+                self._ledger.refused(submission)
             raise
+        tracked = [
+            self._track(job, Entry(job_id, submission, *record))
+            for job, job_id, record in zip(jobs, job_ids, records, strict=True)
+        ]
         self._ledger.queued(submission, job_ids)
         what = f"{len(jobs)} jobs as array {job_ids[0].split('_')[0]}" if "_" in job_ids[0] else f"job {job_ids[0]}"
         self.logger.info(f"Submitted {what}: {parameters.name} ({parameters.describe()})")
-        for job, job_id, record in zip(jobs, job_ids, records, strict=True):
-            self._track(job, Entry(job_id, submission, *record))
+        for info in tracked:
+            self.report_job_submission(info)
 
-    def _track(self, job: JobExecutorInterface, entry: Entry) -> None:
+    def _track(self, job: JobExecutorInterface, entry: Entry) -> SubmittedJobInfo:
         folders = frozenset(Path(path).absolute().parent for path in job.output)
         with self._guard:
             self._tracked[entry.job_id] = Tracked(entry, self._folder / entry.submission, folders)
         self._poller.hurry()
-        self.report_job_submission(SubmittedJobInfo(job, external_jobid=entry.job_id))
+        return SubmittedJobInfo(job, external_jobid=entry.job_id)
 
     # Taking up the jobs of an earlier Snakemake
 
@@ -129,21 +136,28 @@ class Executor(RemoteExecutor):
             if states[entry.job_id].live:
                 self._poller.seen_live.add(entry.job_id)
             else:
-                self._ledger.ended(entry.job_id, "lost")
+                self._ledger.ended(entry.job_id, "gone")
                 del entries[entry.key]
 
     def _take_up(self, job: JobExecutorInterface, replaced: list[str]) -> bool:
-        """Attach to the job's earlier submission; one that computes something out of date is cancelled instead."""
+        """Attach to the job's earlier submission.
+
+        One that computes something out of date is cancelled instead, and noted in ``replaced``, as are those that were
+        cancelled and have not ended yet.
+        """
         entry = self._ledger.open_entries.pop(job_key(job), None)
         if entry is None:
             return False
+        if entry.cancelled:
+            replaced.append(entry.job_id)
+            return False
         if entry.fingerprint == job_fingerprint(job):
             self.logger.info(f"Job {entry.job_id} ({entry.description}) is still in the queue: taken up again.")
-            self._track(job, entry)
+            self.report_job_submission(self._track(job, entry))
             return True
         self.logger.info(f"Job {entry.job_id} ({entry.description}) works on an earlier version: cancelled.")
         self._backend.cancel([entry.job_id])
-        self._ledger.ended(entry.job_id, "replaced")
+        self._ledger.ended(entry.job_id, "cancelled")
         replaced.append(entry.job_id)
         return False
 

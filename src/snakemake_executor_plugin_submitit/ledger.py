@@ -10,7 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +19,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 @dataclass(frozen=True)
 class Entry:
-    """A submitted job whose end is not recorded."""
+    """A submitted job that is not known to be gone."""
 
     job_id: str
     submission: str
@@ -27,6 +27,8 @@ class Entry:
     key: str
     fingerprint: str
     description: str
+    cancelled: bool = False
+    """It was told to stop, and may take a while."""
 
 
 class Ledger:
@@ -67,7 +69,7 @@ class Ledger:
         self._append({"event": "refused", "submission": submission})
 
     def ended(self, job_id: str, outcome: str) -> None:
-        """Record a job's end: ``success``, ``failed``, ``cancelled`` or ``replaced``."""
+        """Record a job's end: ``success``, ``failed``, ``gone``; or ``cancelled``, which may take a while."""
         self._append({"event": "ended", "id": job_id, "outcome": outcome})
 
     def close(self) -> None:
@@ -96,6 +98,8 @@ class Ledger:
                         entries[job_id] = Entry(job_id, event["submission"], key, fingerprint, description)
                 case "refused":
                     announced.pop(event["submission"], None)
+                case "ended" if event["outcome"] == "cancelled" and event["id"] in entries:
+                    entries[event["id"]] = replace(entries[event["id"]], cancelled=True)
                 case "ended":
                     entries.pop(event["id"], None)
         return {entry.key: entry for entry in entries.values()}, list(announced)

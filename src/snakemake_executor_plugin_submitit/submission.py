@@ -89,9 +89,9 @@ class SlurmSubmitter:
                 message = _last_line(error)
                 if pause is None or not any(word in message.lower() for word in _PASSING):
                     raise SubmissionError(message) from error
-                # An answer that got lost is no proof that nothing was submitted.
-                cancel_submission(submission)
                 time.sleep(pause)
+                # An answer that got lost is no proof that nothing was submitted.
+                _cancel_or_give_up(submission)
         for link in folder.glob(".submission_file_*"):
             link.unlink()
         return [job.job_id for job in jobs]
@@ -192,14 +192,18 @@ def cancel_submission(submission: str) -> None:
 
     Raises
     ------
-    SubmissionError
+    SlurmError
         The queue cannot be read.
     """
+    rows = call_slurm("squeue", "--noheader", "--me", "--format=%F|%k").split()
+    found = sorted({row.split("|")[0] for row in rows if row.endswith(f"|{submission}")})
+    if found:
+        call_slurm("scancel", *found)
+
+
+def _cancel_or_give_up(submission: str) -> None:
     try:
-        rows = call_slurm("squeue", "--noheader", "--me", "--format=%F|%k").split()
-        found = sorted({row.split("|")[0] for row in rows if row.endswith(f"|{submission}")})
-        if found:
-            call_slurm("scancel", *found)
+        cancel_submission(submission)
     except SlurmError as error:
         raise SubmissionError(str(error)) from error
 

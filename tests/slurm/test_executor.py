@@ -140,6 +140,15 @@ def test_ctrl_c_cancels_our_jobs_and_no_others(cluster: PrivateCluster, workflow
     assert cluster.states([other])[other] == "RUNNING"
 
 
+def test_a_start_right_after_ctrl_c_waits_for_the_old_jobs(workflow: CountingWorkflow) -> None:
+    process = workflow.start(jobs=1, steps=100)
+    workflow.wait_until_working(1)
+    os.killpg(process.pid, signal.SIGINT)
+    workflow.finish(process, succeeds=False)
+    workflow.finish(workflow.start(jobs=1, steps=100))
+    assert workflow.first_steps(0) == [0, workflow.saved_step(0)]
+
+
 def test_sigterm_lets_running_jobs_finish(workflow: CountingWorkflow) -> None:
     process = workflow.start("--jobs=1", jobs=2, steps=40)
     wait_for(lambda: workflow.starts(0) or workflow.starts(1))

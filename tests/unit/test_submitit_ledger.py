@@ -32,6 +32,19 @@ def test_open_entries_are_found_again(tmp_path: Path) -> None:
     ledger.close()
 
 
+def test_a_cancelled_job_may_still_be_there(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, "slurm")
+    ledger.announce("s1", JOBS)
+    ledger.queued("s1", ["12_0", "12_1"])
+    ledger.ended("12_0", "cancelled")
+    ledger = reopen(ledger)
+    assert {key: entry.cancelled for key, entry in ledger.open_entries.items()} == {"key0": True, "key1": False}
+    ledger.ended("12_0", "gone")
+    ledger = reopen(ledger)
+    assert list(ledger.open_entries) == ["key1"]
+    ledger.close()
+
+
 def test_a_submission_cut_off_is_unanswered(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path, "slurm")
     ledger.announce("s1", JOBS)
