@@ -109,6 +109,19 @@ def test_a_scale_restricts_the_grid_and_changes_recipes(tmp_path: Path) -> None:
     assert (resources.gpu, resources.runtime, resources.threads) == (0, 60, 2)
 
 
+def test_a_model_may_have_a_recipe_and_options_of_its_own(tmp_path: Path) -> None:
+    models = {"cifarnet_type_e": {"recipe": "radar", "options": {"width": 3}}}
+    suite = {**SUITE, "experiments": {"images": {**EXPERIMENT, "models": models}}}
+    scale = scale_of(recipes={"radar": {"batch_size": 5}, "plain": {"steps": 7}})
+    runs = plan(tmp_path, scale, suite).runs.values()
+    found = {(run.spec.model, run.spec.recipe.batch_size, run.spec.recipe.steps) for run in runs}
+    assert found == {("cifarnet_type_e", 5, 900), ("cifarnet_real", 8, 7)}
+    assert {run.spec.model: run.spec.model_options for run in runs} == {
+        "cifarnet_type_e": {"width": 3},
+        "cifarnet_real": {},
+    }
+
+
 def test_ids_do_not_depend_on_how_much_of_a_grid_is_run(tmp_path: Path) -> None:
     found = plan(tmp_path, scale_of(experiments={"radar": {"grid": [{"train_fractions": [1.0]}]}}))
     assert "study/radar/mstar-complex-fraction100/mstar_cds/seed1" in found.runs
@@ -179,6 +192,14 @@ def test_mistakes_in_the_configuration(tmp_path: Path, config: dict[str, Any], m
         (
             {"grid": {**GRID, "encodings": ["lba"]}},
             ".grid.encodings: 'lba' is not an encoding; known: complex, lab, rgb, sliding",
+        ),
+        (
+            {"models": {"mstar_cds": {}}},
+            ".models: 'mstar_cds' is not in the experiment's grid; known: cifarnet_real, cifarnet_type_e",
+        ),
+        (
+            {"models": {"cifarnet_real": {"recipe": "plane"}}},
+            ".models.cifarnet_real.recipe: 'plane' is not one of the suite's recipes; known: plain, radar",
         ),
         ({"evaluations": ["rotaton"]}, ".evaluations: 'rotaton' is not an evaluation; known: rotation"),
     ],

@@ -16,6 +16,10 @@ def check_suite(suite: Suite, file: str, evaluations: Collection[str]) -> None:
         place = f"{file}: experiments.{name}"
         _require([experiment.recipe], suite.recipes, f"{place}.recipe", "is not one of the suite's recipes")
         _require(experiment.grid.models, REGISTRY, f"{place}.grid.models", "is not a registered model")
+        _require(experiment.models, experiment.grid.models, f"{place}.models", "is not in the experiment's grid")
+        for model, choice in experiment.models.items():
+            recipes = [choice.recipe] if choice.recipe else []
+            _require(recipes, suite.recipes, f"{place}.models.{model}.recipe", "is not one of the suite's recipes")
         _require(experiment.grid.encodings, ENCODINGS, f"{place}.grid.encodings", "is not an encoding")
         _require(experiment.evaluations, evaluations, f"{place}.evaluations", "is not an evaluation")
 

@@ -60,12 +60,22 @@ class GridPart(Frozen):
     train_fractions: Fractions | None = Field(default=None, description="some of its shares of the training pool")
 
 
+class ModelChoice(Frozen):
+    """What is particular to one model of an experiment."""
+
+    recipe: Name | None = Field(default=None, description="one of the suite's recipes; the experiment's if not given")
+    options: dict[str, Scalar] = Field(default_factory=dict, description="further arguments of the model")
+
+
 class Experiment(Frozen):
     """A table or a figure of the study."""
 
     title: str = Field(description="heading in the report")
     recipe: Name = Field(description="one of the suite's recipes")
     grid: Grid = Field(description="what is run")
+    models: dict[Name, ModelChoice] = Field(
+        default_factory=dict, description="a model of the grid -> what it does differently"
+    )
     evaluations: Names = Field(description="what is measured on each trained run")
     resources: Resources = Field(description="what one training job needs")
     validation_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(

@@ -19,6 +19,7 @@ from phasebench.experiments.config import (
     Experiment,
     Grid,
     GridPart,
+    ModelChoice,
     Resources,
     Scale,
     ScaledSuite,
@@ -177,7 +178,10 @@ def _expand(suite: Suite, scale: Scale, scale_file: str, choices: _Choices) -> I
         if scaled.experiments is not None and name not in scaled.experiments:
             continue
         parts = () if scaled.experiments is None else scaled.experiments[name].grid
-        recipe = _scaled_recipe(suite, scaled, experiment.recipe, scale_file)
+        recipes = {
+            model: _scaled_recipe(suite, scaled, _choice(experiment, model).recipe or experiment.recipe, scale_file)
+            for model in experiment.grid.models
+        }
         resources = _changed(experiment.resources, scale.resources, f"{scale_file}: resources")
         cells = dict.fromkeys(cell for part in parts or (GridPart(),) for cell in _cells(experiment.grid, part))
         for (dataset, encoding, model, fraction), seed in itertools.product(cells, scale.seeds):
@@ -190,12 +194,17 @@ def _expand(suite: Suite, scale: Scale, scale_file: str, choices: _Choices) -> I
                 encoding=encoding,
                 variant=_variant(experiment, fraction),
                 model=model,
+                model_options=_choice(experiment, model).options,
                 train_fraction=fraction,
                 validation_fraction=experiment.validation_fraction,
-                recipe=recipe,
+                recipe=recipes[model],
                 seed=seed,
             )
             yield PlannedRun(spec, resources, experiment.evaluations)
+
+
+def _choice(experiment: Experiment, model: str) -> ModelChoice:
+    return experiment.models.get(model, ModelChoice())
 
 
 def _cells(grid: Grid, part: GridPart) -> Iterator[tuple[str, str, str, float]]:
