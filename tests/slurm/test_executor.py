@@ -1,7 +1,9 @@
 """The executor on a real SLURM: arrays, refusals, interrupted controllers."""
 
 import os
+import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,13 +33,18 @@ def job_id(workflow: CountingWorkflow, job: int) -> str:
 
 
 def test_fifty_ready_jobs_are_one_array(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
-    before = len(cluster.history())
+    before, start = len(cluster.history()), time.monotonic()
     output = workflow.finish(workflow.start(jobs=50, steps=1), limit=300)
+    seconds = time.monotonic() - start
     assert "Submitted 50 jobs as array " in output
     assert output.count("Submitted ") == 1
     assert set(workflow.submissions().values()) == {1}
     assert all(workflow.result(job) == "1" for job in range(50))
     assert len(cluster.history()) - before == 50
+    # However many jobs there are, a poll is one query; to begin with, sacct is asked whether it answers.
+    queries = re.search(r"(\d+) status queries", output)
+    assert queries is not None
+    assert int(queries[1]) <= seconds + 5
     # Nothing is left of jobs that succeeded.
     assert {path.name for path in (workflow.folder / ".snakemake/submitit").iterdir()} == {"ledger.jsonl", "lock"}
 
