@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -137,6 +138,10 @@ class CountingWorkflow:
                 found |= {job[2]: job_id for job, job_id in zip(jobs, event["ids"], strict=True)}  # type: ignore[call-overload]
         return found
 
+    def job_id(self, job: int) -> str:
+        """The latest id of a job."""
+        return self.job_ids()[f"make number={job}"]
+
     def processes(self) -> list[int]:
         """Live processes of the work, of the jobs and of their controllers."""
         found = []
@@ -155,6 +160,10 @@ class CountingWorkflow:
             process.communicate()
         for pid in self.processes():
             os.kill(pid, signal.SIGKILL)
+
+
+# Makes a workflow on a cluster.
+MakeWorkflow = Callable[[Any], CountingWorkflow]
 
 
 def wait_for(condition: Callable[[], object], limit: float = LIMIT_SECONDS) -> None:

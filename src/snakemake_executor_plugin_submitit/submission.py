@@ -36,8 +36,8 @@ def make_call(settings: ExecutorSettings, parameters: JobParameters, command: st
     return SnakemakeCall(command, str(folder), 0.75 * signal_delay(settings, parameters), settings.max_requeues)
 
 
-class SlurmSubmitter:
-    """Submits to SLURM.
+class _Submitter:
+    """What both kinds need to know.
 
     Parameters
     ----------
@@ -50,6 +50,10 @@ class SlurmSubmitter:
     def __init__(self, settings: ExecutorSettings, folder: Path) -> None:
         self._settings = settings
         self._folder = folder
+
+
+class SlurmSubmitter(_Submitter):
+    """Submits to SLURM."""
 
     def submit(
         self, submission: str, parameters: JobParameters, calls: Sequence[SnakemakeCall], after: Sequence[str] = ()
@@ -128,20 +132,11 @@ class SlurmSubmitter:
         return {name: value for name, value in options.items() if value is not None}
 
 
-class LocalSubmitter:
-    """Starts processes of this machine. GPUs are dealt out evenly.
-
-    Parameters
-    ----------
-    settings : ExecutorSettings
-        The executor's settings.
-    folder : Path
-        Parent of the submissions' folders.
-    """
+class LocalSubmitter(_Submitter):
+    """Starts processes of this machine. GPUs are dealt out evenly."""
 
     def __init__(self, settings: ExecutorSettings, folder: Path) -> None:
-        self._settings = settings
-        self._folder = folder
+        super().__init__(settings, folder)
         self._uses = Counter(dict.fromkeys(settings.gpus(), 0))
         self._gpus_of: dict[str, list[int]] = {}
 

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from counting_workflow import CountingWorkflow, MakeWorkflow
 from private_cluster import INSTALL, Accounting, PrivateCluster, missing_packages
 from temporary_cluster import temporary_cluster
 
@@ -47,3 +49,33 @@ def no_jobs_left(started_clusters: list[PrivateCluster]) -> Iterator[None]:
     yield
     for cluster in started_clusters:
         cluster.reset()
+
+
+WORKFLOW_OPTIONS = [
+    "--submitit-cluster=slurm",
+    "--seconds-between-status-checks=1",
+    "--keep-going",
+    "--default-resources",
+    "slurm_partition=cpu",
+    "mem_mb=400",
+]
+
+
+@pytest.fixture
+def make_workflow(tmp_path: Path) -> Iterator[MakeWorkflow]:
+    """Make a workflow that counts, on the cluster of one's choice."""
+    made: list[CountingWorkflow] = []
+
+    def make(cluster: PrivateCluster) -> CountingWorkflow:
+        made.append(CountingWorkflow(tmp_path, WORKFLOW_OPTIONS, cluster.environment))
+        return made[-1]
+
+    yield make
+    for workflow in made:
+        workflow.clean_up()
+
+
+@pytest.fixture
+def workflow(cluster: PrivateCluster, make_workflow: MakeWorkflow) -> CountingWorkflow:
+    """A workflow that counts, on both clusters in turn."""
+    return make_workflow(cluster)

@@ -4,32 +4,10 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from counting_workflow import CountingWorkflow, wait_for
+from counting_workflow import CountingWorkflow, MakeWorkflow, wait_for
 from private_cluster import PrivateCluster
-
-OPTIONS = [
-    "--submitit-cluster=slurm",
-    "--seconds-between-status-checks=1",
-    "--keep-going",
-    "--default-resources",
-    "slurm_partition=cpu",
-    "mem_mb=400",
-]
-
-
-@pytest.fixture
-def workflow(cluster: PrivateCluster, tmp_path: Path) -> Iterator[CountingWorkflow]:
-    workflow = CountingWorkflow(tmp_path, OPTIONS, cluster.environment)
-    yield workflow
-    workflow.clean_up()
-
-
-def job_id(workflow: CountingWorkflow, job: int) -> str:
-    return workflow.job_ids()[f"make number={job}"]
 
 
 def test_fifty_ready_jobs_are_one_array(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
@@ -65,9 +43,9 @@ def test_arrays_are_cut_to_the_setting(workflow: CountingWorkflow) -> None:
     ],
 )
 def test_impossible_resources_are_refused_before_submission(
-    slurm_none: PrivateCluster, tmp_path: Path, resource: str, problem: str
+    slurm_none: PrivateCluster, make_workflow: MakeWorkflow, resource: str, problem: str
 ) -> None:
-    workflow = CountingWorkflow(tmp_path, OPTIONS, slurm_none.environment)
+    workflow = make_workflow(slurm_none)
     before = len(slurm_none.history())
     output = workflow.finish(workflow.start("--set-resources", f"make:{resource}"), succeeds=False)
     assert f"Not submitted: rule make: resources: {problem}" in output
@@ -120,9 +98,9 @@ def test_jobs_for_older_inputs_are_replaced(cluster: PrivateCluster, workflow: C
     assert workflow.result(0) == "80"
 
 
-def test_a_submission_cut_off_is_cleared_away(slurm_none: PrivateCluster, tmp_path: Path) -> None:
-    workflow = CountingWorkflow(tmp_path, OPTIONS, slurm_none.environment)
-    folder = tmp_path / ".snakemake/submitit"
+def test_a_submission_cut_off_is_cleared_away(slurm_none: PrivateCluster, make_workflow: MakeWorkflow) -> None:
+    workflow = make_workflow(slurm_none)
+    folder = workflow.folder / ".snakemake/submitit"
     folder.mkdir(parents=True)
     announced = '{"event": "submit", "submission": "cut-off", "cluster": "slurm", "jobs": [["k", "f", "make"]]}\n'
     (folder / "ledger.jsonl").write_text(announced)
@@ -142,7 +120,7 @@ def test_ctrl_c_cancels_our_jobs_and_no_others(cluster: PrivateCluster, workflow
     assert "Cancelling 3 jobs: " in output
     wait_for(lambda: not workflow.processes())
     assert all(workflow.saved_step(job) is not None for job in range(3))
-    ours = [job_id(workflow, job) for job in range(3)]
+    ours = [workflow.job_id(job) for job in range(3)]
     cluster.wait_for(lambda: set(cluster.states(ours).values()) == {"CANCELLED"}, 30, "our jobs are cancelled")
     assert cluster.states([other])[other] == "RUNNING"
 
@@ -165,8 +143,8 @@ def test_sigterm_lets_running_jobs_finish(workflow: CountingWorkflow) -> None:
     assert sorted([workflow.result(0) or "", workflow.result(1) or ""]) == ["", "40"]
 
 
-def test_slurmctld_may_be_away_for_a_while(slurm_none: PrivateCluster, tmp_path: Path) -> None:
-    workflow = CountingWorkflow(tmp_path, OPTIONS, slurm_none.environment)
+def test_slurmctld_may_be_away_for_a_while(slurm_none: PrivateCluster, make_workflow: MakeWorkflow) -> None:
+    workflow = make_workflow(slurm_none)
     process = workflow.start(steps=150)
     workflow.wait_until_working()
     controller = slurm_none.daemon("slurmctld")

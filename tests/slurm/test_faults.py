@@ -3,26 +3,15 @@
 import os
 import re
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
-import pytest
-from counting_workflow import CountingWorkflow, wait_for
+from counting_workflow import CountingWorkflow, MakeWorkflow, wait_for
 from private_cluster import PrivateCluster
 from slurm_processes import lives
 from temporary_cluster import temporary_cluster
-from test_executor import OPTIONS, job_id
 
 # A job that needs every node, and may push jobs in `low` off them.
 URGENT = ["--partition=high", "--exclusive", "--nodes=2", "--wrap=sleep 2", "--output=/dev/null"]
-
-
-@pytest.fixture
-def workflow(cluster: PrivateCluster, tmp_path: Path) -> Iterator[CountingWorkflow]:
-    workflow = CountingWorkflow(tmp_path, OPTIONS, cluster.environment)
-    yield workflow
-    workflow.clean_up()
 
 
 def failure(output: str, job: str) -> str:
@@ -45,7 +34,7 @@ def node_of(cluster: PrivateCluster, job: str) -> str:
 def test_one_cancelled_job_leaves_the_others_alone(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
     process = workflow.start(jobs=3, steps=100)
     workflow.wait_until_working(3)
-    victim = job_id(workflow, 1)
+    victim = workflow.job_id(1)
     cluster.run("scancel", victim)
     output = workflow.finish(process, succeeds=False)
     assert failure(output, victim).startswith("it was cancelled")
@@ -58,7 +47,7 @@ def test_one_cancelled_job_leaves_the_others_alone(cluster: PrivateCluster, work
 def test_a_killed_command_is_a_failed_job(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
     process = workflow.start(steps=100)
     workflow.wait_until_working()
-    victim = job_id(workflow, 0)
+    victim = workflow.job_id(0)
     for pid in pids(cluster, victim, "work.py 0"):
         os.kill(pid, signal.SIGKILL)
     output = workflow.finish(process, succeeds=False)
@@ -72,7 +61,7 @@ def test_a_killed_command_is_a_failed_job(cluster: PrivateCluster, workflow: Cou
 def test_a_killed_wrapper_leaves_no_process(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
     process = workflow.start(steps=100)
     workflow.wait_until_working()
-    victim = job_id(workflow, 0)
+    victim = workflow.job_id(0)
     for pid in pids(cluster, victim, "submitit.core._submit"):
         if psutil.Process(pid).name() != "srun":
             os.kill(pid, signal.SIGKILL)
@@ -85,7 +74,7 @@ def test_a_killed_wrapper_leaves_no_process(cluster: PrivateCluster, workflow: C
 def test_a_job_without_its_step_daemon_stops_by_itself(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
     process = workflow.start(steps=200)
     workflow.wait_until_working()
-    victim = job_id(workflow, 0)
+    victim = workflow.job_id(0)
     os.kill(cluster.step_daemons(victim)["0"], signal.SIGKILL)
     # SLURM does not notice for a while; the job's own processes do.
     wait_for(lambda: not pids(cluster, victim, "work.py 0"), 30)
@@ -98,7 +87,7 @@ def test_a_job_without_its_step_daemon_stops_by_itself(cluster: PrivateCluster, 
 def test_too_much_memory_is_named(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
     (workflow.folder / "memory").touch()
     output = workflow.finish(workflow.start(jobs=1, steps=100), succeeds=False)
-    assert failure(output, job_id(workflow, 0)) == "it ran out of memory; raise mem_mb"
+    assert failure(output, workflow.job_id(0)) == "it ran out of memory; raise mem_mb"
 
 
 def test_retries_are_snakemakes(workflow: CountingWorkflow) -> None:
@@ -112,7 +101,7 @@ def test_retries_are_snakemakes(workflow: CountingWorkflow) -> None:
 def test_a_failed_node_is_survived(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
     process = workflow.start(jobs=1, steps=80)
     workflow.wait_until_working(1)
-    node = node_of(cluster, job_id(workflow, 0))
+    node = node_of(cluster, workflow.job_id(0))
     cluster.kill_node(node)
     cluster.mark_down(node)
     output = workflow.finish(process)
@@ -128,7 +117,7 @@ def test_a_node_that_lives_on_gives_way(cluster: PrivateCluster, workflow: Count
     workflow.wait_until_working(1)
     (first,) = [int(start[0]) for start in workflow.starts(0)]
     # Only the daemon dies; SLURM thinks the node lost, and starts the job elsewhere while it still runs.
-    node = node_of(cluster, job_id(workflow, 0))
+    node = node_of(cluster, workflow.job_id(0))
     cluster.kill_node(node, processes=False)
     cluster.mark_down(node)
     wait_for(lambda: len(workflow.starts(0)) == 2)
@@ -141,7 +130,7 @@ def test_a_node_that_lives_on_gives_way(cluster: PrivateCluster, workflow: Count
 def test_a_requeue_by_hand_is_no_failure(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
     process = workflow.start(jobs=1, steps=60)
     workflow.wait_until_working(1)
-    cluster.run("scontrol", "requeue", job_id(workflow, 0))
+    cluster.run("scontrol", "requeue", workflow.job_id(0))
     output = workflow.finish(process)
     assert "runs after requeue 1 of at most 50" in output
     assert workflow.first_steps(0) == [0, workflow.saved_step(0)]
@@ -157,9 +146,9 @@ def test_preemption_costs_no_step(cluster: PrivateCluster, workflow: CountingWor
     assert workflow.result(0) == "100"
 
 
-def test_preemption_by_sigterm_costs_no_step(slurm_none: PrivateCluster, tmp_path: Path) -> None:
+def test_preemption_by_sigterm_costs_no_step(slurm_none: PrivateCluster, make_workflow: MakeWorkflow) -> None:
     with temporary_cluster(preempt_user_signal=False) as cluster:
-        workflow = CountingWorkflow(tmp_path, OPTIONS, cluster.environment)
+        workflow = make_workflow(cluster)
         process = workflow.start("--set-resources", "make:slurm_partition=low", jobs=1, steps=100)
         workflow.wait_until_working(1)
         cluster.run("sbatch", *URGENT)
@@ -168,8 +157,8 @@ def test_preemption_by_sigterm_costs_no_step(slurm_none: PrivateCluster, tmp_pat
         assert workflow.result(0) == "100"
 
 
-def test_the_time_limit_is_met_twice(slurm_none: PrivateCluster, tmp_path: Path) -> None:
-    workflow = CountingWorkflow(tmp_path, OPTIONS, slurm_none.environment)
+def test_the_time_limit_is_met_twice(slurm_none: PrivateCluster, make_workflow: MakeWorkflow) -> None:
+    workflow = make_workflow(slurm_none)
     process = workflow.start("--set-resources", "make:runtime=1", jobs=1, steps=900)
     output = workflow.finish(process, limit=400)
     starts = workflow.first_steps(0)
@@ -185,7 +174,7 @@ def test_the_time_limit_is_met_twice(slurm_none: PrivateCluster, tmp_path: Path)
 def test_time_limits_are_counted(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
     process = workflow.start("--submitit-max-timeouts=1", jobs=1, steps=900)
     workflow.wait_until_working(1)
-    job = job_id(workflow, 0)
+    job = workflow.job_id(0)
     for start in (1, 2):
         wait_for(lambda start=start: len(workflow.starts(0)) == start)  # type: ignore[misc]
         cluster.run("scancel", "--signal=USR2", job)
