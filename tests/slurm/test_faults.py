@@ -31,6 +31,36 @@ def node_of(cluster: PrivateCluster, job: str) -> str:
     return cluster.run("squeue", "--noheader", "--format=%N", f"--jobs={job}").strip()
 
 
+# The two that take longest come first, so that they do not run last and alone.
+
+
+def test_the_time_limit_is_met_twice(slurm_none: PrivateCluster, make_workflow: MakeWorkflow) -> None:
+    workflow = make_workflow(slurm_none)
+    process = workflow.start("--set-resources", "make:runtime=1", jobs=1, steps=900)
+    output = workflow.finish(process, limit=400)
+    starts = workflow.first_steps(0)
+    assert len(starts) >= 3
+    assert starts[0] == 0
+    assert starts[-1] == workflow.saved_step(0)
+    assert starts == sorted(starts)
+    assert workflow.submissions()["make number=0"] == 1
+    assert workflow.result(0) == "900"
+    assert f"runs after requeue {len(starts) - 1} of at most 50" in output
+
+
+def test_a_job_without_its_step_daemon_stops_by_itself(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
+    process = workflow.start(steps=200)
+    workflow.wait_until_working()
+    victim = workflow.job_id(0)
+    os.kill(cluster.step_daemons(victim)["0"], signal.SIGKILL)
+    # SLURM does not notice for a while; the job's own processes do.
+    wait_for(lambda: not pids(cluster, victim, "work.py 0"), 30)
+    assert workflow.saved_step(0) is not None
+    output = workflow.finish(process, succeeds=False, limit=240)
+    assert failure(output, victim)
+    assert (workflow.result(0), workflow.result(1)) == (None, "200")
+
+
 def test_one_cancelled_job_leaves_the_others_alone(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
     process = workflow.start(jobs=3, steps=100)
     workflow.wait_until_working(3)
@@ -69,19 +99,6 @@ def test_a_killed_wrapper_leaves_no_process(cluster: PrivateCluster, workflow: C
     assert "FAILED" in failure(output, victim)
     assert workflow.result(1) == "100"
     wait_for(lambda: not cluster.processes(victim))
-
-
-def test_a_job_without_its_step_daemon_stops_by_itself(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
-    process = workflow.start(steps=200)
-    workflow.wait_until_working()
-    victim = workflow.job_id(0)
-    os.kill(cluster.step_daemons(victim)["0"], signal.SIGKILL)
-    # SLURM does not notice for a while; the job's own processes do.
-    wait_for(lambda: not pids(cluster, victim, "work.py 0"), 30)
-    assert workflow.saved_step(0) is not None
-    output = workflow.finish(process, succeeds=False, limit=240)
-    assert failure(output, victim)
-    assert (workflow.result(0), workflow.result(1)) == (None, "200")
 
 
 def test_too_much_memory_is_named(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
@@ -155,20 +172,6 @@ def test_preemption_by_sigterm_costs_no_step(slurm_none: PrivateCluster, make_wo
         workflow.finish(process)
         assert workflow.first_steps(0) == [0, workflow.saved_step(0)]
         assert workflow.result(0) == "100"
-
-
-def test_the_time_limit_is_met_twice(slurm_none: PrivateCluster, make_workflow: MakeWorkflow) -> None:
-    workflow = make_workflow(slurm_none)
-    process = workflow.start("--set-resources", "make:runtime=1", jobs=1, steps=900)
-    output = workflow.finish(process, limit=400)
-    starts = workflow.first_steps(0)
-    assert len(starts) >= 3
-    assert starts[0] == 0
-    assert starts[-1] == workflow.saved_step(0)
-    assert starts == sorted(starts)
-    assert workflow.submissions()["make number=0"] == 1
-    assert workflow.result(0) == "900"
-    assert f"runs after requeue {len(starts) - 1} of at most 50" in output
 
 
 def test_time_limits_are_counted(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
