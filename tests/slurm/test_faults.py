@@ -1,5 +1,6 @@
 """What can happen to a job on a node, and what becomes of the workflow."""
 
+import contextlib
 import os
 import re
 import signal
@@ -23,7 +24,13 @@ def failure(output: str, job: str) -> str:
 
 def pids(cluster: PrivateCluster, job: str, word: str) -> list[int]:
     """The job's processes with that word in their command line."""
-    return [pid for pid in cluster.processes(job) if word in " ".join(psutil.Process(pid).cmdline())]
+    found = []
+    for pid in cluster.processes(job):
+        # It may end while one looks.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if word in " ".join(psutil.Process(pid).cmdline()):
+                found.append(pid)
+    return found
 
 
 def node_of(cluster: PrivateCluster, job: str) -> str:
