@@ -76,8 +76,12 @@ def test_models_are_listed_with_their_measured_parameters() -> None:
     assert {name: row["parameters"] for name, row in rows.items()} == {
         "cifarnet_type_i": 24_241,
         "cifarnet_type_e": 23_697,
+        "cifarnet_dcn": 66_858,
+        "cifarnet_surreal": 35_274,
         "cifarnet_real": 34_282,
         "mstar_cds": 29_505,
+        "mstar_dcn": 863_587,
+        "mstar_surreal": 65_905,
         "mstar_real": 32_625,
     }
     assert rows["mstar_cds"]["input_shape"] == [1, 128, 128]

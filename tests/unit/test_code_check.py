@@ -81,7 +81,7 @@ def test_evaluations_are_checked_too(source: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_no_longer_there_is_named(source: Path) -> None:
-    with pytest.raises(PhasebenchError, match="model 'gone' is not known; choose one of cifarnet_real, "):
+    with pytest.raises(PhasebenchError, match="model 'gone' is not known; choose one of cifarnet_dcn, "):
         run_code(SourceTree(source), SPEC.model_copy(update={"model": "gone"}))
     with pytest.raises(PhasebenchError, match="data source 'gone' is not known"):
         dataset_code(SourceTree(source), "gone")

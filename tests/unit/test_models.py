@@ -23,7 +23,13 @@ CHIP: dict[str, Any] = {"in_channels": 1, "planes": (0, 1)}
     [
         ("cifarnet_type_i", 10, LAB, 24_241),
         ("cifarnet_type_e", 10, LAB, 23_697),
+        ("cifarnet_dcn", 10, LAB, 66_858),
+        ("cifarnet_surreal", 10, LAB, 35_274),
         ("cifarnet_real", 10, LAB, 34_282),
+        ("cifarnet_dcn", 10, RGB, 67_146),
+        ("cifarnet_surreal", 10, RGB, 35_418),
+        ("cifarnet_dcn", 100, LAB, 78_468),
+        ("cifarnet_surreal", 100, LAB, 46_884),
         ("cifarnet_type_i", 10, RGB, 24_529),
         ("cifarnet_type_e", 10, RGB, 23_985),
         ("cifarnet_real", 10, RGB, 34_282),
@@ -35,6 +41,8 @@ CHIP: dict[str, Any] = {"in_channels": 1, "planes": (0, 1)}
         ("cifarnet_real", 10, {"in_channels": 2, "planes": (0, 1, 2, 3)}, 34_426),
         ("mstar_cds", 11, CHIP, 29_536),
         ("mstar_cds", 10, CHIP, 29_505),
+        ("mstar_dcn", 10, CHIP, 863_587),
+        ("mstar_surreal", 10, CHIP, 65_905),
         ("mstar_real", 10, CHIP, 32_625),
         ("mstar_real", 11, CHIP, 32_656),
     ],
@@ -192,5 +200,5 @@ def test_log_polar_features_are_component_major() -> None:
 
 
 def test_an_unknown_model_is_refused_with_the_known_names() -> None:
-    with pytest.raises(PhasebenchError, match=r"cifarnet_type_z.*known: cifarnet_real"):
+    with pytest.raises(PhasebenchError, match=r"cifarnet_type_z.*known: cifarnet_dcn"):
         build_model("cifarnet_type_z", n_classes=10, **LAB)

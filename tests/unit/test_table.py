@@ -9,6 +9,7 @@ import yaml
 from phasebench.errors import PhasebenchError
 from phasebench.experiments.fingerprint import SourceTree
 from phasebench.experiments.table import BenchmarkPlan, load_plan
+from phasebench.training.optimizers import learning_rate
 
 RECIPE = {"optimizer": "sgd", "learning_rate": 0.1, "batch_size": 8, "steps": 500, "validate_every": 100}
 GRID = {"datasets": ["cifar10", "svhn"], "encodings": ["lab", "rgb"], "models": ["cifarnet_type_e", "cifarnet_real"]}
@@ -187,7 +188,7 @@ def test_mistakes_in_the_configuration(tmp_path: Path, config: dict[str, Any], m
         ({"recipe": "plane"}, ".recipe: 'plane' is not one of the suite's recipes; known: plain, radar"),
         (
             {"grid": {**GRID, "models": ["foo"]}},
-            ".grid.models: 'foo' is not a registered model; known: cifarnet_real, ",
+            ".grid.models: 'foo' is not a registered model; known: cifarnet_dcn, ",
         ),
         (
             {"grid": {**GRID, "encodings": ["lba"]}},
@@ -258,9 +259,13 @@ def test_the_paper_scale_covers_both_tables() -> None:
     found = load_plan({"scale": "paper", "suites": ["co_domain_symmetry"]}, root, TREE)
     table_1 = {run.spec.id.rpartition("/")[0] for run in found.runs.values() if run.spec.experiment == "table_1"}
     table_2 = {run.spec.id.rpartition("/")[0] for run in found.runs.values() if run.spec.experiment == "table_2"}
-    assert (len(table_1), len(table_2)) == (3 * 3 * 3, 2 * 5)
+    assert (len(table_1), len(table_2)) == (3 * 3 * 5, 4 * 5)
     recipe = found.run("co_domain_symmetry/table_1/cifar10-lab/cifarnet_type_e/seed0").recipe
     assert (recipe.optimizer, recipe.learning_rate, recipe.betas) == ("adamw", 1e-3, (0.99, 0.999))
     assert (recipe.weight_decay, recipe.batch_size, recipe.steps, recipe.validate_every) == (0.1, 256, 50_000, 1_000)
     recipe = found.run("co_domain_symmetry/table_2/mstar-complex-fraction005/mstar_cds/seed0").recipe
     assert (recipe.betas, recipe.steps) == ((0.9, 0.99), 250_000)
+    recipe = found.run("co_domain_symmetry/table_2/mstar-complex-fraction005/mstar_dcn/seed0").recipe
+    assert (recipe.optimizer, recipe.epochs, recipe.clip_norm) == ("sgd", 200, 1.0)
+    rates = [learning_rate(recipe, epoch) for epoch in (0, 9, 10, 99, 100, 119, 120, 149, 150, 199)]
+    assert rates == pytest.approx([0.01, 0.01, 0.1, 0.1, 0.01, 0.01, 1e-3, 1e-3, 1e-4, 1e-4])

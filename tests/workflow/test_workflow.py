@@ -83,8 +83,8 @@ def test_lint_and_format_are_clean(checkout: Path) -> None:
         ("config.yaml", "scale:", "sclae:", "config.yaml: key 'sclae' is not known; known keys: data_root, "),
         (
             f"workflow/suites/{STUDY}.yaml",
-            "[mstar_cds,",
-            "[mstar_cdz,",
+            ", mstar_cds]",
+            ", mstar_cdz]",
             f"workflow/suites/{STUDY}.yaml: experiments.table_2.grid.models: 'mstar_cdz' is not a registered model; ",
         ),
         ("workflow/scales/demo.yaml", "seeds:", "sedes:", "workflow/scales/demo.yaml: key 'sedes' is not known; "),

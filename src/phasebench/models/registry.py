@@ -33,13 +33,19 @@ class ModelEntry:
 
 
 _CIFARNET = "phasebench.models.cifarnet"
+_DEEP_COMPLEX = "phasebench.models.deep_complex"
 _MSTAR = "phasebench.models.mstar"
+_SURREAL = "phasebench.models.surreal"
 
 REGISTRY: dict[str, ModelEntry] = {
     "cifarnet_type_i": ModelEntry(f"{_CIFARNET}:TypeI", "co_domain_symmetry", "CDS Type-I", (2, 32, 32), 24_241),
     "cifarnet_type_e": ModelEntry(f"{_CIFARNET}:TypeE", "co_domain_symmetry", "CDS Type-E", (2, 32, 32), 23_697),
+    "cifarnet_dcn": ModelEntry(f"{_DEEP_COMPLEX}:CifarDeepComplex", "co_domain_symmetry", "DCN", (2, 32, 32), 66_858),
+    "cifarnet_surreal": ModelEntry(f"{_SURREAL}:CifarSurReal", "co_domain_symmetry", "SurReal", (2, 32, 32), 35_274),
     "cifarnet_real": ModelEntry(f"{_CIFARNET}:Real", "co_domain_symmetry", "Real CNN", (3, 32, 32), 34_282, True),
     "mstar_cds": ModelEntry(f"{_MSTAR}:CoDomainSymmetric", "co_domain_symmetry", "CDS", (1, 128, 128), 29_536),
+    "mstar_dcn": ModelEntry(f"{_DEEP_COMPLEX}:MstarDeepComplex", "co_domain_symmetry", "DCN", (1, 128, 128), 863_587),
+    "mstar_surreal": ModelEntry(f"{_SURREAL}:MstarSurReal", "co_domain_symmetry", "SurReal", (1, 128, 128), 63_690),
     "mstar_real": ModelEntry(f"{_MSTAR}:Real", "co_domain_symmetry", "Real ResNet", (2, 128, 128), 33_050, True),
 }
 
