@@ -22,6 +22,9 @@ done
 kill -s KILL -- -"$1" 2>/dev/null
 """
 
+# The command starts when its watchdog does, and never if the owner dies before.
+_GATE = 'read -r word || exit; exec bash -c "$1" </dev/null'
+
 
 class ProcessGroup:
     """A running shell command with all its descendants.
@@ -46,7 +49,9 @@ class ProcessGroup:
         # A blocked signal stays blocked in all descendants, from before their first instruction on.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, deaf_to)
         try:
-            self._leader = subprocess.Popen(["bash", "-c", command], cwd=folder, start_new_session=True)
+            self._leader = subprocess.Popen(
+                ["bash", "-c", _GATE, "gate", command], cwd=folder, stdin=subprocess.PIPE, start_new_session=True
+            )
             self._watchdog = subprocess.Popen(
                 ["bash", "-c", _WATCHDOG, "watchdog", str(self._leader.pid), str(max(1, round(grace_seconds)))],
                 stdin=subprocess.PIPE,
@@ -54,6 +59,7 @@ class ProcessGroup:
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        _say(self._leader, "go")
 
     def poll(self) -> int | None:
         """Exit status of the command, or None while it runs."""
@@ -87,10 +93,14 @@ class ProcessGroup:
         return False
 
     def _dismiss_watchdog(self) -> None:
-        if self._watchdog.poll() is None and self._watchdog.stdin is not None:
-            try:
-                self._watchdog.stdin.write(b"done\n")
-                self._watchdog.stdin.close()
-            except BrokenPipeError:
-                pass
+        if self._watchdog.poll() is None:
+            _say(self._watchdog, "done")
         self._watchdog.wait()
+
+
+def _say(process: subprocess.Popen[bytes], word: str) -> None:
+    """Write one line to a process that waits for it, and nothing after."""
+    if process.stdin is not None and not process.stdin.closed:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(f"{word}\n".encode())
+            process.stdin.close()

@@ -1,5 +1,6 @@
 """The executor with processes of this machine: Snakemake's own test workflows, and what happens to its jobs."""
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
@@ -84,9 +85,11 @@ def test_sigterm_lets_running_jobs_finish(workflow: CountingWorkflow) -> None:
 def test_a_killed_wrapper_takes_its_processes_with_it(workflow: CountingWorkflow) -> None:
     process = workflow.start("--keep-going", steps=600)
     workflow.wait_until_working()
-    for worker in map(psutil.Process, workflow.processes()):
-        if "submitit.core._submit" in worker.cmdline():
-            worker.kill()
+    for pid in workflow.processes():
+        # Snakemake's short-lived helpers end while one looks.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "submitit.core._submit" in psutil.Process(pid).cmdline():
+                os.kill(pid, signal.SIGKILL)
     output = workflow.finish(process, succeeds=False)
     assert output.count("has failed: the scheduler does not know it any more") == 2
     wait_for(lambda: not workflow.processes())
