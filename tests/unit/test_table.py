@@ -110,6 +110,15 @@ def test_a_scale_restricts_the_grid_and_changes_recipes(tmp_path: Path) -> None:
     assert (resources.gpu, resources.runtime, resources.threads) == (0, 60, 2)
 
 
+def test_a_part_of_a_grid_may_have_seeds_of_its_own(tmp_path: Path) -> None:
+    parts = [
+        {"datasets": ["cifar10"], "encodings": ["lab"], "models": ["cifarnet_real"], "seeds": [5, 3]},
+        {"datasets": ["cifar10"], "encodings": ["lab"], "models": ["cifarnet_real"]},
+    ]
+    found = plan(tmp_path, scale_of(experiments={"images": {"grid": parts}}))
+    assert [planned.spec.seed for planned in found.runs.values()] == [5, 3, 1]
+
+
 def test_a_model_may_have_a_recipe_and_options_of_its_own(tmp_path: Path) -> None:
     models = {"cifarnet_type_e": {"recipe": "radar", "options": {"width": 3}}}
     suite = {**SUITE, "experiments": {"images": {**EXPERIMENT, "models": models}}}

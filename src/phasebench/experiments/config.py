@@ -8,7 +8,7 @@ from phasebench.spec import Fraction, Frozen, Name, Recipe, Scalar
 
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 Fractions = Annotated[tuple[Fraction, ...], Field(min_length=1)]
-Seed = Annotated[int, Field(ge=0)]
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
 
 
 class DatasetChoice(Frozen):
@@ -58,6 +58,7 @@ class GridPart(Frozen):
     encodings: Names | None = Field(default=None, description="some of its encodings")
     models: Names | None = Field(default=None, description="some of its models")
     train_fractions: Fractions | None = Field(default=None, description="some of its shares of the training pool")
+    seeds: Seeds | None = Field(default=None, description="seeds of this part; the scale's if not given")
 
 
 class ModelChoice(Frozen):
@@ -132,7 +133,7 @@ class Scale(Frozen):
     name: Name = Field(description="the file's name; results of different scales never mix")
     label: str = Field(default="", description="printed on every page of the report")
     description: str = Field(description="one sentence for the report")
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = Field(description="each run is repeated with these")
+    seeds: Seeds = Field(description="each run is repeated with these")
     datasets: dict[Name, DatasetChoice] = Field(
         default_factory=dict, description="a study's data set -> what is used in its place"
     )

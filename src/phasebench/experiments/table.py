@@ -183,8 +183,8 @@ def _expand(suite: Suite, scale: Scale, scale_file: str, choices: _Choices) -> I
             for model in experiment.grid.models
         }
         resources = _changed(experiment.resources, scale.resources, f"{scale_file}: resources")
-        cells = dict.fromkeys(cell for part in parts or (GridPart(),) for cell in _cells(experiment.grid, part))
-        for (dataset, encoding, model, fraction), seed in itertools.product(cells, scale.seeds):
+        cells = (cell for part in parts or (GridPart(),) for cell in _cells(experiment.grid, part, scale.seeds))
+        for dataset, encoding, model, fraction, seed in dict.fromkeys(cells):
             spec = RunSpec(
                 scale=scale.name,
                 suite=suite.name,
@@ -207,12 +207,13 @@ def _choice(experiment: Experiment, model: str) -> ModelChoice:
     return experiment.models.get(model, ModelChoice())
 
 
-def _cells(grid: Grid, part: GridPart) -> Iterator[tuple[str, str, str, float]]:
+def _cells(grid: Grid, part: GridPart, seeds: tuple[int, ...]) -> Iterator[tuple[str, str, str, float, int]]:
     return itertools.product(
         part.datasets or grid.datasets,
         part.encodings or grid.encodings,
         part.models or grid.models,
         part.train_fractions or grid.train_fractions,
+        part.seeds or seeds,
     )
 
 
