@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from phasebench.data.encoding_registry import ENCODINGS
 from phasebench.errors import PhasebenchError
-from phasebench.experiments.config import Config, Grid, GridPart, Scale, Suite
+from phasebench.experiments.config import Config, Grid, Scale, Suite
 from phasebench.experiments.loading import joined
 from phasebench.models.registry import REGISTRY
 
@@ -39,7 +39,7 @@ def check_scale(scale: Scale, suite: Suite, file: str) -> None:
     for name, experiment in experiments.items():
         grid = suite.experiments[name].grid
         for index, part in enumerate(experiment.grid):
-            for axis in GridPart.model_fields.keys() & Grid.model_fields.keys():
+            for axis in Grid.model_fields:
                 wanted = getattr(part, axis) or ()
                 axis_place = f"{place}.experiments.{name}.grid.{index}.{axis}"
                 _require(wanted, getattr(grid, axis), axis_place, "is not in the experiment's grid")
