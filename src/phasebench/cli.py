@@ -27,6 +27,7 @@ app = typer.Typer(
 SpecOption = Annotated[Path, typer.Option(help="The stage's spec file, written by the workflow.")]
 DataOption = Annotated[Path, typer.Option(help="The prepared HDF5 file.")]
 OutputOption = Annotated[Path, typer.Option(help="Where the results go.")]
+ResultsOption = Annotated[Path, typer.Option(help="The folder of one scale's results.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda; auto takes a GPU if there is one.")]
 
 
@@ -100,9 +101,27 @@ def evaluate(
 
 
 @app.command()
+def analyse(
+    spec: SpecOption,
+    results: ResultsOption,
+    prepared: Annotated[Path, typer.Option(help="The folder of the prepared data sets' manifests.")],
+    output: OutputOption,
+) -> None:
+    """Analyse all runs of an experiment together."""
+    from phasebench.analysis.run import analyse_runs
+    from phasebench.experiments.code import analysis_code, check_code, own_source
+    from phasebench.experiments.identity import StageIdentity, read_identity
+
+    identity = read_identity(StageIdentity, spec)
+    settings = identity.settings
+    check_code(str(spec), identity.code, analysis_code(own_source(), settings["analysis"]))
+    analyse_runs(settings["analysis"], settings["runs"], settings["published"], results, prepared, output)
+
+
+@app.command()
 def aggregate(
     spec: SpecOption,
-    results: Annotated[Path, typer.Option(help="The folder of one scale's results.")],
+    results: ResultsOption,
     output: OutputOption,
 ) -> None:
     """Collect all runs of a scale into tidy Parquet tables."""

@@ -46,6 +46,7 @@ SPEC = StageIdentity(
         "description": "Words.",
         "suites": ["study", "other"],
         "runs": {FIRST.id: ["rotation"], SECOND.id: []},
+        "analyses": {},
         "models": {"net": {"label": "Net", "study": "study", "published_parameters": 123}},
         "published": [
             published(),
@@ -111,10 +112,47 @@ def tables(results: Path) -> dict[str, pd.DataFrame]:
 
 
 def test_the_tables_are_those_that_the_report_reads(results: Path, tables: dict[str, pd.DataFrame]) -> None:
-    assert {name: set(table.columns) for name, table in tables.items()} == {
+    assert {name: set(tables[name].columns) for name in COLUMNS} == {
         name: set(columns) for name, columns in COLUMNS.items()
     }
     assert len(read_tables(results / "tables").runs) == 2
+
+
+def test_what_belongs_to_a_part_of_a_run_stands_apart(results: Path) -> None:
+    rows = [
+        ("spread", None, 0, 0.5),
+        ("confidence", "a", 0, 0.2),
+        ("confidence", "a", 1, 0.4),
+        ("confidence", "b", 0, 1.0),
+    ]
+    table = pd.DataFrame(rows, columns=["metric", "item", "draw", "value"]).assign(condition=90.0)
+    table.to_parquet(results / "runs" / SECOND.id / "evaluation" / "confidence.parquet")
+    runs = {FIRST.id: ["rotation"], SECOND.id: ["confidence"]}
+    spec = SPEC.model_copy(update={"settings": {**SPEC.settings, "runs": runs}})
+    aggregate_results(spec, results, results / "tables")
+    items = pd.read_parquet(results / "tables/items.parquet")
+    assert dict(zip(items["item"], items["value"], strict=True)) == {"a": pytest.approx(0.3), "b": 1.0}
+    assert set(items["run"]) == {SECOND.id}
+    metrics = pd.read_parquet(results / "tables/metrics.parquet")
+    assert set(metrics["metric"]) == {"rotation_accuracy", "test_accuracy", "spread"}
+
+
+def test_analyses_are_collected(results: Path) -> None:
+    row = dict.fromkeys(["stands_in_for", "variant", "seed", "condition"])
+    row |= {"dataset": "shapes", "encoding": "lab", "train_fraction": 1.0, "model": "net", "n": 5}
+    table = pd.DataFrame([row | {"metric": "bias", "item": "cat", "value": 0.25}])
+    path = results / "analyses/study/table_1/bias_variance.parquet"
+    path.parent.mkdir(parents=True)
+    table.to_parquet(path)
+    keys = {"suite": "study", "experiment": "table_1", "analysis": "bias_variance"}
+    analyses = {"study/table_1/bias_variance": keys}
+    spec = SPEC.model_copy(update={"settings": {**SPEC.settings, "analyses": analyses}})
+    aggregate_results(spec, results, results / "tables")
+    found = pd.read_parquet(results / "tables/analyses.parquet").iloc[0]
+    assert found[["suite", "experiment", "analysis", "item", "value"]].tolist() == [*keys.values(), "cat", 0.25]
+    path.unlink()
+    with pytest.raises(PhasebenchError, match=r"bias_variance.parquet: there is no such file"):
+        aggregate_results(spec, results, results / "tables")
 
 
 def test_the_published_number_stands_beside_the_measured_one(tables: dict[str, pd.DataFrame]) -> None:

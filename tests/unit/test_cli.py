@@ -74,6 +74,8 @@ def test_models_are_listed_with_their_measured_parameters() -> None:
     assert result.returncode == 0, result.stderr
     rows = {row["name"]: row for row in json.loads(result.stdout)}
     assert {name: row["parameters"] for name, row in rows.items()} == {
+        "cds_large": 1_747_520,
+        "dcn_wide_shallow": 1_680_046,
         "cifarnet_type_i": 24_241,
         "cifarnet_type_e": 23_697,
         "cifarnet_dcn": 66_858,

@@ -28,7 +28,7 @@ EXPERIMENT = {
     "title": "Table",
     "recipe": "plain",
     "grid": {"datasets": ["digits"], "encodings": ["rgb"], "models": ["cifarnet_real"]},
-    "evaluations": ["rotation"],
+    "evaluations": {"rotation": {}},
     "resources": {"gpu": 0, "runtime": 1, "mem_mb": 1},
 }
 SUITE = {

@@ -19,6 +19,7 @@ from phasebench.models.registry import REGISTRY
 from phasebench.spec import RunIdentity
 
 ROOT = Path(__file__).parents[2]
+ANALYSES = {f"analyses/co_domain_symmetry/{name}" for name in ("table_1/bias_variance", "table_2/trend")}
 STUDY = "co_domain_symmetry"
 TYPE_E = "cifarnet_type_e"
 
@@ -54,7 +55,8 @@ def runs_of(names: set[str]) -> set[str]:
 
 def test_every_stage_has_a_spec_file(checkout: Path) -> None:
     names = write(checkout)
-    assert {name.split("/")[0] for name in names} == {"runs", "datasets", "evaluations", "aggregate", "report"}
+    stages = {name.split("/")[0] for name in names}
+    assert stages == {"runs", "datasets", "evaluations", "analyses", "aggregate", "report"}
     specs = checkout / "results" / "demo" / "specs"
     run = read_identity(RunIdentity, specs / f"runs/{STUDY}/table_1/colour_shapes-lab/{TYPE_E}/seed1.json")
     assert (run.run.seed, run.run.stands_in_for, run.environment["torch"]) == (1, "cifar10", "2.13.0")
@@ -66,6 +68,11 @@ def test_every_stage_has_a_spec_file(checkout: Path) -> None:
     evaluation = read_identity(StageIdentity, specs / "evaluations/rotation.json")
     assert evaluation.settings == {"evaluation": "rotation"}
     assert "phasebench.evaluation.rotation" in evaluation.code
+    analysis = read_identity(StageIdentity, specs / f"analyses/{STUDY}/table_2/trend.json")
+    assert len(analysis.settings["runs"]) == 14
+    assert {row["experiment"] for row in analysis.settings["published"]} == {"table_2"}
+    assert "phasebench.analysis.trend" in analysis.code
+    assert "phasebench.analysis.bias_variance" not in analysis.code
     report = read_identity(StageIdentity, specs / "report.json")
     template = "benchmark.html.j2"
     assert report.settings["templates"][template] == sha256_of_file(
@@ -174,7 +181,7 @@ def test_an_edit_of_a_template_changes_the_report_alone(checkout: Path) -> None:
 def test_a_newer_package_changes_what_uses_its_environment(checkout: Path) -> None:
     write(checkout)
     edit(checkout / "envs/analysis.yaml", "seaborn==", "seaborn==1")
-    assert write(checkout) == {"aggregate", "report"}
+    assert write(checkout) == {*ANALYSES, "aggregate", "report"}
     edit(checkout / "envs/train.yaml", "torch==", "torch==1")
     assert runs_of(write(checkout)) == set(REGISTRY)
 
@@ -183,7 +190,7 @@ def test_a_new_seed_adds_runs_and_changes_none(checkout: Path) -> None:
     write(checkout)
     edit(checkout / "workflow/scales/demo.yaml", "seeds: [0, 1]", "seeds: [0, 1, 7]")
     names = write(checkout)
-    assert {name for name in names if not name.endswith("seed7")} == {"aggregate"}
+    assert {name for name in names if not name.endswith("seed7")} == {*ANALYSES, "aggregate"}
 
 
 def test_a_changed_recipe_changes_its_runs(checkout: Path) -> None:

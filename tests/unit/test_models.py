@@ -200,5 +200,5 @@ def test_log_polar_features_are_component_major() -> None:
 
 
 def test_an_unknown_model_is_refused_with_the_known_names() -> None:
-    with pytest.raises(PhasebenchError, match=r"cifarnet_type_z.*known: cifarnet_dcn"):
+    with pytest.raises(PhasebenchError, match=r"cifarnet_type_z.*known: cds_large, cifarnet_dcn"):
         build_model("cifarnet_type_z", n_classes=10, **LAB)

@@ -17,7 +17,7 @@ EXPERIMENT = {
     "title": "Table",
     "recipe": "plain",
     "grid": GRID,
-    "evaluations": ["rotation"],
+    "evaluations": {"rotation": {}},
     "resources": {"gpu": 1, "runtime": 60, "mem_mb": 4000},
 }
 RADAR = {
@@ -29,7 +29,7 @@ RADAR = {
         "models": ["mstar_cds"],
         "train_fractions": [0.005, 0.05, 1.0],
     },
-    "evaluations": ["rotation"],
+    "evaluations": {"rotation": {}},
 }
 SUITE = {
     "name": "study",
@@ -197,7 +197,7 @@ def test_mistakes_in_the_configuration(tmp_path: Path, config: dict[str, Any], m
         ({"recipe": "plane"}, ".recipe: 'plane' is not one of the suite's recipes; known: plain, radar"),
         (
             {"grid": {**GRID, "models": ["foo"]}},
-            ".grid.models: 'foo' is not a registered model; known: cifarnet_dcn, ",
+            ".grid.models: 'foo' is not a registered model; known: cds_large, cifarnet_dcn, ",
         ),
         (
             {"grid": {**GRID, "encodings": ["lba"]}},
@@ -211,7 +211,12 @@ def test_mistakes_in_the_configuration(tmp_path: Path, config: dict[str, Any], m
             {"models": {"cifarnet_real": {"recipe": "plane"}}},
             ".models.cifarnet_real.recipe: 'plane' is not one of the suite's recipes; known: plain, radar",
         ),
-        ({"evaluations": ["rotaton"]}, ".evaluations: 'rotaton' is not an evaluation; known: rotation"),
+        ({"evaluations": {"rotaton": {}}}, ".evaluations: 'rotaton' is not an evaluation; known: "),
+        (
+            {"evaluations": {"rotation": {"encodings": ["sliding"]}}},
+            ".evaluations.rotation.encodings: 'sliding' is not in the experiment's grid; known: lab, rgb",
+        ),
+        ({"analyses": ["bias"]}, ".analyses: 'bias' is not an analysis; known: bias_variance, trend"),
     ],
 )
 def test_unknown_names_in_a_suite(tmp_path: Path, experiment: dict[str, Any], message: str) -> None:
@@ -263,12 +268,39 @@ def test_the_shipped_scales_resolve(scale: str) -> None:
     assert all(run.spec.id == run_id and run.spec.scale == scale for run_id, run in found.runs.items())
 
 
-def test_the_paper_scale_covers_both_tables() -> None:
+def test_an_evaluation_may_be_for_a_part_of_the_grid(tmp_path: Path) -> None:
+    evaluations = {"rotation": {"datasets": ["cifar10"], "encodings": ["lab"], "seeds": [1]}}
+    suite = {**SUITE, "experiments": {"images": {**EXPERIMENT, "evaluations": evaluations, "analyses": ["trend"]}}}
+    stand_in = {"datasets": {"cifar10": {"name": "shapes", "source": "colour_shapes"}}}
+    found = plan(tmp_path, {**SCALE, **stand_in}, suite)
+    models = GRID["models"]
+    assert found.evaluations == tuple((f"study/images/shapes-lab/{model}/seed1", "rotation") for model in models)
+    analysis = found.analyses["study/images/trend"]
+    assert analysis.runs == tuple(found.runs)
+
+
+def test_an_experiment_may_have_data_of_its_own(tmp_path: Path) -> None:
+    own = {"cifar10": {"name": "few", "source": "colour_shapes", "options": {"n_test": 5}}}
+    scale = scale_of(experiments={"images": {"datasets": own}, "radar": {}})
+    scale["datasets"] = {name: {"name": "many", "source": "colour_shapes"} for name in ("cifar10", "mstar")}
+    found = plan(tmp_path, scale)
+    assert set(found.datasets) == {"few", "many", "svhn"}
+    assert found.datasets["few"].options == {"n_test": 5}
+    # The user's word counts more than the scale's.
+    chosen = plan(tmp_path, scale, datasets={"cifar10": {"name": "mine", "source": "hdf5", "path": "x.h5"}})
+    assert set(chosen.datasets) == {"mine", "many", "svhn"}
+    wrong = scale_of(experiments={"images": {"datasets": {"mstar": {}}}})
+    with pytest.raises(PhasebenchError, match=r"experiments.images.datasets: 'mstar' is not in the experiment's grid"):
+        plan(tmp_path, wrong)
+
+
+def test_the_paper_scale_covers_all_tables() -> None:
     root = Path(__file__).parents[2]
     found = load_plan({"scale": "paper", "suites": ["co_domain_symmetry"]}, root, TREE)
     table_1 = {run.spec.id.rpartition("/")[0] for run in found.runs.values() if run.spec.experiment == "table_1"}
     table_2 = {run.spec.id.rpartition("/")[0] for run in found.runs.values() if run.spec.experiment == "table_2"}
-    assert (len(table_1), len(table_2)) == (3 * 3 * 5, 4 * 5)
+    table_3 = {run.spec.id.rpartition("/")[0] for run in found.runs.values() if run.spec.experiment == "table_3"}
+    assert (len(table_1), len(table_2), len(table_3)) == (3 * 3 * 5, 4 * 5, 2)
     recipe = found.run("co_domain_symmetry/table_1/cifar10-lab/cifarnet_type_e/seed0").recipe
     assert (recipe.optimizer, recipe.learning_rate, recipe.betas) == ("adamw", 1e-3, (0.99, 0.999))
     assert (recipe.weight_decay, recipe.batch_size, recipe.steps, recipe.validate_every) == (0.1, 256, 50_000, 1_000)
@@ -276,5 +308,7 @@ def test_the_paper_scale_covers_both_tables() -> None:
     assert (recipe.betas, recipe.steps) == ((0.9, 0.99), 250_000)
     recipe = found.run("co_domain_symmetry/table_2/mstar-complex-fraction005/mstar_dcn/seed0").recipe
     assert (recipe.optimizer, recipe.epochs, recipe.clip_norm) == ("sgd", 200, 1.0)
+    images = found.run("co_domain_symmetry/table_3/cifar10-lab/dcn_wide_shallow/seed0").recipe
+    assert images == recipe.model_copy(update={"augmentation": "crop_flip", "validate_every": images.validate_every})
     rates = [learning_rate(recipe, epoch) for epoch in (0, 9, 10, 99, 100, 119, 120, 149, 150, 199)]
     assert rates == pytest.approx([0.01, 0.01, 0.1, 0.1, 0.01, 0.01, 1e-3, 1e-3, 1e-4, 1e-4])

@@ -7,9 +7,14 @@ rule aggregate:
             f"<results>/runs/{run}/evaluation/{name}.parquet"
             for run, name in plan.evaluations
         ],
+        analyses=collect(
+            "<results>/analyses/{analysis}.parquet", analysis=plan.analyses
+        ),
     output:
+        analyses="<results>/tables/analyses.parquet",
         benchmark="<results>/tables/benchmark.parquet",
         history="<results>/tables/history.parquet",
+        measured_items="<results>/tables/items.parquet",
         metrics="<results>/tables/metrics.parquet",
         models="<results>/tables/models.parquet",
         published="<results>/tables/published.parquet",

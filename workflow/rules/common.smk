@@ -43,17 +43,34 @@ wildcard_constraints:
     dataset=r"\w+",
     run=r"\w+/\w+/[\w-]+/\w+/seed\d+",
     evaluation=r"\w+",
+    analysis=r"\w+/\w+/\w+",
 
 
 localrules:
     all,
     aggregate,
+    analyse,
     report,
 
 
 def prepared_file(suffix):
     """Input function: a file of the run's prepared data set."""
     return lambda wildcards: f"<prepared>/{plan.dataset_of(wildcards.run)}{suffix}"
+
+
+def analysed_runs(file):
+    """Input function: a file of each run of the analysis."""
+    pattern = f"<results>/runs/{{run}}/{file}"
+    return lambda wildcards: collect(
+        pattern, run=plan.analyses[wildcards.analysis].runs
+    )
+
+
+def analysed_manifests(wildcards):
+    """Input function: the manifest of each data set of the analysis."""
+    runs = plan.analyses[wildcards.analysis].runs
+    datasets = dict.fromkeys(plan.dataset_of(run) for run in runs)
+    return collect("<prepared>/{dataset}.json", dataset=datasets)
 
 
 def train_resource(name):
@@ -71,6 +88,10 @@ def this_machine(key):
 
 def download_flag(wildcards, input):
     return "--download" if config["download"] else "--no-download"
+
+
+def manifests_folder(wildcards, input):
+    return str(Path(input.manifests[0]).parent)
 
 
 def checkpoint_path(wildcards, input):

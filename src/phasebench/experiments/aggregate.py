@@ -13,6 +13,11 @@ from phasebench.files import atomic_path, sha256_of_file, sha256_of_text
 
 # A run as the other tables name it; its values come from the spec.
 _KEYS = ("suite", "experiment", "dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model", "seed")
+# What an analysis is computed for; its table has the rest.
+_ANALYSIS_COLUMNS = (
+    *("dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model", "seed", "n"),
+    *("metric", "condition", "item", "value"),
+)
 _HISTORY_KEYS = ("suite", "experiment", "dataset", "encoding", "variant", "model", "seed")
 # Taken from run.json as they are.
 _RECORDED = (
@@ -26,14 +31,18 @@ _REMEDY = "delete the run's folder and run snakemake again"
 
 
 def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
-    """Write ``metrics``, ``history``, ``runs``, ``published``, ``benchmark`` and ``models`` as Parquet.
+    """Write the tables that the report is made of as Parquet.
+
+    ``metrics`` has what was measured on a run as a whole, ``items`` what was measured on its parts (an image, a pair of
+    filters), ``analyses`` what was computed from several runs; beside these are ``history``, ``runs``, ``published``,
+    ``benchmark`` and ``models``.
 
     The published number stands beside each measured one, also where another data set stands in for the study's.
 
     Parameters
     ----------
     spec : StageIdentity
-        What to collect: run ids with their evaluations, models, published numbers, scale.
+        What to collect: run ids with their evaluations, analyses, models, published numbers, scale.
     results : Path
         ``results/<scale>``: the runs' folders below ``runs``, their current spec files below ``specs/runs``.
     output : Path
@@ -48,11 +57,15 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
     published = pd.DataFrame(settings["published"], columns=[*_PUBLISHED_KEYS, "value", "where"])
     models = pd.DataFrame([{"model": name, **entry} for name, entry in settings["models"].items()])
     records = {run_id: _read_record(results, run_id) for run_id in settings["runs"]}
-    metrics = [_read_metrics(results, run_id, records[run_id], names) for run_id, names in settings["runs"].items()]
+    evaluations = [
+        _read_evaluations(results, run_id, records[run_id], names) for run_id, names in settings["runs"].items()
+    ]
     history = [_read_history(results, run_id, record) for run_id, record in records.items()]
     tables = {
         "runs": _runs_table(records, models),
-        "metrics": _with_published(pd.concat(metrics, ignore_index=True), published),
+        "metrics": _with_published(pd.concat([whole for whole, _ in evaluations], ignore_index=True), published),
+        "items": pd.concat([parts for _, parts in evaluations], ignore_index=True),
+        "analyses": _read_analyses(results, settings["analyses"]),
         "history": pd.concat(history, ignore_index=True),
         "published": published,
         "models": models,
@@ -113,16 +126,38 @@ def _runs_table(records: dict[str, dict[str, Any]], models: pd.DataFrame) -> pd.
     )
 
 
-def _read_metrics(results: Path, run_id: str, record: dict[str, Any], evaluations: list[str]) -> pd.DataFrame:
-    """One row per metric and condition, the mean over draws; the test accuracy is the one that training measured."""
+def _read_evaluations(
+    results: Path, run_id: str, record: dict[str, Any], evaluations: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One row per metric and condition, and one per metric, condition and item: means over draws.
+
+    The test accuracy is the one that training measured.
+    """
     folder = results / "runs" / run_id / "evaluation"
     columns = ("metric", "condition", "value")
     accuracy = {"metric": ["test_accuracy"], "condition": [float("nan")], "value": [record["test_accuracy"]]}
     measured = pd.concat(
         [pd.DataFrame(accuracy), *(_read_parquet(folder / f"{name}.parquet", columns) for name in evaluations)]
     )
-    means = measured.groupby(["metric", "condition"], dropna=False, sort=True)["value"].mean().reset_index()
-    return means.assign(**_keys(run_id, record, _KEYS))
+    measured = measured.assign(item=measured.get("item", pd.Series(dtype="str")).astype("str"))
+    keys = _keys(run_id, record, _KEYS)
+
+    def means(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+        return rows.groupby(by, dropna=False, sort=True)["value"].mean().reset_index().assign(**keys)
+
+    of_parts = measured["item"].notna()
+    return means(measured[~of_parts], ["metric", "condition"]), means(
+        measured[of_parts], ["metric", "condition", "item"]
+    )
+
+
+def _read_analyses(results: Path, analyses: dict[str, dict[str, str]]) -> pd.DataFrame:
+    """All analyses, each row with the suite, the experiment and the analysis that it is of."""
+    tables = [pd.DataFrame(columns=["suite", "experiment", "analysis", *_ANALYSIS_COLUMNS])]
+    for analysis_id, keys in analyses.items():
+        table = _read_parquet(results / "analyses" / f"{analysis_id}.parquet", _ANALYSIS_COLUMNS)
+        tables.append(table[list(_ANALYSIS_COLUMNS)].assign(**keys))
+    return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
 
 
 def _read_history(results: Path, run_id: str, record: dict[str, Any]) -> pd.DataFrame:

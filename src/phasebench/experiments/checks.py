@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterable, Sequence
 
 from phasebench.data.encoding_registry import ENCODINGS
 from phasebench.errors import PhasebenchError
-from phasebench.experiments.config import Config, Grid, Scale, Suite
+from phasebench.experiments.config import Config, Grid, GridPart, Scale, Suite
 from phasebench.experiments.loading import joined
 from phasebench.models.registry import REGISTRY
 
 
-def check_suite(suite: Suite, file: str, evaluations: Collection[str]) -> None:
-    """Raise a PhasebenchError unless the suite's recipes, models, encodings and evaluations exist."""
+def check_suite(suite: Suite, file: str, evaluations: Collection[str], analyses: Collection[str]) -> None:
+    """Raise a PhasebenchError unless the suite's recipes, models, encodings, evaluations and analyses exist."""
     _check_name(suite.name, file)
     for name, experiment in suite.experiments.items():
         place = f"{file}: experiments.{name}"
@@ -22,6 +22,9 @@ def check_suite(suite: Suite, file: str, evaluations: Collection[str]) -> None:
             _require(recipes, suite.recipes, f"{place}.models.{model}.recipe", "is not one of the suite's recipes")
         _require(experiment.grid.encodings, ENCODINGS, f"{place}.grid.encodings", "is not an encoding")
         _require(experiment.evaluations, evaluations, f"{place}.evaluations", "is not an evaluation")
+        for evaluation, part in experiment.evaluations.items():
+            _require_part(part, experiment.grid, f"{place}.evaluations.{evaluation}")
+        _require(experiment.analyses, analyses, f"{place}.analyses", "is not an analysis")
 
 
 def check_scale(scale: Scale, suite: Suite, file: str) -> None:
@@ -38,11 +41,14 @@ def check_scale(scale: Scale, suite: Suite, file: str) -> None:
     _require(experiments, suite.experiments, f"{place}.experiments", "is not one of the suite's experiments")
     for name, experiment in experiments.items():
         grid = suite.experiments[name].grid
+        _require(
+            experiment.datasets,
+            grid.datasets,
+            f"{place}.experiments.{name}.datasets",
+            "is not in the experiment's grid",
+        )
         for index, part in enumerate(experiment.grid):
-            for axis in Grid.model_fields:
-                wanted = getattr(part, axis) or ()
-                axis_place = f"{place}.experiments.{name}.grid.{index}.{axis}"
-                _require(wanted, getattr(grid, axis), axis_place, "is not in the experiment's grid")
+            _require_part(part, grid, f"{place}.experiments.{name}.grid.{index}")
 
 
 def check_config(config: Config, suites: Sequence[Suite], file: str) -> None:
@@ -56,6 +62,11 @@ def check_config(config: Config, suites: Sequence[Suite], file: str) -> None:
 def _check_name(name: str, file: str) -> None:
     if not file.endswith(f"/{name}.yaml"):
         raise PhasebenchError(f"{file}: name: '{name}' is not the file's name")
+
+
+def _require_part(part: GridPart, grid: Grid, place: str) -> None:
+    for axis in Grid.model_fields:
+        _require(getattr(part, axis) or (), getattr(grid, axis), f"{place}.{axis}", "is not in the experiment's grid")
 
 
 def _require(names: Iterable[object], known: Collection[object], place: str, complaint: str) -> None:

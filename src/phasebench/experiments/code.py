@@ -16,10 +16,12 @@ from phasebench.files import canonical_json, sha256_of_text
 from phasebench.models.registry import REGISTRY
 from phasebench.spec import RunSpec
 
+ANALYSES_TABLE = "phasebench.analysis.registry:ANALYSES"
 EVALUATIONS_TABLE = "phasebench.evaluation.registry:EVALUATIONS"
 _TRAIN = "phasebench.training.run:train_run"
 _PREPARE = "phasebench.data.prepare:prepare_dataset"
 _EVALUATE = "phasebench.evaluation.run:evaluate_run"
+_ANALYSE = "phasebench.analysis.run:analyse_runs"
 _AGGREGATE = "phasebench.experiments.aggregate:aggregate_results"
 _REPORT = "phasebench.reporting.build:build_report"
 _MOST_NAMED = 3
@@ -44,6 +46,12 @@ def evaluation_code(tree: SourceTree, name: str) -> dict[str, str]:
     """The hashes of the modules of an evaluation."""
     target = _entry(tree.string_table(EVALUATIONS_TABLE), name, "evaluation")
     return tree.closure([_EVALUATE, target]).hashes
+
+
+def analysis_code(tree: SourceTree, name: str) -> dict[str, str]:
+    """The hashes of the modules of an analysis."""
+    target = _entry(tree.string_table(ANALYSES_TABLE), name, "analysis")
+    return tree.closure([_ANALYSE, target]).hashes
 
 
 def aggregation_code(tree: SourceTree) -> dict[str, str]:

@@ -77,7 +77,10 @@ class Experiment(Frozen):
     models: dict[Name, ModelChoice] = Field(
         default_factory=dict, description="a model of the grid -> what it does differently"
     )
-    evaluations: Names = Field(description="what is measured on each trained run")
+    evaluations: dict[Name, GridPart] = Field(
+        min_length=1, description="what is measured on trained runs -> the part of the grid it is measured on"
+    )
+    analyses: tuple[Name, ...] = Field(default=(), description="what is computed from all of the experiment's runs")
     resources: Resources = Field(description="what one training job needs")
     validation_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
         default=0.1, description="share of the training samples that selects the weights"
@@ -114,6 +117,9 @@ class ScaledExperiment(Frozen):
     """What of an experiment is run at a scale."""
 
     grid: tuple[GridPart, ...] = Field(default=(), description="parts of the experiment's grid; all of it if not given")
+    datasets: dict[Name, DatasetChoice] = Field(
+        default_factory=dict, description="a study's data set -> what this experiment uses in its place"
+    )
 
 
 class ScaledSuite(Frozen):

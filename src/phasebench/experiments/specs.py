@@ -3,12 +3,20 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from phasebench.experiments.code import aggregation_code, dataset_code, evaluation_code, report_code, run_code
+from phasebench.experiments.code import (
+    aggregation_code,
+    analysis_code,
+    dataset_code,
+    evaluation_code,
+    report_code,
+    run_code,
+)
+from phasebench.experiments.datasets import DatasetSpec
 from phasebench.experiments.fingerprint import SourceTree
 from phasebench.experiments.identity import DatasetIdentity, StageIdentity
 from phasebench.experiments.pins import read_pins
 from phasebench.experiments.reference import read_published
-from phasebench.experiments.table import BenchmarkPlan, DatasetSpec, load_plan
+from phasebench.experiments.table import BenchmarkPlan, PlannedAnalysis, load_plan
 from phasebench.files import sha256_of_file, write_if_different
 from phasebench.models.registry import REGISTRY
 from phasebench.spec import RunIdentity, RunSpec
@@ -36,6 +44,7 @@ class Identities:
         self._root = root
         self._tree = tree
         self._train_pins = read_pins(root / TRAIN_ENVIRONMENT, TRAIN_ENVIRONMENT)
+        self._published = read_published(root)
         self._analysis_pins = read_pins(root / ANALYSIS_ENVIRONMENT, ANALYSIS_ENVIRONMENT)
 
     def run(self, spec: RunSpec) -> RunIdentity:
@@ -61,6 +70,16 @@ class Identities:
             environment=self._train_pins,
         )
 
+    def analysis(self, planned: PlannedAnalysis) -> StageIdentity:
+        """Identity of an analysis: its runs and the study's own numbers of the experiment."""
+        published = [
+            value.as_row()
+            for value in self._published
+            if (value.suite, value.experiment) == (planned.suite, planned.experiment)
+        ]
+        settings = {"analysis": planned.name, "runs": list(planned.runs), "published": published}
+        return self._analysis("analyse", settings, analysis_code(self._tree, planned.name))
+
     def aggregation(self) -> StageIdentity:
         """Identity of the aggregation; its settings are all that it needs beside the results."""
         scale = self._plan.scale
@@ -74,7 +93,11 @@ class Identities:
                 name: {"label": entry.label, "study": entry.study, "published_parameters": entry.published_parameters}
                 for name, entry in REGISTRY.items()
             },
-            "published": [value.as_row() for value in read_published(self._root)],
+            "analyses": {
+                analysis_id: {"suite": planned.suite, "experiment": planned.experiment, "analysis": planned.name}
+                for analysis_id, planned in self._plan.analyses.items()
+            },
+            "published": [value.as_row() for value in self._published],
         }
         return self._analysis("aggregate", settings, aggregation_code(self._tree))
 
@@ -99,11 +122,14 @@ class Identities:
             write_if_different(folder / "datasets" / f"{dataset.name}.json", self.dataset(dataset).to_json())
         for name in self._plan.evaluation_names:
             write_if_different(folder / "evaluations" / f"{name}.json", self.evaluation(name).to_json())
+        for analysis_id, planned_analysis in self._plan.analyses.items():
+            identity = self.analysis(planned_analysis)
+            write_if_different(folder / "analyses" / f"{analysis_id}.json", identity.to_json())
         write_if_different(folder / "aggregate.json", self.aggregation().to_json())
         write_if_different(folder / "report.json", self.report().to_json())
 
     def _analysis(
-        self, stage: Literal["aggregate", "report"], settings: dict[str, Any], code: dict[str, str]
+        self, stage: Literal["analyse", "aggregate", "report"], settings: dict[str, Any], code: dict[str, str]
     ) -> StageIdentity:
         return StageIdentity(stage=stage, settings=settings, code=code, environment=self._analysis_pins)
 

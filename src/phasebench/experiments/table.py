@@ -9,13 +9,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from phasebench.data.source_registry import SOURCES
 from phasebench.errors import PhasebenchError
 from phasebench.experiments.checks import check_config, check_scale, check_suite
-from phasebench.experiments.code import EVALUATIONS_TABLE
+from phasebench.experiments.code import ANALYSES_TABLE, EVALUATIONS_TABLE
 from phasebench.experiments.config import (
     Config,
-    DatasetChoice,
     Experiment,
     Grid,
     GridPart,
@@ -25,23 +23,17 @@ from phasebench.experiments.config import (
     ScaledSuite,
     Suite,
 )
+from phasebench.experiments.datasets import CONFIG_FILE, DatasetChoices, DatasetSpec
 from phasebench.experiments.fingerprint import SourceTree
 from phasebench.experiments.loading import as_model, joined, read_model
-from phasebench.spec import Frozen, Name, Recipe, RunSpec, Scalar
+from phasebench.spec import Recipe, RunSpec
 
-CONFIG_FILE = "config.yaml"
 SCALES_FOLDER = "workflow/scales"
 SUITES_FOLDER = "workflow/suites"
 Changed = TypeVar("Changed", bound=BaseModel)
 Planned = TypeVar("Planned")
-
-
-class DatasetSpec(Frozen):
-    """One data set to prepare."""
-
-    name: Name
-    source: Name
-    options: dict[str, Scalar]
+Cell = tuple[str, str, str, float, int]
+"""Data set, encoding, model, training fraction and seed."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +43,21 @@ class PlannedRun:
     spec: RunSpec
     resources: Resources
     evaluations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PlannedAnalysis:
+    """What is computed from all runs of an experiment, and their ids."""
+
+    suite: str
+    experiment: str
+    name: str
+    runs: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """``<suite>/<experiment>/<name>``."""
+        return f"{self.suite}/{self.experiment}/{self.name}"
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,22 @@ class BenchmarkPlan:
     def resources_of(self, run_id: str) -> Resources:
         """What the run's training needs."""
         return self.runs[run_id].resources
+
+    @cached_property
+    def analyses(self) -> dict[str, PlannedAnalysis]:
+        """Every analysis of an experiment that has runs, by its id."""
+        found = {}
+        for suite in self.suites:
+            for name, experiment in suite.experiments.items():
+                runs = tuple(
+                    run_id
+                    for run_id, planned in self.runs.items()
+                    if (planned.spec.suite, planned.spec.experiment) == (suite.name, name)
+                )
+                for analysis in experiment.analyses if runs else ():
+                    planned_analysis = PlannedAnalysis(suite.name, name, analysis, runs)
+                    found[planned_analysis.id] = planned_analysis
+        return found
 
     @cached_property
     def evaluations(self) -> tuple[tuple[str, str], ...]:
@@ -121,11 +144,11 @@ def load_plan(settings: object, root: Path, tree: SourceTree) -> BenchmarkPlan:
     for name in dict.fromkeys(config.suites):
         file = _file(root, SUITES_FOLDER, name, "suites")
         suite = read_model(Suite, root / file, file)
-        check_suite(suite, file, tree.string_table(EVALUATIONS_TABLE))
+        check_suite(suite, file, tree.string_table(EVALUATIONS_TABLE), tree.string_table(ANALYSES_TABLE))
         check_scale(scale, suite, scale_file)
         suites.append(suite)
     check_config(config, suites, CONFIG_FILE)
-    choices = _Choices(config, scale, scale_file)
+    choices = DatasetChoices(config, scale, scale_file)
     planned = [run for suite in suites for run in _expand(suite, scale, scale_file, choices)]
     runs = _by_name(((run.spec.id, run) for run in planned), f"{scale_file}: datasets: two different runs have the id")
     datasets = _by_name(
@@ -143,35 +166,7 @@ def _file(root: Path, folder: str, name: str, key: str) -> str:
     return f"{folder}/{name}.yaml"
 
 
-class _Choices:
-    """Which data set is used for each of a study's: the configuration's choice, else the scale's, else itself."""
-
-    def __init__(self, config: Config, scale: Scale, scale_file: str) -> None:
-        self._choices = {**scale.datasets, **config.datasets}
-        self._places = {
-            **{name: f"{scale_file}: datasets.{name}" for name in scale.datasets},
-            **{name: f"{CONFIG_FILE}: datasets.{name}" for name in config.datasets},
-        }
-
-    def name(self, study_dataset: str) -> str:
-        """Name of the data set that is used."""
-        return self._choices.get(study_dataset, DatasetChoice()).name or study_dataset
-
-    def spec(self, run: RunSpec) -> DatasetSpec:
-        """How the run's data set is prepared."""
-        study_dataset = run.stands_in_for or run.dataset
-        choice = self._choices.get(study_dataset, DatasetChoice())
-        source = choice.source or study_dataset
-        if source not in SOURCES:
-            place = self._places.get(study_dataset, f"{CONFIG_FILE}: datasets.{study_dataset}")
-            raise PhasebenchError(f"{place}: source: '{source}' is not a data source; known: {joined(SOURCES)}")
-        options = dict(choice.options)
-        if choice.path is not None:
-            options["path"] = choice.path
-        return DatasetSpec(name=self.name(study_dataset), source=source, options=options)
-
-
-def _expand(suite: Suite, scale: Scale, scale_file: str, choices: _Choices) -> Iterator[PlannedRun]:
+def _expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices) -> Iterator[PlannedRun]:
     """The suite's runs at a scale; parts of a grid may overlap."""
     scaled = scale.suites[suite.name]
     for name, experiment in suite.experiments.items():
@@ -184,13 +179,15 @@ def _expand(suite: Suite, scale: Scale, scale_file: str, choices: _Choices) -> I
         }
         resources = _changed(experiment.resources, scale.resources, f"{scale_file}: resources")
         cells = (cell for part in parts or (GridPart(),) for cell in _cells(experiment.grid, part, scale.seeds))
-        for dataset, encoding, model, fraction, seed in dict.fromkeys(cells):
+        for cell in dict.fromkeys(cells):
+            dataset, encoding, model, fraction, seed = cell
+            used = choices.name(suite.name, name, dataset)
             spec = RunSpec(
                 scale=scale.name,
                 suite=suite.name,
                 experiment=name,
-                dataset=choices.name(dataset),
-                stands_in_for=None if choices.name(dataset) == dataset else dataset,
+                dataset=used,
+                stands_in_for=None if used == dataset else dataset,
                 encoding=encoding,
                 variant=_variant(experiment, fraction),
                 model=model,
@@ -200,14 +197,15 @@ def _expand(suite: Suite, scale: Scale, scale_file: str, choices: _Choices) -> I
                 recipe=recipes[model],
                 seed=seed,
             )
-            yield PlannedRun(spec, resources, experiment.evaluations)
+            evaluations = [evaluation for evaluation, part in experiment.evaluations.items() if _is_in(part, cell)]
+            yield PlannedRun(spec, resources, tuple(evaluations))
 
 
 def _choice(experiment: Experiment, model: str) -> ModelChoice:
     return experiment.models.get(model, ModelChoice())
 
 
-def _cells(grid: Grid, part: GridPart, seeds: tuple[int, ...]) -> Iterator[tuple[str, str, str, float, int]]:
+def _cells(grid: Grid, part: GridPart, seeds: tuple[int, ...]) -> Iterator[Cell]:
     return itertools.product(
         part.datasets or grid.datasets,
         part.encodings or grid.encodings,
@@ -215,6 +213,11 @@ def _cells(grid: Grid, part: GridPart, seeds: tuple[int, ...]) -> Iterator[tuple
         part.train_fractions or grid.train_fractions,
         part.seeds or seeds,
     )
+
+
+def _is_in(part: GridPart, cell: Cell) -> bool:
+    axes = (part.datasets, part.encodings, part.models, part.train_fractions, part.seeds)
+    return all(axis is None or value in axis for axis, value in zip(axes, cell, strict=True))
 
 
 def _variant(experiment: Experiment, fraction: float) -> str | None:

@@ -32,6 +32,7 @@ class ModelEntry:
     """A real network: it reads the planes of the encoded input that are not identically zero."""
 
 
+_CDS_LARGE = "phasebench.models.cds_large"
 _CIFARNET = "phasebench.models.cifarnet"
 _DEEP_COMPLEX = "phasebench.models.deep_complex"
 _MSTAR = "phasebench.models.mstar"
@@ -43,6 +44,12 @@ REGISTRY: dict[str, ModelEntry] = {
     "cifarnet_dcn": ModelEntry(f"{_DEEP_COMPLEX}:CifarDeepComplex", "co_domain_symmetry", "DCN", (2, 32, 32), 66_858),
     "cifarnet_surreal": ModelEntry(f"{_SURREAL}:CifarSurReal", "co_domain_symmetry", "SurReal", (2, 32, 32), 35_274),
     "cifarnet_real": ModelEntry(f"{_CIFARNET}:Real", "co_domain_symmetry", "Real CNN", (3, 32, 32), 34_282, True),
+    "cds_large": ModelEntry(
+        f"{_CDS_LARGE}:CoDomainSymmetricLarge", "co_domain_symmetry", "CDS-Large", (2, 32, 32), 1_700_000
+    ),
+    "dcn_wide_shallow": ModelEntry(
+        f"{_DEEP_COMPLEX}:WideShallow", "co_domain_symmetry", "DCN wide-shallow", (2, 32, 32), 1_700_000
+    ),
     "mstar_cds": ModelEntry(f"{_MSTAR}:CoDomainSymmetric", "co_domain_symmetry", "CDS", (1, 128, 128), 29_536),
     "mstar_dcn": ModelEntry(f"{_DEEP_COMPLEX}:MstarDeepComplex", "co_domain_symmetry", "DCN", (1, 128, 128), 863_587),
     "mstar_surreal": ModelEntry(f"{_SURREAL}:MstarSurReal", "co_domain_symmetry", "SurReal", (1, 128, 128), 63_690),

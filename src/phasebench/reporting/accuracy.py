@@ -10,7 +10,7 @@ import pandas as pd
 from phasebench.reporting.arrangement import TEST_ACCURACY, Experiment, Setting
 from phasebench.reporting.inputs import ReportTables
 from phasebench.reporting.labels import display_name
-from phasebench.reporting.statistics import Summary, summarise
+from phasebench.statistics import Summary, summarise
 
 _Record = dict[Any, Any]
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from phasebench.reporting.arrangement import ROTATION_ACCURACY, Experiment, Setting
 from phasebench.reporting.inputs import ReportTables
-from phasebench.reporting.statistics import Summary, summarise
+from phasebench.statistics import Summary, summarise
 
 FULL_ROTATION = 180.0
 """Degrees: phases uniform over the whole circle."""

@@ -1,0 +1,1 @@
+"""Analyses across the trained runs of an experiment."""

@@ -1,0 +1,62 @@
+"""One analysis of the runs of one experiment, from their folders to a table."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from phasebench.analysis.finished import CELL_KEYS, read_run
+from phasebench.analysis.registry import load_analysis
+from phasebench.files import atomic_path
+
+_TYPES = {
+    **dict.fromkeys(CELL_KEYS, "string"),
+    "train_fraction": "Float64",
+    "seed": "Int64",
+    "n": "Int64",
+    "metric": "string",
+    "condition": "Float64",
+    "item": "string",
+    "value": "Float64",
+}
+_PUBLISHED_COLUMNS = ("dataset", "encoding", "train_fraction", "model", "metric", "value")
+
+
+def analyse_runs(
+    name: str,
+    run_ids: Sequence[str],
+    published: Sequence[Mapping[str, object]],
+    results: Path,
+    prepared: Path,
+    output: Path,
+) -> None:
+    """Analyse finished runs and write a tidy table.
+
+    Its columns are what the runs of a cell have in common, ``seed`` (none for a value over all seeds), ``n`` (networks
+    that the value is computed from), ``metric``, ``condition``, ``item`` (a class, for instance) and ``value``.
+
+    Parameters
+    ----------
+    name : str
+        The analysis.
+    run_ids : sequence of str
+        All runs of the experiment.
+    published : sequence of mapping
+        The study's own numbers of this experiment, as the aggregation has them.
+    results : Path
+        ``results/<scale>``.
+    prepared : Path
+        Folder of the prepared data sets' manifests.
+    output : Path
+        The Parquet file to write.
+
+    Raises
+    ------
+    PhasebenchError
+        The analysis is not known, or a run's file is missing or damaged.
+    """
+    analyse = load_analysis(name)
+    runs = [read_run(results / "runs" / run_id, prepared) for run_id in run_ids]
+    table = analyse(runs, pd.DataFrame(list(published), columns=list(_PUBLISHED_COLUMNS)))
+    with atomic_path(output) as temporary:
+        table.reindex(columns=list(_TYPES)).astype(_TYPES).to_parquet(temporary, index=False)
