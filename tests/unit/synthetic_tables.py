@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from synthetic_studies import empty_tables, study_tables
 
 SUITE = "co_domain_symmetry"
 CIFARNET = ("cifarnet_type_i", "cifarnet_type_e", "cifarnet_real")
@@ -66,8 +67,9 @@ def write_tables(
     mstar_fractions: tuple[float, ...] = (0.05, 1.0),
     labels: dict[str, tuple[str, int]] | None = None,
     without_history: bool = False,
+    with_studies: bool = False,
 ) -> dict[str, pd.DataFrame]:
-    """Write the six tables and return them.
+    """Write the tables and return them.
 
     Parameters
     ----------
@@ -75,6 +77,8 @@ def write_tables(
         (data set, what it stands in for, encoding) of the image experiment; trained with every seed.
     mstar_fractions
         Of the radar experiment, which is run on a stand-in and with the first seed alone.
+    with_studies
+        Fill the tables of items, analyses and claims, which are empty otherwise, and add their metrics.
     """
     generator = np.random.default_rng(7)
     published = published_table()
@@ -113,6 +117,11 @@ def write_tables(
         "metrics": pd.DataFrame([row for run in runs for row in _metrics(generator, run, published)]),
         "history": pd.DataFrame([row for run in runs for row in _history(generator, run)]),
     }
+    tables |= empty_tables()
+    if with_studies:
+        extra = study_tables(tables["runs"], published)
+        extra["metrics"] = pd.concat([tables["metrics"], extra["metrics"]], ignore_index=True)
+        tables |= extra
     if without_history:
         tables["history"] = tables["history"].iloc[:0]
     folder.mkdir(parents=True, exist_ok=True)

@@ -112,8 +112,8 @@ def tables(results: Path) -> dict[str, pd.DataFrame]:
 
 
 def test_the_tables_are_those_that_the_report_reads(results: Path, tables: dict[str, pd.DataFrame]) -> None:
-    assert {name: set(tables[name].columns) for name in COLUMNS} == {
-        name: set(columns) for name, columns in COLUMNS.items()
+    assert {name: set(table.columns) for name, table in tables.items()} == {
+        name: set(columns) for name, columns in COLUMNS.items() if name != "claims"
     }
     assert len(read_tables(results / "tables").runs) == 2
 

@@ -24,7 +24,7 @@ def _refusal(folder: Path) -> str:
     return message
 
 
-@pytest.mark.parametrize("name", COLUMNS)
+@pytest.mark.parametrize("name", sorted(COLUMNS.keys() - {"claims"}))
 def test_missing_file(folder: Path, name: str) -> None:
     (folder / f"{name}.parquet").unlink()
     assert f"{name}.parquet: missing" in _refusal(folder)
@@ -64,6 +64,29 @@ def test_a_run_twice(folder: Path) -> None:
     frame = pd.read_parquet(path)
     pd.concat([frame, frame.iloc[:1]]).to_parquet(path)
     assert f"runs.parquet: run: '{frame['run'].iloc[0]}' stands there twice" in _refusal(folder)
+
+
+def test_an_item_of_an_unknown_run(folder: Path) -> None:
+    write_tables(folder, with_studies=True)
+    path = folder / "items.parquet"
+    frame = pd.read_parquet(path)
+    frame.assign(run="elsewhere").to_parquet(path)
+    assert "items.parquet: run: 'elsewhere' is not in runs.parquet" in _refusal(folder)
+
+
+def test_an_unknown_verdict(folder: Path) -> None:
+    write_tables(folder, with_studies=True)
+    path = folder / "claims.parquet"
+    pd.read_parquet(path).assign(verdict="maybe").to_parquet(path)
+    assert "claims.parquet: verdict: 'maybe' is unknown" in _refusal(folder)
+
+
+def test_the_published_text_of_a_claim_is_text_and_published_values_are_numbers(folder: Path) -> None:
+    write_tables(folder, with_studies=True)
+    tables = read_tables(folder)
+    assert "29,536 of 63,690" in set(tables.claims["published"])
+    assert tables.metrics["published"].dtype == "float64"
+    assert tables.claims["mean"].dtype == "float64"
 
 
 def test_two_benchmarks(folder: Path) -> None:

@@ -19,6 +19,24 @@ def test_fractions_in_print(fraction: float, per_cent: str, points: str) -> None
     assert labels.points(fraction) == points
 
 
+def test_items_are_counted_from_one_and_sorted_as_numbers() -> None:
+    assert [labels.item_name(item) for item in ("image0", "image10", "traffic_light")] == [
+        "Image 1",
+        "Image 11",
+        "Traffic light",
+    ]
+    assert sorted(["image10", "image9", "cat"], key=labels.item_order) == ["cat", "image9", "image10"]
+
+
+def test_long_names_are_cut() -> None:
+    assert labels.shortened("automobile", 10) == "automobile"
+    assert labels.shortened("automobiles", 10) == "automobil\N{HORIZONTAL ELLIPSIS}"
+
+
+def test_file_names_have_no_paths_in_them() -> None:
+    assert labels.slug("../a", "b/<c>") == "-a-b-c-"
+
+
 def test_names_in_print() -> None:
     assert [labels.display_name(name) for name in ("cifar10", "simulated_mstar", "lab", "cifarnet_dcn")] == [
         "CIFAR-10",

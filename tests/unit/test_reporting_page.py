@@ -71,11 +71,24 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hostile")
     labels = {model: (f"{HOSTILE}{model}", count) for model, (_, count) in LABELS.items()}
     frames = write_tables(
-        folder / "tables", label=HOSTILE, labels=labels, images=((HOSTILE, "cifar10", "lab"),), seeds=(0, 1)
+        folder / "tables",
+        label=HOSTILE,
+        labels=labels,
+        images=((HOSTILE, "cifar10", "lab"),),
+        seeds=(0, 1),
+        with_studies=True,
     )
     frames["benchmark"].assign(description=HOSTILE).to_parquet(folder / "tables" / "benchmark.parquet")
     named = {"device": HOSTILE, "git_commit": HOSTILE, "digest": HOSTILE, "finished_at": HOSTILE, "torch": HOSTILE}
     frames["runs"].assign(**named).to_parquet(folder / "tables" / "runs.parquet")
+    items, analyses = (frames[name].assign(item=HOSTILE + frames[name]["item"]) for name in ("items", "analyses"))
+    # One image will do.
+    items = items[~items["item"].str.contains(r"image[1-9]")]
+    items.to_parquet(folder / "tables" / "items.parquet")
+    analyses.to_parquet(folder / "tables" / "analyses.parquet")
+    quoted = {"text": HOSTILE, "where": HOSTILE, "published": HOSTILE, "reason": HOSTILE, "detail": HOSTILE}
+    quoted |= {"unit": HOSTILE, "threshold": HOSTILE, "paper_agrees": HOSTILE, "suite": HOSTILE, "claim": HOSTILE}
+    frames["claims"].assign(**quoted).to_parquet(folder / "tables" / "claims.parquet")
     build_report(folder / "tables", folder / "report")
     return folder / "report"
 
@@ -92,6 +105,7 @@ def test_the_files(demo: tuple[dict[str, pd.DataFrame], Path]) -> None:
         "benchmark.html",
         *(f"figures/{stem}.svg" for stem in figures),
         *(f"tables/{stem}.{kind}" for stem in [*stems, "runs"] for kind in ("csv", "html")),
+        *(f"tables/{stem}-data.csv" for stem in figures),
     }
 
 
@@ -238,19 +252,6 @@ def test_figures_hold_the_measured_points(demo: tuple[dict[str, pd.DataFrame], P
     assert any(line == pytest.approx(expected, abs=0.01) for line in lines)
 
 
-def test_another_process_writes_the_same_bytes(demo: tuple[dict[str, pd.DataFrame], Path], tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from phasebench.reporting.build import build_report;"
-        "build_report(Path(sys.argv[1]), Path(sys.argv[2]))"
-    )
-    command = [sys.executable, "-c", code, str(demo[1].parent / "tables"), str(tmp_path / "again")]
-    paths = os.pathsep.join(path for path in sys.path if path)
-    subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "12345", "PYTHONPATH": paths})
-    first = {path.relative_to(demo[1]): path.read_bytes() for path in demo[1].rglob("*") if path.is_file()}
-    again = tmp_path / "again"
-    assert first == {path.relative_to(again): path.read_bytes() for path in again.rglob("*") if path.is_file()}
-
-
 def test_without_histories_and_rotations_there_are_no_figures(tmp_path: Path) -> None:
     frames = write_tables(tmp_path / "tables", seeds=(0,), without_history=True)
     metrics = frames["metrics"].query("metric == 'test_accuracy'")
@@ -282,7 +283,7 @@ def test_without_any_run_the_page_says_so(tmp_path: Path) -> None:
 
 def test_tables_do_not_need_matplotlib() -> None:
     code = (
-        "import sys, phasebench.reporting.accuracy, phasebench.reporting.rotation, phasebench.reporting.page;"
+        "import sys, phasebench.reporting.rotation, phasebench.reporting.verdicts, phasebench.reporting.page;"
         "sys.exit('matplotlib' in sys.modules or 'torch' in sys.modules)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     Evaluation = Callable[[TrainedRun], pd.DataFrame]
 
 EVALUATIONS: dict[str, str] = {
+    "colour_jitter": "phasebench.evaluation.colour_jitter:evaluate_colour_jitter",
+    "confidence": "phasebench.evaluation.confidence:evaluate_confidence",
+    "embedding": "phasebench.evaluation.embedding:evaluate_embedding",
+    "filter_similarity": "phasebench.evaluation.filter_similarity:evaluate_filter_similarity",
+    "phase_normalisation": "phasebench.evaluation.phase_normalisation:evaluate_phase_normalisation",
     "rotation": "phasebench.evaluation.rotation:evaluate_rotation",
 }
 

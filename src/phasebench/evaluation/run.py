@@ -10,7 +10,10 @@ from phasebench.memory import keep_freed_memory
 
 
 def evaluate_run(name: str, data_path: Path, folder: Path, output: Path, *, device: str = "auto") -> None:
-    """Evaluate a trained run and write the tidy table ``metric, condition, draw, value``.
+    """Evaluate a trained run and write a tidy table.
+
+    Its columns are ``metric``, ``condition`` (none: NaN), ``draw`` (repetitions of a random condition, averaged later)
+    and ``value``; and ``item`` where some rows are about a part of the run, such as one image or a pair of filters.
 
     Parameters
     ----------

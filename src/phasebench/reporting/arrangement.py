@@ -8,7 +8,7 @@ from typing import TypeVar
 import pandas as pd
 
 from phasebench.reporting.inputs import ReportTables
-from phasebench.reporting.labels import display_name, listed, share
+from phasebench.reporting.labels import display_name, listed, share, slug
 
 Item = TypeVar("Item")
 
@@ -70,7 +70,7 @@ class Experiment:
     @property
     def slug(self) -> str:
         """For file names and anchors: word characters and hyphens alone."""
-        return re.sub(r"[^\w-]+", "-", f"{self.suite}-{self.name}")
+        return slug(self.suite, self.name)
 
     @property
     def label(self) -> str:

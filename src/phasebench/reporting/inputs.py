@@ -27,6 +27,15 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("run", *_KEYS, "stands_in_for", "train_fraction", "metric", "condition", "value"),
         *("published", "published_where"),
     ),
+    "items": ("run", *_KEYS, "stands_in_for", "train_fraction", "metric", "condition", "item", "value"),
+    "analyses": (
+        *("suite", "experiment", "analysis", "dataset", "stands_in_for", "encoding", "variant", "train_fraction"),
+        *("model", "seed", "n", "metric", "condition", "item", "value"),
+    ),
+    "claims": (
+        *("suite", "claim", "text", "where", "published", "unit", "threshold", "mean", "std", "low", "high", "n"),
+        *("verdict", "reason", "paper_agrees", "detail", "runs"),
+    ),
     "history": (
         *("run", *_KEYS, "step", "epoch", "train_loss", "validation_loss", "validation_accuracy"),
         *("learning_rate", "images_per_second"),
@@ -34,13 +43,22 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """Table -> the columns it must have."""
 
+# A benchmark of no study claims nothing.
+_OPTIONAL = frozenset(("claims",))
+
+VERDICTS = ("reproduced", "not reproduced", "not decidable at this scale")
+"""What may stand in the column ``verdict`` of the claims, in the order of the page."""
+
 _TEXT = frozenset(
     (
-        *("config_digest", "dataset", "description", "device", "digest", "encoding", "experiment", "finished_at"),
-        *("git_commit", "label", "metric", "model", "published_where", "python", "run", "scale", "stands_in_for"),
-        *("study", "suite", "suites", "torch", "variant", "where"),
+        *("analysis", "claim", "config_digest", "dataset", "description", "detail", "device", "digest", "encoding"),
+        *("experiment", "finished_at", "git_commit", "item", "label", "metric", "model", "paper_agrees"),
+        *("published_where", "python", "reason", "run", "runs", "scale", "stands_in_for", "study", "suite", "suites"),
+        *("text", "torch", "unit", "variant", "verdict", "where"),
     )
 )
+# A claim quotes what the study printed; elsewhere the column holds a number.
+_TEXT_OF = {"claims": frozenset(("published", "threshold"))}
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,12 @@ class ReportTables:
         One row: what was run.
     models, published, runs, metrics, history
         One row per model, published number, run, measured value and validation.
+    items
+        One row per value that belongs to a part of a measurement: an image, a pair of filters.
+    analyses
+        One row per value that was computed from several runs.
+    claims
+        One row per claim of a study, with its verdict.
     digests
         File name -> (rows, SHA-256).
     """
@@ -62,6 +86,9 @@ class ReportTables:
     published: pd.DataFrame
     runs: pd.DataFrame
     metrics: pd.DataFrame
+    items: pd.DataFrame
+    analyses: pd.DataFrame
+    claims: pd.DataFrame
     history: pd.DataFrame
     digests: dict[str, tuple[int, str]]
 
@@ -72,23 +99,29 @@ def read_tables(folder: Path) -> ReportTables:
     Raises
     ------
     PhasebenchError
-        A file is missing or cut, lacks a column, holds text in a column of numbers, or names a run that
-        ``runs.parquet`` does not have.
+        A file is missing or cut, lacks a column, holds text in a column of numbers, names a run that
+        ``runs.parquet`` does not have, or holds an unknown verdict.
     """
-    frames = {name: _read(folder / f"{name}.parquet", columns) for name, columns in COLUMNS.items()}
+    frames = {name: _read(folder, name) for name in COLUMNS}
     if len(frames["benchmark"]) != 1:
         raise PhasebenchError(
             f"{folder / 'benchmark.parquet'}: scale: {len(frames['benchmark'])} rows where one is expected; "
             "aggregate the results again"
         )
     _check_runs(folder, frames)
+    _check_verdicts(folder, frames["claims"])
     digests = {
-        f"{name}.parquet": (len(frame), sha256_of_file(folder / f"{name}.parquet")) for name, frame in frames.items()
+        f"{name}.parquet": (len(frame), sha256_of_file(folder / f"{name}.parquet"))
+        for name, frame in frames.items()
+        if (folder / f"{name}.parquet").is_file()
     }
     return ReportTables(**frames, digests=digests)
 
 
-def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+def _read(folder: Path, table: str) -> pd.DataFrame:
+    path, columns = folder / f"{table}.parquet", COLUMNS[table]
+    if table in _OPTIONAL and not path.exists():
+        return _typed_frame(path, table, pd.DataFrame(columns=list(columns)))
     if not path.is_file():
         raise PhasebenchError(f"{path}: missing; write it with 'phasebench aggregate'")
     try:
@@ -99,11 +132,16 @@ def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise PhasebenchError(f"{path}: {', '.join(missing)}: missing column; aggregate the results again")
-    return pd.DataFrame({column: _typed(path, frame[column]) for column in columns})
+    return _typed_frame(path, table, frame)
 
 
-def _typed(path: Path, values: "pd.Series[Any]") -> "pd.Series[Any]":
-    if values.name in _TEXT:
+def _typed_frame(path: Path, table: str, frame: pd.DataFrame) -> pd.DataFrame:
+    text = _TEXT | _TEXT_OF.get(table, frozenset())
+    return pd.DataFrame({column: _typed(path, frame[column], is_text=column in text) for column in COLUMNS[table]})
+
+
+def _typed(path: Path, values: "pd.Series[Any]", *, is_text: bool) -> "pd.Series[Any]":
+    if is_text:
         texts = ["" if missing else str(value) for value, missing in zip(values, values.isna(), strict=True)]
         return pd.Series(texts, dtype=object)
     try:
@@ -119,9 +157,15 @@ def _check_runs(folder: Path, frames: dict[str, pd.DataFrame]) -> None:
     if runs.duplicated().any():
         name = runs[runs.duplicated()].iloc[0]
         raise PhasebenchError(f"{folder / 'runs.parquet'}: run: '{name}' stands there twice; aggregate again")
-    for table in ("metrics", "history"):
+    for table in ("metrics", "items", "history"):
         strangers = set(frames[table]["run"]) - set(runs)
         if strangers:
             raise PhasebenchError(
                 f"{folder / table}.parquet: run: '{min(strangers)}' is not in runs.parquet; aggregate again"
             )
+
+
+def _check_verdicts(folder: Path, claims: pd.DataFrame) -> None:
+    unknown = sorted(set(claims["verdict"]) - set(VERDICTS))
+    if unknown:
+        raise PhasebenchError(f"{folder / 'claims.parquet'}: verdict: '{unknown[0]}' is unknown; aggregate again")

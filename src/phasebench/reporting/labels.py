@@ -44,6 +44,38 @@ def points(difference: float) -> str:
     return text if text.startswith((NONE, MINUS)) or not float(text) else f"+{text}"
 
 
+def decimal(value: float) -> str:
+    """A number of size about one: '0.125'; a dash for NaN."""
+    return NONE if math.isnan(value) else _number(value, 3)
+
+
+def slug(*names: str) -> str:
+    """Names joined for a file name or an anchor: word characters and hyphens alone."""
+    return re.sub(r"[^\w-]+", "-", "-".join(names))
+
+
+def typeset(text: str) -> str:
+    """With the apostrophes of print."""
+    return text.replace("'", "\N{RIGHT SINGLE QUOTATION MARK}")
+
+
+def shortened(text: str, length: int = 24) -> str:
+    """At most ``length`` characters, for places without room."""
+    return text if len(text) <= length else text[: length - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def item_name(item: str) -> str:
+    """A numbered part of a measurement, counted from one: ``image0`` is 'Image 1'."""
+    match = re.fullmatch(r"([a-z]+)(\d+)", item)
+    return f"{match[1].capitalize()} {int(match[2]) + 1}" if match else display_name(item)
+
+
+def item_order(item: str) -> tuple[str, int]:
+    """Sorts ``image10`` behind ``image9``."""
+    name = item.rstrip("0123456789")
+    return (name, int(item[len(name) :] or 0))
+
+
 def sortable(value: float) -> str:
     """A number for the page's scripts; '' for NaN."""
     return "" if math.isnan(value) else f"{value:.7g}"

@@ -11,8 +11,8 @@ import jinja2
 from phasebench.reporting import labels
 from phasebench.reporting.accuracy import AccuracyTable
 from phasebench.reporting.arrangement import Experiment
-from phasebench.reporting.palette import ModelStyle
-from phasebench.reporting.rotation import RotationRow
+from phasebench.reporting.palette import LineStyle
+from phasebench.reporting.plain_table import PlainTable
 
 _FORMATS: dict[str, Callable[..., str]] = {
     "display_name": labels.display_name,
@@ -23,6 +23,7 @@ _FORMATS: dict[str, Callable[..., str]] = {
     "duration": labels.duration,
     "short_commit": labels.short_commit,
     "sortable": labels.sortable,
+    "typeset": labels.typeset,
 }
 
 
@@ -59,12 +60,46 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class FigureBlock:
-    """A figure of the page: panels, a legend in HTML and files."""
+class TableBlock:
+    """A table of the page with its files."""
 
-    panels: tuple[Panel, ...]
-    legend: tuple[ModelStyle, ...]
+    table: PlainTable
     downloads: tuple[Download, ...]
+
+
+@dataclass(frozen=True)
+class FigureBlock:
+    """A figure of the page.
+
+    Attributes
+    ----------
+    anchor, heading
+        Where links lead, and what stands above.
+    title, method, answered
+        Its caption; the last is the figure of the study that it answers, or ''.
+    panels, legend
+        Drawings, and the keys of their lines in HTML.
+    has_lines, has_markers
+        What the keys show.
+    across
+        Most panels side by side.
+    left_out
+        Panels whose data are in the files alone.
+    """
+
+    anchor: str
+    heading: str
+    title: str
+    method: str
+    answered: str
+    panels: tuple[Panel, ...]
+    legend: tuple[LineStyle, ...]
+    has_lines: bool
+    has_markers: bool
+    across: int
+    left_out: int
+    downloads: tuple[Download, ...]
+    table: TableBlock | None = None
 
 
 @dataclass(frozen=True)
@@ -74,10 +109,7 @@ class Section:
     experiment: Experiment
     accuracy: AccuracyTable
     accuracy_downloads: tuple[Download, ...]
-    rotation: tuple[RotationRow, ...] = ()
-    rotation_downloads: tuple[Download, ...] = ()
-    rotation_figure: FigureBlock | None = None
-    training_figure: FigureBlock | None = None
+    figures: tuple[FigureBlock, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +133,7 @@ def render(template: str, **context: Any) -> str:
         keep_trailing_newline=True,
     )
     environment.filters.update(_FORMATS)
+    environment.globals["zip"] = zip
     return environment.get_template(template).render(
         style=_resource("style.css"),
         script=_resource("sort.js"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from phasebench.reporting import measurements
 from phasebench.reporting.arrangement import ROTATION_ACCURACY, Experiment, Setting
 from phasebench.reporting.inputs import ReportTables
 from phasebench.statistics import Summary, summarise
@@ -41,19 +42,15 @@ def rotation_measurements(tables: ReportTables, experiment: Experiment) -> pd.Da
     Returns
     -------
     DataFrame
-        run, model, seed, column (position in the experiment's settings), condition (half-width of the range of phases,
-        degrees), value.
+        run, model, seed, column (position in the experiment's settings), metric, condition (half-width of the range of
+        phases, degrees), value.
     """
-    metrics = tables.metrics
-    chosen = metrics[(metrics["metric"] == ROTATION_ACCURACY) & metrics["run"].isin(experiment.setting_of)]
-    return chosen.assign(column=experiment.column_of(chosen["run"]))[
-        ["run", "model", "seed", "column", "condition", "value"]
-    ].sort_values(["run", "condition"], ignore_index=True)
+    return measurements.of_runs(tables.metrics, experiment, ROTATION_ACCURACY)
 
 
-def rotation_rows(measurements: pd.DataFrame, experiment: Experiment) -> list[RotationRow]:
+def rotation_rows(accuracies: pd.DataFrame, experiment: Experiment) -> list[RotationRow]:
     """Accuracy at 0 and at 180 degrees and what lies between, in the order of the experiment's table."""
-    groups = dict(list(measurements.groupby(["column", "model"])))
+    groups = dict(list(accuracies.groupby(["column", "model"])))
     return [
         _row(setting, model, groups[column, model])
         for column, setting in enumerate(experiment.settings)

@@ -1,0 +1,157 @@
+"""How alike a network's filters are (Singhal, Xing and Yu 2022, Fig. 7c).
+
+What a filter of the second convolution looks for is the gradient of its mean response with respect to the input,
+averaged over test images; the similarity of two filters is the correlation of these patterns. The response is the
+modulus of the filter's output, or its logarithm where the network computes with logarithms. *Guided* gradients pass a
+non-linearity only where they are positive; how that carries over to phase thresholds, which leave the modulus alone, is
+not said in the study: here the part along the modulus is cut. Plain gradients are the control.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from phasebench.errors import PhasebenchError
+from phasebench.evaluation.trained import TrainedRun
+from phasebench.nn.complex.conv import ComplexConv2d
+from phasebench.nn.complex.invariant import Conjugate, Division
+from phasebench.nn.complex.wfm import WeightedFrechetMean2d
+from phasebench.progress import track
+
+N_IMAGES = 1000
+_BATCH = 250
+Rule = Callable[[Tensor, Tensor], Tensor]
+
+
+def positive_gradient(gradient: Tensor, maps: Tensor) -> Tensor:
+    """Behind a ReLU of each number: keep what is positive."""
+    return gradient.clamp(min=0.0)
+
+
+def positive_modulus_gradient(gradient: Tensor, maps: Tensor) -> Tensor:
+    """Behind a phase threshold: take away what would shrink the modulus of planes ``(N, 2, C, H, W)``."""
+    modulus = torch.linalg.vector_norm(maps, dim=1, keepdim=True)
+    direction = torch.where(modulus > 0.0, maps / modulus, 0.0)
+    along = (gradient * direction).sum(dim=1, keepdim=True)
+    return gradient - along.clamp(max=0.0) * direction
+
+
+# What lies between the first and the second convolution. SurReal has nothing there that could cut a gradient.
+GUIDED_RULES: dict[str, Rule | None] = {
+    "cifarnet_real": positive_gradient,
+    "cifarnet_dcn": positive_gradient,
+    "cifarnet_type_i": positive_modulus_gradient,
+    "cifarnet_type_e": positive_modulus_gradient,
+    "cifarnet_surreal": None,
+    "mstar_cds": positive_modulus_gradient,
+    "mstar_surreal": None,
+}
+
+
+def evaluate_filter_similarity(run: TrainedRun) -> pd.DataFrame:
+    """Rows of ``filter_similarity_guided`` and ``filter_similarity_plain`` for each pair of filters (item ``i-j``).
+
+    Those without item are the mean and the mean modulus over all pairs, ``..._mean`` and ``..._mean_abs``.
+    """
+    if run.spec.model not in GUIDED_RULES:
+        known = ", ".join(sorted(GUIDED_RULES))
+        raise PhasebenchError(f"filter_similarity: there is no rule for model '{run.spec.model}'; known: {known}")
+    batches = [run.data.batch(indices) for indices in run.data.test[:N_IMAGES].split(_BATCH)]
+    rows: list[dict[str, object]] = []
+    for name, rule in (("guided", GUIDED_RULES[run.spec.model]), ("plain", None)):
+        similarity = torch.corrcoef(filter_patterns(run.model, batches, rule).double()).cpu()
+        pairs = list(itertools.combinations(range(len(similarity)), 2))
+        values = torch.stack([similarity[pair] for pair in pairs])
+        metric = f"filter_similarity_{name}"
+        rows += [
+            {"metric": metric, "item": f"{first}-{second}", "value": value}
+            for (first, second), value in zip(pairs, values.tolist(), strict=True)
+        ]
+        rows.append({"metric": f"{metric}_mean", "item": None, "value": values.mean().item()})
+        rows.append({"metric": f"{metric}_mean_abs", "item": None, "value": values.abs().mean().item()})
+    return pd.DataFrame(rows).assign(condition=float("nan"), draw=0)
+
+
+def filter_patterns(model: nn.Module, batches: list[Tensor], rule: Rule | None) -> Tensor:
+    """Gradients of each filter's mean response with respect to the input, averaged over all images.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Its second convolution is looked at.
+    batches : list of Tensor
+        Encoded planes ``(B, 2, C, H, W)``.
+    rule : callable, optional
+        Changes the gradient that arrives before the second convolution, given also the maps there.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(filters, 2 C H W)``.
+    """
+    was_training = model.training
+    model.eval()
+    total: Tensor | None = None
+    try:
+        for planes in track(batches, "patterns"):
+            images = planes.detach().requires_grad_()
+            with _watched(second_convolution(model), rule) as outputs, torch.enable_grad():
+                model(images)
+            responses = _responses(outputs[0]).sum(dim=0)
+            patterns = torch.stack(
+                [torch.autograd.grad(response, images, retain_graph=True)[0].sum(dim=0) for response in responses]
+            )
+            total = patterns if total is None else total + patterns
+    finally:
+        model.train(was_training)
+    assert total is not None
+    return total.flatten(1) / sum(len(planes) for planes in batches)
+
+
+def second_convolution(model: nn.Module) -> nn.Module:
+    """The second convolution in the order of definition; filters of division and conjugate layers do not count."""
+    inner = {part for layer in model.modules() if isinstance(layer, Division | Conjugate) for part in layer.modules()}
+    kinds = (nn.Conv2d, ComplexConv2d, WeightedFrechetMean2d)
+    return [layer for layer in model.modules() if isinstance(layer, kinds) and layer not in inner][1]
+
+
+@contextmanager
+def _watched(layer: nn.Module, rule: Rule | None) -> Iterator[list[Tensor]]:
+    """Collect what a layer computes, and apply the rule to the gradient that leaves it.
+
+    Forward hooks would miss the layers that others call by a method.
+    """
+    name = "average" if isinstance(layer, WeightedFrechetMean2d) else "forward"
+    original, outputs = getattr(layer, name), []
+
+    def watched(maps: Tensor, *arguments: Tensor | None) -> Tensor:
+        if rule is not None:
+            # A view, so that the hook sees the gradient from this layer alone.
+            maps = maps.view_as(maps)
+            maps.register_hook(partial(_apply, rule, maps.detach()))
+        output: Tensor = original(maps, *arguments)
+        outputs.append(output)
+        return output
+
+    setattr(layer, name, watched)
+    try:
+        yield outputs
+    finally:
+        delattr(layer, name)
+
+
+def _apply(rule: Rule, maps: Tensor, gradient: Tensor) -> Tensor:
+    return rule(gradient, maps)
+
+
+def _responses(output: Tensor) -> Tensor:
+    """Mean response over pixels ``(N, filters)`` of real maps, planes or polar maps."""
+    if output.ndim == 4:
+        return output.mean(dim=(2, 3))
+    modulus = output[:, 0] if output.shape[1] == 3 else torch.linalg.vector_norm(output, dim=1)
+    return modulus.mean(dim=(2, 3))

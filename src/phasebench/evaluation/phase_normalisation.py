@@ -1,0 +1,71 @@
+"""Rotation undone by a phase normalisation of the input (Singhal, Xing and Yu 2022, section 5.4 and Fig. 8c).
+
+Every rotated sample is multiplied by ``exp(-i phi)``, ``phi`` its average phase. The study does not define the average;
+on circles there are several.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from phasebench.evaluation.rotation import N_DRAWS, rotation_angles
+from phasebench.evaluation.trained import TrainedRun
+from phasebench.nn.complex.layout import rotate
+from phasebench.progress import track
+
+RANGES_DEGREES = (0, 30, 60, 90, 120, 150, 180)
+
+
+def circular_phase(planes: Tensor) -> Tensor:
+    """Phase of the sum over pixels and channels, where large moduli count more; radians ``(N,)``."""
+    re, im = planes.flatten(2).sum(dim=2).unbind(1)
+    return torch.atan2(im, re)
+
+
+def unit_circular_phase(planes: Tensor) -> Tensor:
+    """Phase of the sum of ``z / |z|``; radians ``(N,)``."""
+    modulus = torch.linalg.vector_norm(planes, dim=1, keepdim=True)
+    return circular_phase(torch.where(modulus > 0.0, planes / modulus, 0.0))
+
+
+def arithmetic_phase(planes: Tensor) -> Tensor:
+    """Mean of the principal values, which jumps where one of them passes 180 degrees; radians ``(N,)``."""
+    re, im = planes.flatten(2).unbind(1)
+    return torch.atan2(im, re).mean(dim=1)
+
+
+NORMALISATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "circular": circular_phase,
+    "unit_circular": unit_circular_phase,
+    "arithmetic": arithmetic_phase,
+}
+
+
+def evaluate_phase_normalisation(run: TrainedRun) -> pd.DataFrame:
+    """Rows of ``accuracy_phase_<average>`` for each range in degrees and each draw of angles, as in the rotation."""
+    conditions = [
+        (name, limit, draw)
+        for name in NORMALISATIONS
+        for limit in RANGES_DEGREES
+        for draw in range(N_DRAWS if limit else 1)
+    ]
+    rows = []
+    for name, limit, draw in track(conditions, "normalising phases"):
+        angles = rotation_angles(len(run.data.test), limit, draw).to(run.data.device)
+        accuracy = run.test_accuracy(partial(_rotate_and_normalise, angles, NORMALISATIONS[name]))
+        rows.append({"metric": f"accuracy_phase_{name}", "condition": float(limit), "draw": draw, "value": accuracy})
+    return pd.DataFrame(rows)
+
+
+def normalise_phase(planes: Tensor, phase: Callable[[Tensor], Tensor]) -> Tensor:
+    """Turn every sample ``(N, 2, C, H, W)`` back by its average phase."""
+    return rotate(planes, -phase(planes))
+
+
+def _rotate_and_normalise(
+    angles: Tensor, phase: Callable[[Tensor], Tensor], planes: Tensor, positions: Tensor
+) -> Tensor:
+    return normalise_phase(rotate(planes, angles[positions]), phase)

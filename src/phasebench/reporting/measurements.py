@@ -1,0 +1,82 @@
+"""What was measured on an experiment, by the column of its table."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from phasebench.reporting.arrangement import Experiment, Setting
+
+
+def of_runs(frame: pd.DataFrame, experiment: Experiment, *metrics: str) -> pd.DataFrame:
+    """Values of some metrics of an experiment's runs.
+
+    Parameters
+    ----------
+    frame
+        ``metrics`` or ``items`` of the tables.
+
+    Returns
+    -------
+    DataFrame
+        run, model, seed, column (position in the experiment's settings), metric, condition, [item,] value.
+    """
+    chosen = frame[frame["metric"].isin(metrics) & frame["run"].isin(experiment.setting_of)]
+    columns = ["run", "model", "seed", "column", "metric", "condition", "item", "value"]
+    measured = chosen.assign(column=experiment.column_of(chosen["run"]))
+    measured = measured[[column for column in columns if column in measured]]
+    return measured.sort_values(["run", "metric", "condition"], kind="stable", ignore_index=True)
+
+
+def of_cells(analyses: pd.DataFrame, experiment: Experiment, analysis: str) -> pd.DataFrame:
+    """Values that an analysis computed from all runs of a cell.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``analyses`` and column (position in the experiment's settings); rows of no setting are left out.
+    """
+    own = (analyses["suite"] == experiment.suite) & (analyses["experiment"] == experiment.name)
+    chosen = analyses[own & (analyses["analysis"] == analysis)]
+    positions = {
+        (setting.dataset, setting.stands_in_for, setting.encoding, setting.train_fraction, setting.variant): position
+        for position, setting in enumerate(experiment.settings)
+        if setting in experiment.settings_run
+    }
+    names = ("dataset", "stands_in_for", "encoding", "train_fraction", "variant")
+    found = []
+    for *data, variant in zip(*(chosen[name] for name in names), strict=True):
+        # A setting forgets a variant that tells it from no other.
+        found.append(positions.get((*data, variant), positions.get((*data, ""))))
+    placed = chosen.assign(column=pd.Series(found, index=chosen.index, dtype="float64")).dropna(subset=["column"])
+    return placed.astype({"column": int}).reset_index(drop=True)
+
+
+def by_setting(data: pd.DataFrame, experiment: Experiment) -> list[tuple[Setting, pd.DataFrame]]:
+    """The parts of some measurements, in the order of the experiment's table."""
+    return [
+        (experiment.settings[column], data[data["column"] == column].reset_index(drop=True))
+        for column in sorted(data["column"].unique())
+    ]
+
+
+def first_seed(data: pd.DataFrame) -> pd.DataFrame:
+    """Of each model on each setting, the run with the lowest seed."""
+    lowest = data.groupby(["column", "model"])["seed"].transform("min") if len(data) else data["seed"]
+    return data[data["seed"] == lowest].reset_index(drop=True)
+
+
+def tidy(data: pd.DataFrame, experiment: Experiment, columns: Iterable[str]) -> pd.DataFrame:
+    """Some columns of measurements behind those that say what they were measured on, for a file."""
+    settings = [experiment.settings[column] for column in data["column"]]
+    keys: dict[str, Any] = {
+        "suite": experiment.suite,
+        "experiment": experiment.name,
+        "dataset": [setting.dataset for setting in settings],
+        "stands_in_for": [setting.stands_in_for for setting in settings],
+        "encoding": [setting.encoding for setting in settings],
+        "train_fraction": [setting.train_fraction for setting in settings],
+        "variant": [setting.variant for setting in settings],
+    }
+    frame = pd.DataFrame(keys, index=data.index).assign(**{column: data[column] for column in columns})
+    return frame.astype({"seed": "Int64"}) if "seed" in frame else frame

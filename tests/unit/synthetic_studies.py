@@ -1,0 +1,158 @@
+"""Items, analyses and claims as the aggregation writes them, for runs with the images of one data set."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+N_FILTERS = 12
+INVARIANT = ("cifarnet_type_i", "cifarnet_type_e")
+RUN_KEYS = (
+    *("run", "suite", "experiment", "dataset", "encoding", "variant", "model", "seed", "stands_in_for"),
+    "train_fraction",
+)
+CELL_KEYS = ("suite", "experiment", "dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model")
+TABLES = {
+    "items": (*RUN_KEYS, "metric", "condition", "item", "value"),
+    "analyses": (*CELL_KEYS, "analysis", "seed", "n", "metric", "condition", "item", "value"),
+    "claims": (
+        *("suite", "claim", "text", "where", "published", "unit", "threshold", "mean", "std", "low", "high", "n"),
+        *("verdict", "reason", "paper_agrees", "detail", "runs"),
+    ),
+}
+
+
+def empty_tables() -> dict[str, pd.DataFrame]:
+    """The tables of a benchmark that evaluates and analyses nothing."""
+    return {name: pd.DataFrame(columns=list(columns)) for name, columns in TABLES.items()}
+
+
+def study_tables(runs: pd.DataFrame, published: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """``items``, ``analyses``, ``claims`` and further ``metrics``.
+
+    The runs of the first data set of Table 1 are evaluated, all cells of Table 1 with several seeds have bias and
+    variance, Table 2 has trends.
+    """
+    generator = np.random.default_rng(11)
+    images = runs[runs["experiment"] == "table_1"]
+    first = images[images["dataset"] == images["dataset"].iloc[0]]
+    records = first.to_dict("records")
+    frames = {
+        "items": pd.DataFrame([row for run in records for row in _items(generator, run)]),
+        "metrics": pd.DataFrame([row for run in records for row in _metrics(generator, run)]),
+        "analyses": pd.DataFrame([*_bias_variance(generator, images), *_trends(runs, published)]),
+        "claims": pd.DataFrame(_claims(first)),
+    }
+    for name, columns in TABLES.items():
+        frames[name] = frames[name].reindex(columns=list(columns))
+    return frames
+
+
+def _items(generator: np.random.Generator, run: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    keys = {name: run[name] for name in RUN_KEYS}
+    steady = run["model"] in INVARIANT
+    for image in range(8):
+        height, depth = generator.uniform(0.4, 0.95), 0.0 if steady else generator.uniform(0.1, 0.35)
+        for angle in range(0, 360, 10):
+            value = height + depth * (np.cos(np.radians(angle) + image) - 1)
+            item = {"metric": "true_class_confidence", "condition": angle, "item": f"image{image}", "value": value}
+            yield {**keys, **item}
+    for image in range(10):
+        place, radius = generator.uniform(-20, 20, 2), 0.3 if steady else generator.uniform(3, 9)
+        for angle in range(0, 360, 10):
+            turn = np.radians(angle) * (1 + image % 2)
+            x, y = place + radius * np.array([np.cos(turn), np.sin(turn) * np.cos(turn / 2)])
+            for metric, value in (("tsne_x", x), ("tsne_y", y)):
+                yield {**keys, "metric": metric, "condition": angle, "item": f"image{image}", "value": value}
+    for first in range(N_FILTERS):
+        for second in range(first):
+            for kind, width in (("guided", 0.2), ("plain", 0.1)):
+                value = float(np.clip(generator.normal(0.0 if steady else 0.25, width), -1, 1))
+                metric = f"filter_similarity_{kind}"
+                yield {**keys, "metric": metric, "condition": np.nan, "item": f"{second}-{first}", "value": value}
+
+
+def _metrics(generator: np.random.Generator, run: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    keys = {**{name: run[name] for name in RUN_KEYS}, "published": np.nan, "published_where": None}
+    steady = run["model"] in INVARIANT
+    accuracy = run["test_accuracy"]
+    for strength in (0.0, 0.25, 0.5, 0.75, 1.0):
+        value = accuracy - strength * (0.03 if steady else 0.2) + generator.normal(0, 0.005)
+        yield {**keys, "metric": "jitter_accuracy", "condition": strength, "value": value}
+    for degrees in range(0, 181, 30):
+        for kind in ("circular", "unit_circular", "arithmetic"):
+            fall = 0.25 * np.sin(np.radians(degrees / 2)) if kind == "arithmetic" and not steady else 0.0
+            yield {**keys, "metric": f"accuracy_phase_{kind}", "condition": degrees, "value": accuracy - 0.02 - fall}
+    spread = 0.0 if steady else float(generator.uniform(0.3, 0.6))
+    once = {"embedding_spread_ratio": spread, "tsne_spread_ratio": spread + 0.01}
+    for kind in ("guided", "plain"):
+        once[f"filter_similarity_{kind}_mean"] = 0.0 if steady else 0.25
+        once[f"filter_similarity_{kind}_mean_abs"] = 0.1 if steady else 0.3
+    for metric, value in once.items():
+        yield {**keys, "metric": metric, "condition": np.nan, "value": value}
+
+
+def _bias_variance(generator: np.random.Generator, images: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    for _, group in images.groupby(["dataset", "encoding", "model"], sort=False):
+        if len(group) < 2:
+            continue
+        keys = {name: group.iloc[0][name] for name in CELL_KEYS}
+        keys |= {"analysis": "bias_variance", "seed": np.nan, "n": len(group), "condition": np.nan}
+        worse = 0.0 if keys["model"] in INVARIANT else 0.1
+        for metric, level in (("bias", 0.25), ("variance", 0.12)):
+            values = level + worse + 0.02 * np.arange(len(CLASSES)) + generator.normal(0, 0.02, len(CLASSES))
+            for item, value in zip([*CLASSES, None], [*values, values.mean()], strict=True):
+                yield {**keys, "metric": metric, "item": item, "value": value}
+
+
+def _trends(runs: pd.DataFrame, published: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    fitted = runs[runs["experiment"] == "table_2"].assign(error=lambda frame: 1 - frame["test_accuracy"])
+    nothing = {"variant": None, "train_fraction": np.nan, "condition": np.nan, "item": None, "analysis": "trend"}
+    for _, line in fitted.groupby(["model", "seed"], sort=False):
+        keys = {name: line.iloc[0][name] for name in ("suite", "experiment", "dataset", "stands_in_for", "encoding")}
+        keys |= {**nothing, "model": line.iloc[0]["model"], "seed": line.iloc[0]["seed"], "n": 1}
+        if len(line) > 1:
+            yield from _fit(keys, "trend", line["train_fraction"], line["error"])
+    study = published[(published["experiment"] == "table_2") & (published["metric"] == "test_accuracy")]
+    for model, line in study.groupby("model", sort=False):
+        keys = {name: line.iloc[0][name] for name in ("suite", "experiment", "dataset", "encoding")}
+        keys |= {**nothing, "stands_in_for": None, "model": model, "seed": np.nan, "n": 1}
+        yield from _fit(keys, "published_trend", line["train_fraction"], 1 - line["value"])
+
+
+def _fit(keys: dict[str, Any], name: str, fractions: Any, errors: Any) -> Iterator[dict[str, Any]]:
+    slope, intercept = np.polyfit(np.log(fractions), np.log(errors), 1)
+    yield {**keys, "metric": f"{name}_slope", "value": slope}
+    yield {**keys, "metric": f"{name}_intercept", "value": intercept}
+
+
+def _claims(first: pd.DataFrame) -> list[dict[str, Any]]:
+    suite, runs = first["suite"].iloc[0], " ".join(first["run"].iloc[:3])
+    columns = TABLES["claims"][1:]
+    rows = [
+        (
+            *("type_i_invariant", "Type-I keeps its accuracy under every rotation of the phase.", "Figure 2c"),
+            *("", "points", "exactly 0", 0.0, 0.0, 0.0, 0.0, 3, "reproduced", "", "unknown", "", runs),
+        ),
+        (
+            *("margin_lab", "Type-E beats DCN by at least four points in LAB.", "Table 1", "+8.94", "points"),
+            *("at least 4", 0.0312, 0.0040, 0.0213, 0.0361, 3, "not reproduced", "", "yes", "cifar10 lab", runs),
+        ),
+        (
+            *("lowest_error", "The study's radar model has the lowest error at every size of the training set."),
+            *("Figure 7a", "4.8 % at 90 %", "percent", "at most 0", np.nan, np.nan, np.nan, np.nan, 0),
+            *("not decidable at this scale", "not run at 90 %", "no", "fails at 90 % in the study's Table 2", ""),
+        ),
+        (
+            *("parameters", "Less than half of SurReal's parameters.", "Table 2", "29,536 of 63,690", "ratio"),
+            *("at most 0.5", 0.448, np.nan, np.nan, np.nan, 1, "reproduced", "", "yes", "", runs.split()[0]),
+        ),
+        (
+            *("classes", "Lowest variance in nine of ten classes.", "Figure 7b", "9", "count", "at least 9"),
+            *(8.0, np.nan, np.nan, np.nan, 3, "not decidable at this scale", "data stand in for the study's"),
+            *("unknown", "", runs),
+        ),
+    ]
+    return [{"suite": suite, **dict(zip(columns, row, strict=True))} for row in rows]
