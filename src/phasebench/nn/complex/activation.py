@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from phasebench.nn.complex.arithmetic import multiply, multiply_conjugate, scale_channels
 from phasebench.nn.complex.conv import ComplexConv2d
 from phasebench.nn.complex.init import quadrant_uniform_
-from phasebench.nn.complex.norm import MODULUS_OFFSET
+from phasebench.nn.complex.norm import MODULUS_OFFSET, SMALLEST_SQUARE
 from phasebench.nn.complex.phase_threshold import equivariant_phase_threshold, phase_threshold
 
 
@@ -22,6 +22,66 @@ def channel_mean_phase(planes: Tensor) -> Tensor:
 def complex_relu(planes: Tensor) -> Tensor:
     """CReLU: ReLU of the real and of the imaginary part."""
     return planes.relu()
+
+
+def z_relu(planes: Tensor) -> Tensor:
+    """zReLU: numbers of the first quadrant pass, both axes included, others become zero (Guberman 2016).
+
+    It jumps on both axes. Its equivariant form therefore leaves it to rounding whether a value passes whose phase is
+    that of the channel mean, as with a single channel.
+    """
+    outside = (planes < 0.0).any(dim=1, keepdim=True)
+    return planes.masked_fill(outside, 0.0)
+
+
+def cardioid(planes: Tensor) -> Tensor:
+    """``(1 + cos(angle z)) z / 2``, which is ReLU on the real line (Virtue, Yu and Lustig 2017).
+
+    A modulus below 1e-12 counts as zero, and a zero has phase zero.
+    """
+    modulus, zero = _modulus(planes)
+    cosine = (planes[:, :1] / modulus).masked_fill(zero, 1.0)
+    return (planes * (0.5 + 0.5 * cosine)).to(planes.dtype)
+
+
+def tangent_relu(planes: Tensor, threshold: float = 1.0) -> Tensor:
+    """TReLU: ``max(r, |z|) exp(i angle(z)+)`` with ``r = 1`` (section 3.6).
+
+    A zero has phase zero and becomes ``r``. :class:`phasebench.nn.complex.wfm.TangentReLU` is the same in the polar
+    representation.
+    """
+    return phase_threshold(planes, None, threshold)
+
+
+def _modulus(planes: Tensor) -> tuple[Tensor, Tensor]:
+    """The modulus with 1 in place of zeros, and where these are; both ``(N, 1, C, H, W)``, at least float32."""
+    wide = planes.to(torch.promote_types(planes.dtype, torch.float32))
+    squared = wide.square().sum(dim=1, keepdim=True)
+    zero = squared < SMALLEST_SQUARE
+    return squared.masked_fill(zero, 1.0).sqrt(), zero
+
+
+class ModReLU(nn.Module):
+    """``relu(|z| + b) z / |z|`` with a real bias for each channel (Arjovsky, Shah and Bengio 2016).
+
+    Equivariant to phase by itself. It starts at ``b = 0``, as the identity. A modulus below 1e-12 counts as zero; a
+    zero stays zero and passes no gradient, whatever the bias.
+
+    Parameters
+    ----------
+    channels : int
+        Complex channels; there is one parameter for each.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """Map ``(N, 2, C, H, W)`` to the same shape."""
+        modulus, zero = _modulus(planes)
+        gain = (modulus + self.bias[:, None, None]).relu() / modulus
+        return (planes * gain.masked_fill(zero, 0.0)).to(planes.dtype)
 
 
 class EquivariantActivation(nn.Module):
@@ -108,3 +168,34 @@ class EquivariantGeneralizedTangentReLU(_ScaledActivation):
     def threshold_phase(self, scaled: Tensor) -> Tensor:
         """``(|f| + 1e-6) exp(i w angle(f m*)+) m`` on planes ``(N, 2, C, H, W)``."""
         return equivariant_phase_threshold(scaled, self.phase_factor.relu())
+
+
+class EquivariantThresholdTangentReLU(_ScaledActivation):
+    """GTReLU with any ``r``, made equivariant to phase: ``m max(r, |f m*|) exp(i w angle(f m*)+)`` (eq. 2).
+
+    The channel factor ``c`` comes first, ``f = c x``, and the mean is taken after it. Where the mean is zero there is
+    no phase to turn back: the output is zero and passes no gradient. With ``r = 0`` it is
+    :class:`EquivariantGeneralizedTangentReLU` but for offsets of 1e-6.
+
+    Parameters
+    ----------
+    channels : int
+        Complex channels; there are three parameters for each, two without ``learn_phase_factor``.
+    threshold : float
+        ``r``, at least 0. Above 0 the layer is not homogeneous in magnitude.
+    learn_phase_factor : bool
+        Whether ``w``, which is used through a ReLU, is a parameter; else it is 1.
+    """
+
+    def __init__(self, channels: int, threshold: float, learn_phase_factor: bool = True) -> None:
+        super().__init__(channels)
+        self.phase_factor = nn.Parameter(torch.ones(channels)) if learn_phase_factor else None
+        self.threshold = threshold
+
+    def threshold_phase(self, scaled: Tensor) -> Tensor:
+        """The part behind the channel factors, on planes ``(N, 2, C, H, W)``."""
+        phase = channel_mean_phase(scaled)
+        # The derivative of m is 1e6 at zero; it would reach the input, as max(r, 0) is not zero.
+        phase = phase.masked_fill((phase == 0.0).all(dim=1, keepdim=True), 0.0)
+        factor = None if self.phase_factor is None else self.phase_factor.relu()
+        return multiply(phase_threshold(multiply_conjugate(scaled, phase), factor, self.threshold), phase)

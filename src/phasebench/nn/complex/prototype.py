@@ -1,11 +1,16 @@
 """Complex features to real logits by distance to prototypes (Singhal, Xing and Yu 2022, section 3.7)."""
 
 import math
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from phasebench.errors import PhasebenchError
 from phasebench.nn.complex.init import quadrant_uniform_
+from phasebench.nn.complex.manifold import manifold_distance, to_polar
+
+Metric = Literal["euclidean", "manifold"]
 
 
 class PrototypeDistance(nn.Module):
@@ -49,3 +54,68 @@ class InvariantPrototypeDistance(PrototypeDistance):
         re, im = self.prototypes.transpose(1, 2).unbind(0)
         turned = torch.stack((mean_re * re - mean_im * im, mean_re * im + mean_im * re), dim=2)
         return self._logits(features, turned)
+
+
+class ManifoldPrototypeDistance(PrototypeDistance):
+    """As :class:`PrototypeDistance`, ``d`` the root mean square of the manifold distances of the channels (eq. 7).
+
+    A modulus below 1e-12 counts as zero, which has ``ln r = ln 1e-9`` and angle 0 and gets no gradient.
+    """
+
+    def _logits(self, features: Tensor, prototypes: Tensor) -> Tensor:
+        return _manifold_logits(features, prototypes, self.alpha)
+
+
+class InvariantManifoldPrototypeDistance(InvariantPrototypeDistance):
+    """As :class:`InvariantPrototypeDistance` with the manifold metric (eq. 7 and 8).
+
+    A common complex factor leaves ratios as they are, so that the logits are invariant to magnitude too, up to the
+    offset of the logarithm.
+    """
+
+    def _logits(self, features: Tensor, prototypes: Tensor) -> Tensor:
+        return _manifold_logits(features, prototypes, self.alpha)
+
+
+_HEADS: dict[tuple[Metric, bool], type[PrototypeDistance]] = {
+    ("euclidean", False): PrototypeDistance,
+    ("euclidean", True): InvariantPrototypeDistance,
+    ("manifold", False): ManifoldPrototypeDistance,
+    ("manifold", True): InvariantManifoldPrototypeDistance,
+}
+
+
+def prototype_head(
+    channels: int, n_classes: int, metric: Metric = "euclidean", invariant: bool = False
+) -> PrototypeDistance:
+    """Build a prototype head by the name of its metric.
+
+    Parameters
+    ----------
+    channels : int
+        Complex features.
+    n_classes : int
+        Prototypes.
+    metric : {"euclidean", "manifold"}
+        The distance between a feature and a prototype.
+    invariant : bool
+        Whether the prototypes turn with the features (eq. 8).
+
+    Raises
+    ------
+    PhasebenchError
+        The metric is unknown.
+    """
+    if metric not in get_args(Metric):
+        raise PhasebenchError(f"unknown metric {metric!r} of a prototype head; known: {', '.join(get_args(Metric))}")
+    return _HEADS[metric, invariant](channels, n_classes)
+
+
+def _manifold_logits(features: Tensor, prototypes: Tensor, alpha: Tensor) -> Tensor:
+    """Logits of features ``(N, 2, C)`` for prototypes ``(N or 1, K, 2, C)``."""
+    # A logarithm of rounded numbers would be off by far more than they are.
+    wide = torch.promote_types(torch.promote_types(features.dtype, prototypes.dtype), torch.float32)
+    left = to_polar(features.to(wide).unsqueeze(2))
+    right = to_polar(prototypes.to(wide).transpose(1, 2))
+    distance: Tensor = torch.linalg.vector_norm(manifold_distance(left, right), dim=2) / math.sqrt(features.shape[2])
+    return -alpha * distance
