@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import PositiveInt
 
 from phasebench.data import phoenix
+from phasebench.data.mstar_chips import missing_chips
 from phasebench.data.options import parse_options
 from phasebench.data.store import LoadedDataset
 from phasebench.errors import PhasebenchError
@@ -87,7 +88,13 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
         incomplete, too small, of an unknown class, or stands there twice under different classes or angles.
     """
     chosen = parse_options("mstar", Options, options)
-    return read_folder(data_root / chosen.folder, chosen.crop)
+    folder = data_root / chosen.folder
+    loaded = read_folder(folder, chosen.crop)
+    missing = missing_chips(loaded.labels, loaded.splits, loaded.classes)
+    if missing:
+        # A part of the distribution is good for a trial; results from it are not comparable with the studies'.
+        _LOGGER.warning("%s: this is not the whole distribution: %s", folder, "; ".join(missing))
+    return loaded
 
 
 def read_folder(folder: Path, crop: int = CROP) -> LoadedDataset:
