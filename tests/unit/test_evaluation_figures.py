@@ -103,7 +103,7 @@ def test_no_jitter_gives_the_test_accuracy(store: Path) -> None:
     table = load_evaluation("colour_jitter")(run)
     assert set(table["condition"]) == set(colour_jitter.STRENGTHS)
     assert table[table["condition"] == 0.0]["value"].tolist() == [run.test_accuracy()]
-    assert table.groupby("condition")["draw"].count().to_dict() == {0.0: 1, 0.25: 3, 0.5: 3, 0.75: 3, 1.0: 3}
+    assert table.groupby("condition")["draw"].count().to_dict() == {0.0: 1, 0.25: 2, 0.5: 2, 0.75: 2, 1.0: 2}
 
 
 def test_grey_images_are_not_jittered(store: Path) -> None:
@@ -171,7 +171,7 @@ def test_rows_of_the_phase_normalisation(store: Path) -> None:
     table = load_evaluation("phase_normalisation")(untrained(store, "cifarnet_dcn"))
     circular = table[table["metric"] == "accuracy_phase_circular"]
     assert circular.groupby("condition")["draw"].count().to_dict() == {0.0: 1} | dict.fromkeys(
-        (30.0, 60.0, 90.0, 120.0, 150.0, 180.0), 5
+        (45.0, 90.0, 135.0, 180.0), 2
     )
     assert set(table["metric"]) == {f"accuracy_phase_{name}" for name in ("circular", "unit_circular", "arithmetic")}
 

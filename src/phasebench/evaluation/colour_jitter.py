@@ -18,7 +18,7 @@ from phasebench.progress import track
 
 PUBLISHED_LIMITS = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
-N_DRAWS = 3
+N_DRAWS = 2
 
 
 def evaluate_colour_jitter(run: TrainedRun) -> pd.DataFrame:

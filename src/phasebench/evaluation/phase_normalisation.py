@@ -11,12 +11,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from phasebench.evaluation.rotation import N_DRAWS, rotation_angles
+from phasebench.evaluation.rotation import rotation_angles
 from phasebench.evaluation.trained import TrainedRun
 from phasebench.nn.complex.layout import rotate
 from phasebench.progress import track
 
-RANGES_DEGREES = (0, 30, 60, 90, 120, 150, 180)
+RANGES_DEGREES = (0, 45, 90, 135, 180)
+N_DRAWS = 2
 
 
 def circular_phase(planes: Tensor) -> Tensor:
