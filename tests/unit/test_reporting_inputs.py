@@ -24,7 +24,7 @@ def _refusal(folder: Path) -> str:
     return message
 
 
-@pytest.mark.parametrize("name", sorted(COLUMNS.keys() - {"claims"}))
+@pytest.mark.parametrize("name", sorted(COLUMNS))
 def test_missing_file(folder: Path, name: str) -> None:
     (folder / f"{name}.parquet").unlink()
     assert f"{name}.parquet: missing" in _refusal(folder)

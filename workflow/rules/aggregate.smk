@@ -13,6 +13,7 @@ rule aggregate:
     output:
         analyses="<results>/tables/analyses.parquet",
         benchmark="<results>/tables/benchmark.parquet",
+        claims="<results>/tables/claims.parquet",
         history="<results>/tables/history.parquet",
         measured_items="<results>/tables/items.parquet",
         metrics="<results>/tables/metrics.parquet",

@@ -8,7 +8,9 @@ import pandas as pd
 import pyarrow as pa
 
 from phasebench.errors import PhasebenchError
+from phasebench.experiments.claims import StudyClaims
 from phasebench.experiments.identity import StageIdentity
+from phasebench.experiments.verdicts import judge_claims
 from phasebench.files import atomic_path, sha256_of_file, sha256_of_text
 
 # A run as the other tables name it; its values come from the spec.
@@ -34,15 +36,15 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
     """Write the tables that the report is made of as Parquet.
 
     ``metrics`` has what was measured on a run as a whole, ``items`` what was measured on its parts (an image, a pair of
-    filters), ``analyses`` what was computed from several runs; beside these are ``history``, ``runs``, ``published``,
-    ``benchmark`` and ``models``.
+    filters), ``analyses`` what was computed from several runs, ``claims`` what the studies claim with a verdict; beside
+    these are ``history``, ``runs``, ``published``, ``benchmark`` and ``models``.
 
     The published number stands beside each measured one, also where another data set stands in for the study's.
 
     Parameters
     ----------
     spec : StageIdentity
-        What to collect: run ids with their evaluations, analyses, models, published numbers, scale.
+        What to collect: run ids with their evaluations, analyses, models, published numbers, claims, scale.
     results : Path
         ``results/<scale>``: the runs' folders below ``runs``, their current spec files below ``specs/runs``.
     output : Path
@@ -79,6 +81,8 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
             }
         ),
     }
+    studies = [StudyClaims.model_validate(study) for study in settings["claims"]]
+    tables["claims"] = judge_claims(studies, *(tables[name] for name in ("metrics", "analyses", "runs", "published")))
     for name, table in tables.items():
         with atomic_path(output / f"{name}.parquet") as temporary:
             table.to_parquet(temporary, index=False)

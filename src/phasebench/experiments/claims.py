@@ -4,19 +4,15 @@ A claim compares a measured quantity with a bound. The quantity is a value, a di
 and the claim may have to hold in many settings. :mod:`phasebench.experiments.verdicts` judges claims.
 """
 
+import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from phasebench.errors import PhasebenchError
-from phasebench.experiments.config import Fractions, Names, Suite
-from phasebench.experiments.loading import joined, read_model
+from phasebench.experiments.config import Fractions, Names
 from phasebench.spec import Fraction, Frozen, Name
 
-FOLDER = "workflow/reference/claims"
 Each = Literal["each"]
 Conditions = Annotated[tuple[float, ...], Field(min_length=1)]
 Items = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -114,17 +110,24 @@ class Claim(Frozen):
         return self.difference_from or self.ratio_to
 
     @property
-    def scale(self) -> float:
-        """Factor from the tables' values to the claim's unit; none for ratios of values."""
-        return 100.0 if self.unit in HUNDREDFOLD else 1.0
+    def bounds(self) -> tuple[float, float]:
+        """Both bounds as the tables have values, accuracies from 0 to 1; infinite where none is given."""
+        factor = 0.01 if self.unit in HUNDREDFOLD else 1.0
+        return (
+            -math.inf if self.at_least is None else self.at_least * factor,
+            math.inf if self.at_most is None else self.at_most * factor,
+        )
 
     @property
     def threshold(self) -> str:
-        """The bounds in words."""
-        if self.at_least is not None and self.at_most is not None:
-            both = f"from {self.at_least:.9g} to {self.at_most:.9g}"
-            return both if self.at_least < self.at_most else f"exactly {self.at_least:.9g}"
-        return f"at least {self.at_least:.9g}" if self.at_least is not None else f"at most {self.at_most:.9g}"
+        """The bounds in words, such as 'at least 8.4 points'."""
+        lower, upper = (None if bound is None else _number(bound) for bound in (self.at_least, self.at_most))
+        if lower is None or upper is None:
+            words = f"at most {upper}" if lower is None else f"at least {lower}"
+        else:
+            words = f"exactly {lower}" if lower == upper else f"from {lower} to {upper}"
+        words += {"points": " points", "percent": " %"}.get(self.unit, "")
+        return words if self.in_at_least is None else f"{words}, in at least {self.in_at_least}"
 
 
 class StudyClaims(Frozen):
@@ -141,59 +144,5 @@ class StudyClaims(Frozen):
         return self
 
 
-def read_claims(root: Path, suites: Sequence[Suite]) -> list[StudyClaims]:
-    """The claims of the given studies; a study without a file has none.
-
-    Parameters
-    ----------
-    root
-        The repository.
-    suites
-        The studies.
-
-    Raises
-    ------
-    PhasebenchError
-        A file is no YAML or does not fit the model, or names what the suite does not have.
-    """
-    studies = []
-    for suite in suites:
-        shown = f"{FOLDER}/{suite.name}.yaml"
-        if (root / shown).is_file():
-            study = read_model(StudyClaims, root / shown, shown)
-            check_claims(study, suite, shown)
-            studies.append(study)
-    return studies
-
-
-def check_claims(study: StudyClaims, suite: Suite, file: str) -> None:
-    """Raise a PhasebenchError unless the experiments that the claims name exist and have what the claims name."""
-    if study.suite != suite.name:
-        raise PhasebenchError(f"{file}: suite: '{study.suite}' is not the file's name")
-    for claim in study.claims:
-        place = f"{file}: {claim.id}"
-        measured = claim.measured
-        _require([measured.experiment], suite.experiments, f"{place}.measured.experiment")
-        grid = suite.experiments[measured.experiment].grid
-        for axis in ("datasets", "encodings", "train_fractions"):
-            _require(getattr(measured, axis) or (), getattr(grid, axis), f"{place}.measured.{axis}")
-        _require(measured.all_models, grid.models, f"{place}.measured.{'models' if measured.models else 'one_of'}")
-        if claim.rival:
-            _check_rival(claim.rival, measured, suite, f"{place}.{'ratio_to' if claim.ratio_to else 'difference_from'}")
-
-
-def _check_rival(rival: Rival, measured: Measured, suite: Suite, place: str) -> None:
-    experiment = rival.experiment or measured.experiment
-    _require([experiment], suite.experiments, f"{place}.experiment")
-    grid = suite.experiments[experiment].grid
-    _require([rival.dataset] if rival.dataset else (), grid.datasets, f"{place}.dataset")
-    _require([rival.encoding] if rival.encoding else (), grid.encodings, f"{place}.encoding")
-    fractions = [rival.train_fraction] if rival.train_fraction else ()
-    _require(fractions, grid.train_fractions, f"{place}.train_fraction")
-    _require(rival.models or (), grid.models, f"{place}.models")
-
-
-def _require(names: Iterable[object], known: Collection[object], place: str) -> None:
-    for name in names:
-        if name not in known:
-            raise PhasebenchError(f"{place}: '{name}' is not in the suite; known: {joined(map(str, known))}")
+def _number(value: float) -> str:
+    return f"{value:.9g}".replace("-", "\N{MINUS SIGN}")

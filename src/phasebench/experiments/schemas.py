@@ -4,10 +4,11 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from phasebench.experiments.claims import StudyClaims
 from phasebench.experiments.config import Config, Scale, Suite
 from phasebench.files import canonical_json, write_if_different
 
-MODELS: dict[str, type[BaseModel]] = {"config": Config, "suite": Suite, "scale": Scale}
+MODELS: dict[str, type[BaseModel]] = {"config": Config, "suite": Suite, "scale": Scale, "claims": StudyClaims}
 
 
 def schema_text(model: type[BaseModel]) -> str:
@@ -17,7 +18,7 @@ def schema_text(model: type[BaseModel]) -> str:
 
 
 def write_schemas(output: Path) -> None:
-    """Write ``config.schema.json``, ``suite.schema.json`` and ``scale.schema.json`` where they change.
+    """Write ``<name>.schema.json`` for each of :data:`MODELS` where it changes.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
+from phasebench.experiments.claim_files import read_claims
 from phasebench.experiments.code import (
     aggregation_code,
     analysis_code,
@@ -88,7 +89,7 @@ class Identities:
             "label": scale.label,
             "description": scale.description,
             "suites": [suite.name for suite in self._plan.suites],
-            "runs": {run_id: list(planned.evaluations) for run_id, planned in self._plan.runs.items()},
+            "runs": {run_id: sorted(planned.evaluations) for run_id, planned in self._plan.runs.items()},
             "models": {
                 name: {"label": entry.label, "study": entry.study, "published_parameters": entry.published_parameters}
                 for name, entry in REGISTRY.items()
@@ -98,6 +99,9 @@ class Identities:
                 for analysis_id, planned in self._plan.analyses.items()
             },
             "published": [value.as_row() for value in self._published],
+            "claims": [
+                study.model_dump(mode="json", exclude_none=True) for study in read_claims(self._root, self._plan.suites)
+            ],
         }
         return self._analysis("aggregate", settings, aggregation_code(self._tree))
 

@@ -43,9 +43,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """Table -> the columns it must have."""
 
-# A benchmark of no study claims nothing.
-_OPTIONAL = frozenset(("claims",))
-
 VERDICTS = ("reproduced", "not reproduced", "not decidable at this scale")
 """What may stand in the column ``verdict`` of the claims, in the order of the page."""
 
@@ -120,8 +117,6 @@ def read_tables(folder: Path) -> ReportTables:
 
 def _read(folder: Path, table: str) -> pd.DataFrame:
     path, columns = folder / f"{table}.parquet", COLUMNS[table]
-    if table in _OPTIONAL and not path.exists():
-        return _typed_frame(path, table, pd.DataFrame(columns=list(columns)))
     if not path.is_file():
         raise PhasebenchError(f"{path}: missing; write it with 'phasebench aggregate'")
     try:

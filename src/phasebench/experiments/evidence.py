@@ -1,0 +1,173 @@
+"""Looks values up in the tables of results, for claims."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import pandas as pd
+
+# A value that does not say its level of one of these holds for every level.
+_AXES = ("dataset", "encoding", "train_fraction")
+_PUBLISHED = "published_"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value stands in the tables. ``dataset`` is the study's; None stands for any.
+
+    A value without condition is not that of a condition, and one without item not that of an item.
+    """
+
+    suite: str
+    experiment: str
+    metric: str
+    model: str
+    dataset: str | None = None
+    encoding: str | None = None
+    train_fraction: float | None = None
+    condition: float | None = None
+    item: str | None = None
+
+
+@dataclass(frozen=True)
+class Values:
+    """What stands at a place.
+
+    Attributes
+    ----------
+    by_seed
+        Seed -> value; the seed is None where a value belongs to all seeds together.
+    stand_ins
+        (data set used, the study's), sorted, where another was used.
+    runs
+        Ids of the runs that the values come from.
+    ambiguous
+        Whether the place has several different values for a seed; ``by_seed`` is empty then.
+    """
+
+    by_seed: Mapping[int | None, float]
+    stand_ins: tuple[tuple[str, str], ...] = ()
+    runs: frozenset[str] = frozenset()
+    ambiguous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A row of a table; what it does not say is None."""
+
+    suite: str | None
+    experiment: str | None
+    metric: str | None
+    model: str | None
+    dataset: str | None
+    stands_in_for: str | None
+    encoding: str | None
+    train_fraction: float | None
+    condition: float | None
+    seed: int | None
+    item: str | None
+    value: float | None
+    runs: tuple[str, ...] = ()
+
+    def at(self, axis: str) -> str | float | None:
+        """Level of an axis; the data set is called as the study calls it."""
+        level: str | float | None = getattr(self, axis)
+        return self.stands_in_for or level if axis == "dataset" else level
+
+
+class Evidence:
+    """Values by their places.
+
+    Parameters
+    ----------
+    entries : iterable
+        Rows of the tables; those without value do not count.
+    """
+
+    def __init__(self, entries: Iterable[_Entry]) -> None:
+        self._groups = defaultdict[tuple[str | None, ...], list[_Entry]](list)
+        for entry in entries:
+            if entry.value is not None:
+                self._groups[entry.suite, entry.experiment, entry.metric, entry.model].append(entry)
+
+    def values(self, place: Place) -> Values:
+        """The values at a place."""
+        condition, item = _rounded(place.condition), place.item
+        found = [entry for entry in self._around(place) if (entry.condition, entry.item) == (condition, item)]
+        by_seed: dict[int | None, float] = {}
+        for entry in found:
+            if entry.value is not None and by_seed.setdefault(entry.seed, entry.value) != entry.value:
+                return Values({}, ambiguous=True)
+        return Values(
+            by_seed,
+            tuple(sorted({(str(entry.dataset), entry.stands_in_for) for entry in found if entry.stands_in_for})),
+            frozenset(run for entry in found for run in entry.runs),
+        )
+
+    def conditions(self, place: Place) -> list[float]:
+        """The conditions for which there are values, whatever condition the place has."""
+        found = (entry.condition for entry in self._around(place) if entry.item == place.item)
+        return sorted({condition for condition in found if condition is not None})
+
+    def items(self, place: Place) -> list[str]:
+        """The items for which there are values, whatever item the place has."""
+        condition = _rounded(place.condition)
+        found = (entry.item for entry in self._around(place) if entry.condition == condition)
+        return sorted({item for item in found if item is not None})
+
+    def _around(self, place: Place) -> Iterator[_Entry]:
+        """The values at a place under any condition and of any item."""
+        wanted = [(axis, level) for axis in _AXES if (level := _rounded(getattr(place, axis))) is not None]
+        for entry in self._groups.get((place.suite, place.experiment, place.metric, place.model), ()):
+            if all(entry.at(axis) in (None, level) for axis, level in wanted):
+                yield entry
+
+
+def measured_evidence(metrics: pd.DataFrame, analyses: pd.DataFrame, runs: pd.DataFrame) -> Evidence:
+    """What the benchmark measured; the counts of ``runs`` stand there as the metric ``parameters``."""
+    counts = list(_entries(runs.assign(metric="parameters", value=runs["parameters"])))
+    computed = [
+        replace(entry, runs=_runs_behind(entry, counts))
+        for entry in _entries(analyses)
+        if not str(entry.metric).startswith(_PUBLISHED)
+    ]
+    return Evidence([*_entries(metrics), *counts, *computed])
+
+
+def published_evidence(published: pd.DataFrame, analyses: pd.DataFrame) -> Evidence:
+    """What the studies printed, and what analyses computed from that (metrics ``published_...``)."""
+    computed = [
+        replace(entry, metric=str(entry.metric).removeprefix(_PUBLISHED))
+        for entry in _entries(analyses)
+        if str(entry.metric).startswith(_PUBLISHED)
+    ]
+    return Evidence([*_entries(published), *computed])
+
+
+def _runs_behind(computed: _Entry, runs: Iterable[_Entry]) -> tuple[str, ...]:
+    """Ids of all runs that a value can have been computed from."""
+    said = [
+        (axis, level)
+        for axis in ("suite", "experiment", "model", "dataset", "encoding", "train_fraction", "seed")
+        if (level := getattr(computed, axis)) is not None
+    ]
+    return tuple(
+        run for entry in runs if all(getattr(entry, axis) == level for axis, level in said) for run in entry.runs
+    )
+
+
+def _entries(table: pd.DataFrame) -> Iterator[_Entry]:
+    """The rows of a table; columns that it does not have are empty."""
+    names = [field.name for field in fields(_Entry) if field.name != "runs"]
+    columns = table.reindex(columns=[*names, "run"]).astype(object)
+    for *levels, run in columns.where(columns.notna(), None).itertuples(index=False, name=None):
+        row: dict[str, Any] = {name: None if level == "" else level for name, level in zip(names, levels, strict=True)}
+        for name in ("train_fraction", "condition"):
+            row[name] = _rounded(None if row[name] is None else float(row[name]))
+        yield _Entry(**row, runs=() if run is None else (run,))
+
+
+def _rounded(level: Any) -> Any:
+    """Fractions and conditions are compared, and 0.1 has more than one neighbour."""
+    return round(level, 9) if isinstance(level, float) else level
