@@ -94,6 +94,9 @@ def test_trend_of_the_published_table() -> None:
     for model, (slope, intercept) in TABLE_2_TRENDS.items():
         assert table[model, "published_trend_slope"] == pytest.approx(slope, abs=1e-4)
         assert table[model, "published_trend_intercept"] == pytest.approx(intercept, abs=1e-4)
+    # What the lines say of one per cent of the chips, where errors cannot be above 1.
+    errors = [table[f"mstar_{model}", "published_trend_error"] for model in ("surreal", "dcn", "cds")]
+    assert errors == pytest.approx([1.49, 1.53, 0.957], abs=5e-3)
 
 
 def test_trend_of_runs_for_each_seed() -> None:

@@ -12,14 +12,16 @@ from scipy.stats import linregress
 
 from phasebench.analysis.finished import FinishedRun, by_cell
 
+# The study reads its lines at smaller training sets than it measured.
+EXTRAPOLATED = 0.01
 _LINE_KEYS = ["dataset", "stands_in_for", "encoding", "model"]
 
 
 def analyse_trend(runs: Sequence[FinishedRun], published: pd.DataFrame) -> pd.DataFrame:
-    """Rows of ``trend_slope`` and ``trend_intercept`` for each model and seed, and of the study's own accuracies.
+    """Rows of ``trend_slope``, ``trend_intercept`` and ``trend_error``, the line's value at one per cent.
 
-    The latter are called ``published_trend_slope`` and ``published_trend_intercept`` and have no seed. A line needs two
-    fractions. A run without any error counts as half an error, since its logarithm would be infinite.
+    There are some for each model and seed; those of the study's own accuracies are called ``published_trend_slope`` and
+    so on and have no seed. A line needs two fractions. A run without any error counts as half an error, since its logarithm would be infinite.
     """
     measured = pd.DataFrame(
         [
@@ -53,7 +55,9 @@ def _line(first: dict[str, object], name: str, fractions: pd.Series, errors: pd.
     if fractions.nunique() < 2:
         return []
     slope, intercept = fit_trend(fractions.to_numpy(dtype=float), errors.to_numpy(dtype=float))
+    error = float(np.exp(intercept + slope * np.log(EXTRAPOLATED)))
     return [
         {**first, "n": 1, "metric": f"{name}_slope", "value": slope},
         {**first, "n": 1, "metric": f"{name}_intercept", "value": intercept},
+        {**first, "n": 1, "metric": f"{name}_error", "condition": EXTRAPOLATED, "value": error},
     ]
