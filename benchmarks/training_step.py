@@ -7,12 +7,12 @@ faster of eager and compiled on both sides. The last lines are one figure each: 
 """
 
 import argparse
-import math
 import statistics
 import time
 from collections.abc import Callable
 
 import torch
+from native_models.cifarnet import NativeTypeE
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -23,49 +23,6 @@ from phasebench.training.compilation import compile_if_possible
 
 BATCH, N_CLASSES, THREADS, WARM_UP = 256, 10, 2, 3
 MODELS = ("cifarnet_real", "cifarnet_type_i", "cifarnet_type_e")
-
-
-class NativeTypeE(nn.Module):
-    """Type-E in native complex arithmetic with autograd alone; it shares no code with the package.
-
-    Parameters
-    ----------
-    reference : Module
-        The package's Type-E, whose parameters are copied.
-    """
-
-    def __init__(self, reference: nn.Module) -> None:
-        super().__init__()
-        # Held as pairs of reals, which the fused optimiser accepts.
-        self.weights = nn.ParameterDict(
-            {name.replace(".", "/"): value.detach().clone() for name, value in reference.named_parameters()}
-        )
-
-    def complex_weight(self, name: str) -> Tensor:
-        """A parameter as native complex tensor."""
-        return torch.complex(self.weights[name][0], self.weights[name][1])
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Map native complex ``(N, 2, 32, 32)`` to logits."""
-        for layer, groups in ((1, 1), (2, 2), (3, 4)):
-            maps = functional.conv2d(maps, self.complex_weight(f"conv{layer}/weight"), None, 2, 1, 1, groups)
-            maps = maps * self.complex_weight(f"activation{layer}/scale")[:, None, None]
-            mean = maps.mean(dim=1, keepdim=True)
-            unit = mean / (mean.abs() + 1e-6)
-            factor = self.weights[f"activation{layer}/phase_factor"].relu()[:, None, None]
-            phase = torch.angle(maps * unit.conj()).relu() * factor
-            maps = torch.polar(maps.abs() + 1e-6, phase) * unit
-        maps = functional.conv2d(maps, self.complex_weight("pool/weight").unsqueeze(1), groups=64)
-        maps = functional.conv2d(maps, self.complex_weight("dense/weight"), groups=4)
-        modulus = maps.abs()
-        weight, bias = self.weights["norm/norm/weight"], self.weights["norm/norm/bias"]
-        normal = functional.batch_norm(modulus, None, None, weight, bias, training=True)
-        features = (normal * maps / (modulus + 1e-6)).flatten(1)
-        turn = features.sum(dim=1) / math.sqrt(2 * features.shape[1])
-        prototypes = turn[:, None, None] * self.complex_weight("head/prototypes")
-        distance = (features.unsqueeze(2) - prototypes).abs().square().mean(dim=1).sqrt()
-        logits: Tensor = -self.weights["head/alpha"] * distance
-        return logits
 
 
 def lab_like_images() -> Tensor:
@@ -82,14 +39,16 @@ def build(name: str) -> nn.Module:
 
 
 def training_step(model: nn.Module, forward: Callable[[Tensor], Tensor], images: Tensor) -> Callable[[], None]:
-    """One optimiser step as a function without arguments."""
-    labels = torch.arange(BATCH) % N_CLASSES
+    """One optimiser step on the images' device as a function without arguments."""
+    labels = torch.arange(len(images), device=images.device) % N_CLASSES
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1, fused=True)
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
         functional.cross_entropy(forward(images), labels).backward()
         optimizer.step()
+        if images.is_cuda:
+            torch.cuda.synchronize()
 
     return step
 

@@ -21,7 +21,8 @@ def analyse_trend(runs: Sequence[FinishedRun], published: pd.DataFrame) -> pd.Da
     """Rows of ``trend_slope``, ``trend_intercept`` and ``trend_error``, the line's value at one per cent.
 
     There are some for each model and seed; those of the study's own accuracies are called ``published_trend_slope`` and
-    so on and have no seed. A line needs two fractions. A run without any error counts as half an error, since its logarithm would be infinite.
+    so on and have no seed. A line needs two fractions. A run without any error counts as half an error, since its
+    logarithm would be infinite.
     """
     measured = pd.DataFrame(
         [
