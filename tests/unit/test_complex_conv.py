@@ -165,3 +165,23 @@ def test_cpu_operator_keeps_the_rules_of_custom_operators(groups: int, size: int
     planes = torch.randn(2, 2, 4, size, size, requires_grad=True)
     kernel = torch.randn(16, 8 // groups, 1, 1, requires_grad=True)
     torch.library.opcheck(torch.ops.phasebench.block_convolution.default, (planes, kernel, 1, 0, groups))
+
+
+@pytest.mark.parametrize("form", ["block", "gauss"])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_autocast_rounds_forward_and_backward_and_no_more(form: Form, groups: int) -> None:
+    torch.manual_seed(0)
+    layer = ComplexConv2d(4, 8, 3, stride=2, padding=1, groups=groups, form=form)
+    planes = torch.randn(3, 2, 4, 9, 9, requires_grad=True)
+    inputs = (planes, layer.weight)
+    exact = layer(planes)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = layer(planes)
+    cotangent = torch.randn_like(exact)
+    expected = torch.autograd.grad(exact, inputs, cotangent)
+    found = torch.autograd.grad(rounded, inputs, cotangent.to(rounded.dtype))
+    assert rounded.dtype == torch.bfloat16
+    for one, other in zip((rounded.float(), *found), (exact, *expected), strict=True):
+        assert one.dtype == torch.float32
+        # Eight bits of mantissa, and sums of rounded products.
+        assert float((one - other).detach().norm() / other.detach().norm()) < 0.01

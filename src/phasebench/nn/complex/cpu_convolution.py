@@ -122,3 +122,5 @@ def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
 
 
 block_convolution.register_autograd(_backward, setup_context=_keep_for_backward)
+# Autocast casts the arguments, as it does those of any convolution, and is off inside.
+block_convolution.register_autocast("cpu", torch.bfloat16)
