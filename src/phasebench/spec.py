@@ -40,6 +40,7 @@ class Recipe(Frozen):
     clip_norm: PositiveFloat | None = Field(None, description="global gradient norm at most this")
     augmentation: Literal["none", "crop_flip"] = Field("none", description="crop_flip: pad by 4, crop, mirror")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast")
+    track_test: bool = Field(False, description="test at every validation, for curves; selects nothing")
     compile: bool = Field(False, description="torch.compile the model, if a compiler is there")
 
     @model_validator(mode="after")
@@ -63,11 +64,12 @@ class RunSpec(Frozen):
     dataset: Name
     stands_in_for: Name | None = Field(None, description="the study's data set, where this run uses a substitute")
     encoding: Name
+    test_encoding: Name | None = Field(None, description="encoding of all but the training samples; None: the same")
     variant: Name | None = Field(None, description="what else tells this run from its siblings")
     model: Name
     model_options: dict[str, Scalar] = Field(default_factory=dict)
     train_fraction: Fraction = 1.0
-    validation_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    validation_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     recipe: Recipe
     seed: Annotated[int, Field(ge=0)]
 

@@ -1,5 +1,7 @@
 """Batches on the device: gathering, augmentation, normalisation."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from phasebench.data.batches import DeviceData, load_device_data
 from phasebench.data.splits import training_split
 from phasebench.data.store import write_store
+from phasebench.errors import PhasebenchError
 from phasebench.spec import Recipe, RunSpec
 
 SPEC = RunSpec(
@@ -28,7 +31,7 @@ def samples() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def data(samples: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> DeviceData:
+def store(samples: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "noise.h5"
     write_store(
         path,
@@ -39,7 +42,12 @@ def data(samples: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Devic
         classes=["a", "b", "c"],
         source={"source": "generated"},
     )
-    return load_device_data(SPEC, path, torch.device("cpu"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def data(store: Path) -> DeviceData:
+    return load_device_data(SPEC, store, torch.device("cpu"))
 
 
 def test_subsets_are_those_of_the_split(data: DeviceData) -> None:
@@ -74,7 +82,9 @@ def test_augmentation_is_a_shift_with_zeros_and_a_mirror(data: DeviceData, sampl
     generator = torch.Generator().manual_seed(0)
     seen: set[tuple[int, int, bool]] = set()
     scale = 1.0 / samples[data.train.numpy()].max()
-    for index, planes in zip(range(60), data.batch(torch.arange(60), generator), strict=True):
+    for index, planes in zip(
+        range(60), data.training_batch(torch.arange(60), generator, crop_and_flip=True), strict=True
+    ):
         image = planes[0].permute(1, 2, 0).numpy()
         matches = [
             (down, right, mirrored)
@@ -91,6 +101,23 @@ def test_augmentation_is_a_shift_with_zeros_and_a_mirror(data: DeviceData, sampl
 
 
 def test_augmentation_follows_its_generator(data: DeviceData) -> None:
-    first, again, other = (data.batch(data.train, torch.Generator().manual_seed(s)) for s in (1, 1, 2))
+    first, again, other = (
+        data.training_batch(data.train, torch.Generator().manual_seed(s), crop_and_flip=True) for s in (1, 1, 2)
+    )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_training_may_see_another_encoding_than_the_test(store: Path) -> None:
+    spec = SPEC.model_copy(update={"encoding": "sliding", "test_encoding": "lab"})
+    mixed = load_device_data(spec, store, torch.device("cpu"), largest=1.0)
+    both = [
+        load_device_data(SPEC.model_copy(update={"encoding": name}), store, torch.device("cpu"), largest=1.0)
+        for name in ("sliding", "lab")
+    ]
+    random = torch.Generator()
+    expected = both[0].training_batch(mixed.train, random), both[1].batch(mixed.test)
+    assert torch.equal(mixed.training_batch(mixed.train, random), expected[0])
+    assert torch.equal(mixed.batch(mixed.test), expected[1])
+    with pytest.raises(PhasebenchError, match="test_encoding: 'rgb' has 3 channels, 'sliding' 2"):
+        load_device_data(spec.model_copy(update={"test_encoding": "rgb"}), store, torch.device("cpu"))

@@ -254,3 +254,23 @@ def test_optimisers_take_the_recipes_settings() -> None:
 def test_a_recipe_has_one_length() -> None:
     with pytest.raises(ValueError, match="exactly one of 'steps' and 'epochs'"):
         Recipe(optimizer="adamw", learning_rate=1e-3, batch_size=8, validate_every=1)
+
+
+def test_train_and_test_curves_and_no_validation(store: Path, tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"track_test": True, "augmentation": "none", "steps": 21, "validate_every": 7})
+    identity = make_identity(recipe=recipe)
+    spec = identity.run.model_copy(update={"validation_fraction": 0.0})
+    output = tmp_path / "run"
+    train_run(identity.model_copy(update={"run": spec}), store, output, tmp_path / "run.pt", device="cpu")
+    history = pd.read_parquet(output / "history.parquet")
+    record = json.loads((output / "run.json").read_text())
+    assert (record["n_train"], record["n_validation"]) == (100, 0)
+    # The last weights are kept, and what is reported of them is the curve's last point.
+    assert (record["best_step"], record["best_validation_accuracy"]) == (21, None)
+    assert history["test_accuracy"].iloc[-1] == record["test_accuracy"]
+    assert history["validation_accuracy"].isna().all()
+    # Seven batches of 16, the seventh with the 4 that are left of 100.
+    rightly = history["train_accuracy"] * 100
+    assert rightly.tolist() == pytest.approx(rightly.round().tolist())
+    assert history["train_accuracy"].is_monotonic_increasing
+    assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0]

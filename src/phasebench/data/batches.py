@@ -12,6 +12,7 @@ from phasebench.data.encoding_registry import load_encoding
 from phasebench.data.encodings import Encoding
 from phasebench.data.splits import training_split
 from phasebench.data.store import read_store
+from phasebench.errors import PhasebenchError
 from phasebench.spec import RunSpec
 
 _CROP_MARGIN = 4
@@ -30,7 +31,9 @@ class DeviceData:
     train, validation, test
         int64 indices into both.
     encoding
-        From samples to the networks' planes.
+        From training samples to the networks' planes.
+    test_encoding
+        The same for all other samples.
     largest
         What the encoding divides by, measured over the training subset.
     classes
@@ -43,6 +46,7 @@ class DeviceData:
     validation: Tensor
     test: Tensor
     encoding: Encoding
+    test_encoding: Encoding
     largest: Tensor
     classes: tuple[str, ...]
 
@@ -51,26 +55,36 @@ class DeviceData:
         """Where everything is."""
         return self.samples.device
 
-    def batch(self, indices: Tensor, augmentation: torch.Generator | None = None) -> Tensor:
-        """Encode the samples at ``indices``.
+    def training_batch(self, indices: Tensor, random: torch.Generator, *, crop_and_flip: bool = False) -> Tensor:
+        """Encode the samples at ``indices`` for a training step.
 
         Parameters
         ----------
         indices : Tensor
             int64 ``(B,)`` on the device.
-        augmentation : torch.Generator, optional
-            On the CPU; given, images are shifted by up to four pixels and mirrored at random.
+        random : torch.Generator
+            On the CPU; decides shifts, mirrors and noise.
+        crop_and_flip : bool
+            Shift images by up to four pixels and mirror them at random.
 
         Returns
         -------
         Tensor
             float32 ``(B, 2, C, H, W)``.
         """
-        if augmentation is None:
-            samples = self.samples.index_select(0, indices)
+        if crop_and_flip:
+            samples = _crop_and_flip(self.samples, indices, random)
         else:
-            samples = _crop_and_flip(self.samples, indices, augmentation)
-        return self.encoding(samples, self.largest)
+            samples = self.samples.index_select(0, indices)
+        planes = self.encoding(samples, self.largest)
+        if self.encoding.noise:
+            noise = torch.randn(planes.shape, generator=random, dtype=planes.dtype)
+            planes = planes.add_(noise.to(planes.device), alpha=self.encoding.noise)
+        return planes
+
+    def batch(self, indices: Tensor) -> Tensor:
+        """Encode the samples at ``indices`` as for a test, to float32 ``(B, 2, C, H, W)``."""
+        return self.test_encoding(self.samples.index_select(0, indices), self.largest)
 
     def batches(self, indices: Tensor, size: int) -> Iterator[Tensor]:
         """Encode ``indices`` in order, ``size`` at a time."""
@@ -104,6 +118,12 @@ def load_device_data(spec: RunSpec, path: Path | str, device: torch.device, larg
         return torch.from_numpy(array).to(device)
 
     samples, encoding = on_device(store.samples), load_encoding(spec.encoding)
+    test_encoding = load_encoding(spec.test_encoding or spec.encoding)
+    if test_encoding.n_channels != encoding.n_channels:
+        raise PhasebenchError(
+            f"test_encoding: '{spec.test_encoding}' has {test_encoding.n_channels} channels, "
+            f"'{spec.encoding}' {encoding.n_channels}"
+        )
     train_indices = on_device(train)
     measured = encoding.largest(samples.index_select(0, train_indices)) if largest is None else torch.tensor(largest)
     return DeviceData(
@@ -113,6 +133,7 @@ def load_device_data(spec: RunSpec, path: Path | str, device: torch.device, larg
         validation=on_device(validation),
         test=on_device(store.splits["test"]),
         encoding=encoding,
+        test_encoding=test_encoding,
         largest=measured.to(device),
         classes=store.classes,
     )

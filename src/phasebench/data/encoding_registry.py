@@ -13,6 +13,10 @@ ENCODINGS: dict[str, str] = {
     "lab": "phasebench.data.encodings:Lab",
     "sliding": "phasebench.data.encodings:Sliding",
     "complex": "phasebench.data.encodings:Complex",
+    "grey": "phasebench.data.grey_encodings:Grey",
+    "grey_fixed_phase": "phasebench.data.grey_encodings:GreyFixedPhase",
+    "grey_fixed_imaginary": "phasebench.data.grey_encodings:GreyFixedImaginary",
+    "grey_noise": "phasebench.data.grey_encodings:GreyNoise",
 }
 
 

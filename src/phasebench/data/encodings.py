@@ -35,10 +35,13 @@ class Encoding(ABC):
     nonzero_planes
         Indices into the 2C planes (re_0 .. re_{C-1}, im_0 .. im_{C-1}) that are not zero for every sample; a
         real-valued network reads these.
+    noise
+        Standard deviation of what training adds to every real plane, fresh for every batch.
     """
 
     n_channels: ClassVar[int]
     nonzero_planes: ClassVar[tuple[int, ...]]
+    noise: ClassVar[float] = 0.0
 
     def largest(self, samples: Tensor) -> Tensor:
         """Measure what :meth:`__call__` divides by.

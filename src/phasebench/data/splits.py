@@ -25,7 +25,7 @@ def training_split(
     train_fraction : float
         Share of the pool that is used at all, in (0, 1].
     validation_fraction : float
-        Share of the used samples that validate, in (0, 1).
+        Share of the used samples that validate, in [0, 1); none validate at 0.
 
     Returns
     -------
@@ -35,12 +35,12 @@ def training_split(
     Raises
     ------
     PhasebenchError
-        One of the two subsets would be empty.
+        A subset that is asked for would be empty.
     """
     kept = np.random.RandomState(seed).permutation(pool)[: _floor(len(pool) * train_fraction)]
     n_train = _floor(len(kept) * (1.0 - validation_fraction))
     train, validation = kept[:n_train], kept[n_train:]
-    if not len(train) or not len(validation):
+    if not len(train) or (validation_fraction > 0.0 and not len(validation)):
         raise PhasebenchError(
             f"train_fraction: {train_fraction} of {len(pool)} samples and validation_fraction {validation_fraction} "
             f"leave {len(train)} to train and {len(validation)} to validate"

@@ -21,6 +21,9 @@ def check_suite(suite: Suite, file: str, evaluations: Collection[str], analyses:
             recipes = [choice.recipe] if choice.recipe else []
             _require(recipes, suite.recipes, f"{place}.models.{model}.recipe", "is not one of the suite's recipes")
         _require(experiment.grid.encodings, ENCODINGS, f"{place}.grid.encodings", "is not an encoding")
+        _require(filter(None, [experiment.test_encoding]), ENCODINGS, f"{place}.test_encoding", "is not an encoding")
+        for index, part in enumerate(experiment.parts):
+            _require_part(part, experiment.grid, f"{place}.parts.{index}")
         _require(experiment.evaluations, evaluations, f"{place}.evaluations", "is not an evaluation")
         for evaluation, part in experiment.evaluations.items():
             _require_part(part, experiment.grid, f"{place}.evaluations.{evaluation}")

@@ -31,7 +31,9 @@ Entry = TypeVar("Entry")
 def run_code(tree: SourceTree, spec: RunSpec) -> dict[str, str]:
     """The hashes of the modules that a training run reaches, and one of what the table of models says of its model."""
     entry = _entry(REGISTRY, spec.model, "model")
-    code = tree.closure([_TRAIN, entry.target, _entry(ENCODINGS, spec.encoding, "encoding")]).hashes
+    names = [spec.encoding, *filter(None, [spec.test_encoding])]
+    encodings = [_entry(ENCODINGS, name, "encoding") for name in names]
+    code = tree.closure([_TRAIN, entry.target, *encodings]).hashes
     # The entry's other fields are for people; these two decide what is built.
     row = canonical_json({"target": entry.target, "real": entry.real})
     return {**code, f"phasebench.models.registry:REGISTRY[{spec.model}]": sha256_of_text(row)}

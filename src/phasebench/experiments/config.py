@@ -82,8 +82,14 @@ class Experiment(Frozen):
     )
     analyses: tuple[Name, ...] = Field(default=(), description="what is computed from all of the experiment's runs")
     resources: Resources = Field(description="what one training job needs")
-    validation_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
-        default=0.1, description="share of the training samples that selects the weights"
+    parts: tuple[GridPart, ...] = Field(
+        default=(), description="parts of the grid that are run; all of it if not given"
+    )
+    test_encoding: Name | None = Field(
+        default=None, description="encoding of all but the training samples; the same if not given"
+    )
+    validation_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        default=0.1, description="share of the training samples that selects the weights; the last weights if 0"
     )
 
 

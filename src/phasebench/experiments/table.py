@@ -180,6 +180,8 @@ def _expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices
         resources = _changed(experiment.resources, scale.resources, f"{scale_file}: resources")
         cells = (cell for part in parts or (GridPart(),) for cell in _cells(experiment.grid, part, scale.seeds))
         for cell in dict.fromkeys(cells):
+            if experiment.parts and not any(_is_in(part, cell) for part in experiment.parts):
+                continue
             dataset, encoding, model, fraction, seed = cell
             used = choices.name(suite.name, name, dataset)
             spec = RunSpec(
@@ -189,6 +191,7 @@ def _expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices
                 dataset=used,
                 stands_in_for=None if used == dataset else dataset,
                 encoding=encoding,
+                test_encoding=None if experiment.test_encoding == encoding else experiment.test_encoding,
                 variant=_variant(experiment, fraction),
                 model=model,
                 model_options=_choice(experiment, model).options,

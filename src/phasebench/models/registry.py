@@ -35,6 +35,7 @@ class ModelEntry:
 _CDS_LARGE = "phasebench.models.cds_large"
 _CIFARNET = "phasebench.models.cifarnet"
 _DEEP_COMPLEX = "phasebench.models.deep_complex"
+_LENET = "phasebench.models.lenet"
 _MSTAR = "phasebench.models.mstar"
 _SURREAL = "phasebench.models.surreal"
 
@@ -54,6 +55,20 @@ REGISTRY: dict[str, ModelEntry] = {
     "mstar_dcn": ModelEntry(f"{_DEEP_COMPLEX}:MstarDeepComplex", "co_domain_symmetry", "DCN", (1, 128, 128), 863_587),
     "mstar_surreal": ModelEntry(f"{_SURREAL}:MstarSurReal", "co_domain_symmetry", "SurReal", (1, 128, 128), 63_690),
     "mstar_real": ModelEntry(f"{_MSTAR}:Real", "co_domain_symmetry", "Real ResNet", (2, 128, 128), 33_050, True),
+    "lenet_real": ModelEntry(f"{_LENET}:RealLeNet", "complex_cnn_analysis", "Real net", (1, 28, 28), 170_810, True),
+    "lenet_complex": ModelEntry(f"{_LENET}:ComplexLeNet", "complex_cnn_analysis", "Complex net", (1, 28, 28), 341_630),
+    "lenet_real_wide": ModelEntry(
+        f"{_LENET}:real_lenet_wide", "complex_cnn_analysis", "Real net", (1, 28, 28), 569_670, True
+    ),
+    "lenet_complex_wide": ModelEntry(
+        f"{_LENET}:complex_lenet_wide", "complex_cnn_analysis", "Complex net", (1, 28, 28), 1_139_372
+    ),
+    "lenet_real_audio": ModelEntry(
+        f"{_LENET}:real_lenet_audio", "complex_cnn_analysis", "Real net", (1, 13, 126), 606_400, True
+    ),
+    "lenet_complex_audio": ModelEntry(
+        f"{_LENET}:complex_lenet_audio", "complex_cnn_analysis", "Complex net", (1, 13, 126), 1_212_810
+    ),
 }
 
 

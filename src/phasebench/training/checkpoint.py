@@ -26,8 +26,10 @@ class TrainingState:
     best_model: dict[str, Tensor] = field(default_factory=dict)
     best_step: int = 0
     best_accuracy: float = -1.0
-    """Of the validation subset, from 0 to 1; -1 before the first validation."""
+    """Of the validation subset, from 0 to 1; -1 before the first validation, and where nothing validates."""
     history: list[dict[str, float]] = field(default_factory=list)
+    correct: int = 0
+    """Training images since the last validation that were predicted rightly, each before its step."""
     loss_sum: float = 0.0
     """Sum of the batch losses since the last validation."""
     interval_seconds: float = 0.0

@@ -75,11 +75,13 @@ def fit(
     n_steps = recipe.n_steps(batches_per_epoch)
     look_every = _STEPS_BETWEEN_LOOKS[data.device.type]
     loss_sum = torch.tensor(state.loss_sum, dtype=torch.float64, device=data.device)
+    correct = torch.tensor(state.correct, device=data.device)
     order = _epoch_order(data, seed, state.step // batches_per_epoch)
     clock = _Clock(state)
 
     def save() -> None:
-        state.loss_sum, state.interval_seconds, state.wall_seconds = float(loss_sum), clock.interval, clock.wall
+        state.loss_sum, state.correct = float(loss_sum), int(correct)
+        state.interval_seconds, state.wall_seconds = clock.interval, clock.wall
         state.model = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
         state.optimizer = optimizer.state_dict()
         save_checkpoint(checkpoint, digest, state)
@@ -95,17 +97,19 @@ def fit(
             rate = learning_rate(recipe, step / batches_per_epoch)
             set_learning_rate(optimizer, rate)
 
-            augmentation = generator(seed, Stream.AUGMENTATION, step) if recipe.augmentation != "none" else None
-            planes = data.batch(indices, augmentation)
+            random = generator(seed, Stream.AUGMENTATION, step)
+            planes = data.training_batch(indices, random, crop_and_flip=recipe.augmentation == "crop_flip")
             with _autocast(recipe, data.device):
                 logits = forward(planes)
-            loss = functional.cross_entropy(logits.float(), data.labels[indices])
+            labels = data.labels[indices]
+            loss = functional.cross_entropy(logits.float(), labels)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             if recipe.clip_norm is not None:
                 nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
             optimizer.step()
             loss_sum += loss.detach()
+            correct += (logits.detach().argmax(dim=1) == labels).sum()
             state.step = step + 1
 
             validates = state.step % recipe.validate_every == 0 or state.step == n_steps
@@ -116,8 +120,10 @@ def fit(
                     f"The last checkpoint is {checkpoint}"
                 )
             if validates:
-                _validate(model, data, state, float(loss_sum), rate, clock.interval, recipe.batch_size)
+                state.loss_sum, state.correct = float(loss_sum), int(correct)
+                _validate(model, data, state, recipe, rate, clock.interval)
                 loss_sum.zero_()
+                correct.zero_()
                 clock.restart_interval()
             if saves:
                 save()
@@ -177,37 +183,44 @@ def _autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[ob
 
 
 def _validate(
-    model: nn.Module,
-    data: DeviceData,
-    state: TrainingState,
-    loss_sum: float,
-    rate: float,
-    seconds: float,
-    batch_size: int,
+    model: nn.Module, data: DeviceData, state: TrainingState, recipe: Recipe, rate: float, seconds: float
 ) -> None:
-    """Append a row to the history and keep the weights if they are strictly the best so far."""
+    """Append a row to the history and keep the weights if they are strictly the best so far.
+
+    Without a validation subset the last weights are kept.
+    """
     since = int(state.history[-1]["step"]) if state.history else 0
-    logits = predict(model, data.batches(data.validation, EVALUATION_BATCH))
-    labels = data.labels[data.validation]
-    accuracy = (logits.argmax(dim=1) == labels).double().mean().item()
     n_train = len(data.train)
-    n_images = _images_seen(n_train, batch_size, state.step) - _images_seen(n_train, batch_size, since)
+    n_images = _images_seen(n_train, recipe.batch_size, state.step) - _images_seen(n_train, recipe.batch_size, since)
     state.train_seconds += seconds
     state.train_images += n_images
-    state.history.append(
-        {
-            "step": state.step,
-            "epoch": state.step / math.ceil(n_train / batch_size),
-            "train_loss": loss_sum / (state.step - since),
-            "validation_loss": functional.cross_entropy(logits.double(), labels).item(),
-            "validation_accuracy": accuracy,
-            "learning_rate": rate,
-            "images_per_second": n_images / seconds,
-        }
-    )
-    if accuracy > state.best_accuracy:
-        state.best_accuracy, state.best_step = accuracy, state.step
+    row = {
+        "step": state.step,
+        "epoch": state.step / math.ceil(n_train / recipe.batch_size),
+        "train_loss": state.loss_sum / (state.step - since),
+        "train_accuracy": state.correct / n_images,
+        **_loss_and_accuracy(model, data, data.validation, "validation"),
+        "learning_rate": rate,
+        "images_per_second": n_images / seconds,
+    }
+    if recipe.track_test:
+        row |= _loss_and_accuracy(model, data, data.test, "test")
+    state.history.append(row)
+    accuracy = row["validation_accuracy"]
+    if math.isnan(accuracy) or accuracy > state.best_accuracy:
+        state.best_accuracy, state.best_step = -1.0 if math.isnan(accuracy) else accuracy, state.step
         state.best_model = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+
+
+def _loss_and_accuracy(model: nn.Module, data: DeviceData, subset: Tensor, name: str) -> dict[str, float]:
+    """Both for one subset, under its name; NaN for an empty one."""
+    if not len(subset):
+        return {f"{name}_loss": math.nan, f"{name}_accuracy": math.nan}
+    logits, labels = predict(model, data.batches(subset, EVALUATION_BATCH)), data.labels[subset]
+    return {
+        f"{name}_loss": functional.cross_entropy(logits.double(), labels).item(),
+        f"{name}_accuracy": (logits.argmax(dim=1) == labels).double().mean().item(),
+    }
 
 
 def _images_seen(n_train: int, batch_size: int, steps: int) -> int:

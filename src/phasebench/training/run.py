@@ -147,7 +147,7 @@ def _write_results(
         "images_per_second": state.train_images / state.train_seconds,
         "peak_memory_bytes": _peak_memory_bytes(data.device),
         "best_step": state.best_step,
-        "best_validation_accuracy": state.best_accuracy,
+        "best_validation_accuracy": state.best_accuracy if len(data.validation) else None,
         "test_accuracy": test_accuracy,
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         **provenance,

@@ -47,6 +47,20 @@ def he_rayleigh_(convolution: ComplexConv2d) -> ComplexConv2d:
 
 
 @torch.no_grad()
+def glorot_rayleigh_(convolution: ComplexConv2d) -> ComplexConv2d:
+    """Draw moduli from Rayleigh(1 / sqrt(fan_in + fan_out)) and phases uniformly (Trabelsi et al. 2018, section 3.6).
+
+    Parameters
+    ----------
+    convolution : ComplexConv2d
+        Changed in place and returned.
+    """
+    fan_out = convolution.weight[0, :, 0].numel() // convolution.groups
+    nn.init.normal_(convolution.weight, std=1.0 / math.sqrt(_fan_in(convolution) + fan_out))
+    return convolution
+
+
+@torch.no_grad()
 def he_unitary_(convolution: ComplexConv2d) -> ComplexConv2d:
     """Draw a random semi-unitary matrix, scaled to variance 2 / fan_in (Trabelsi et al. 2018, section 3.6).
 
