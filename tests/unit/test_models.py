@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from phasebench.errors import PhasebenchError
-from phasebench.models.mstar import log_polar_features
 from phasebench.models.registry import REGISTRY, build_model, count_parameters
 from phasebench.nn.complex.invariant import Division
-from phasebench.nn.complex.layout import as_complex, as_planes, rotate
+from phasebench.nn.complex.layout import as_complex, rotate
 
 LAB: dict[str, Any] = {"in_channels": 2, "planes": (0, 1, 3)}
 RGB: dict[str, Any] = {"in_channels": 3, "planes": (0, 1, 2)}
@@ -187,16 +186,6 @@ def test_real_network_reads_only_the_planes_it_is_given() -> None:
     assert torch.equal(model(planes), model(changed))
     changed[:, 1, 1] += 1.0
     assert not torch.allclose(model(planes), model(changed))
-
-
-def test_log_polar_features_are_component_major() -> None:
-    maps = torch.randn(2, 5, 3, 3, dtype=torch.complex128)
-    features = log_polar_features(as_planes(maps))
-    expected = torch.cat(((maps.abs() + 1e-5).log(), maps.angle().cos(), maps.angle().sin()), dim=1)
-    torch.testing.assert_close(features, expected)
-    zero = torch.zeros(1, 2, 1, 1, 1, requires_grad=True)
-    (gradient,) = torch.autograd.grad(log_polar_features(zero).sum(), zero)
-    assert gradient.isfinite().all()
 
 
 def test_an_unknown_model_is_refused_with_the_known_names() -> None:

@@ -10,6 +10,7 @@ from phasebench.nn.complex.activation import GeneralizedTangentReLU
 from phasebench.nn.complex.conv import ComplexConv2d
 from phasebench.nn.complex.invariant import Conjugate, Division
 from phasebench.nn.complex.layout import as_planes
+from phasebench.nn.complex.manifold import to_polar
 from phasebench.nn.complex.pooling import MagnitudeMaxPool2d
 
 LOG_OFFSET = 1e-5
@@ -97,27 +98,9 @@ class CoDomainSymmetric(nn.Module):
         """Map ``(N, 2, 1, H, W)`` planes, or complex ``(N, 1, H, W)``, to logits ``(N, K)``."""
         maps = self.pool(self.activation1(self.invariant(self.conv1(as_planes(images)))))
         maps = self.activation2.after(self.conv2, maps)
-        logits: Tensor = self.tail(log_polar_features(maps))
+        # Component-major: all logarithms, then all cosines, then all sines.
+        logits: Tensor = self.tail(to_polar(maps, LOG_OFFSET).flatten(1, 2))
         return logits
-
-
-def log_polar_features(planes: Tensor) -> Tensor:
-    """Logarithm of the modulus, cosine and sine of the phase.
-
-    Parameters
-    ----------
-    planes : Tensor
-        Shape ``(N, 2, C, H, W)``.
-
-    Returns
-    -------
-    Tensor
-        Real, shape ``(N, 3C, H, W)``: all logarithms, then all cosines, then all sines. A zero has phase 0.
-    """
-    modulus = torch.linalg.vector_norm(planes, dim=1)
-    direction = planes / modulus.clamp(min=torch.finfo(planes.dtype).tiny).unsqueeze(1)
-    cosine = torch.where(modulus == 0.0, 1.0, direction[:, 0])
-    return torch.cat(((modulus + LOG_OFFSET).log(), cosine, direction[:, 1]), dim=1)
 
 
 class Real(nn.Module):

@@ -19,25 +19,27 @@ from phasebench.nn.complex.norm import SMALLEST_SQUARE
 LOG_OFFSET = 1e-9
 
 
-def to_polar(planes: Tensor) -> Tensor:
+def to_polar(planes: Tensor, offset: float = LOG_OFFSET) -> Tensor:
     """Logarithm of the modulus, cosine and sine of the phase.
 
     Parameters
     ----------
     planes : Tensor
         Shape ``(N, 2, C, H, W)``.
+    offset : float
+        Added to the modulus, so that zero has a logarithm.
 
     Returns
     -------
     Tensor
-        ``(ln(|z| + 1e-9), cos, sin)``, shape ``(N, 3, C, H, W)``. A modulus below 1e-12 counts as zero.
+        ``(ln(|z| + offset), cos, sin)``, shape ``(N, 3, C, H, W)``. A modulus below 1e-12 counts as zero.
     """
     re, im = planes.unbind(1)
     squared = re * re + im * im
     zero = squared < SMALLEST_SQUARE
     # Zeros are replaced on both sides of the root: one side alone would leave 0 / 0 in the gradient.
     modulus = squared.masked_fill(zero, 1.0).sqrt()
-    log_modulus = (modulus.masked_fill(zero, 0.0) + LOG_OFFSET).log()
+    log_modulus = (modulus.masked_fill(zero, 0.0) + offset).log()
     return torch.stack((log_modulus, re.masked_fill(zero, 1.0) / modulus, im.masked_fill(zero, 0.0) / modulus), dim=1)
 
 
