@@ -89,6 +89,7 @@ def write_run(results: Path, spec: RunSpec, accuracy: float) -> Path:
         "step": [10, 20],
         "epoch": [1.0, 2.0],
         "train_loss": [1.0, 0.5],
+        "train_accuracy": [0.4, 0.7],
         "validation_loss": [1.0, 0.6],
     }
     history |= {"validation_accuracy": [0.5, 0.6], "learning_rate": [0.1, 0.1], "images_per_second": [9.0, 9.0]}

@@ -5,22 +5,30 @@ They are the test part of the UCI set "Optical Recognition of Handwritten Digits
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 from scipy.ndimage import zoom
 from sklearn.datasets import load_digits
 
-from phasebench.data.options import NoOptions, parse_options
+from phasebench.data.options import parse_options
 from phasebench.data.store import LoadedDataset
-from phasebench.spec import Scalar
+from phasebench.spec import Frozen, Scalar
 
 _TRAIN_SHARE = 0.8
-_MAGNIFICATION = 4
+_STORED_SIZE = 8
 _LARGEST_VALUE = 16.0
 
 
+class Options(Frozen):
+    """Options of the source ``digits``."""
+
+    size: Annotated[int, Field(ge=_STORED_SIZE)] = 32
+
+
 def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> LoadedDataset:
-    """Load the digits, magnified bilinearly from 8 x 8 to 32 x 32 and scaled to 0 .. 255.
+    """Load the digits, magnified bilinearly from 8 x 8 pixels and scaled to 0 .. 255.
 
     The first 80 % in the library's order train, the rest test: writers follow one another in that order, so most of
     the test images are by hands that were not trained on.
@@ -28,18 +36,18 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
     Parameters
     ----------
     options
-        None.
+        ``size``: height and width after magnification (32).
     data_root, download
         Of no effect.
 
     Returns
     -------
     LoadedDataset
-        uint8 samples (1797, 32, 32, 1); 1,437 train and 360 test.
+        uint8 samples (1797, size, size, 1); 1,437 train and 360 test.
     """
-    parse_options("digits", NoOptions, options)
+    size = parse_options("digits", Options, options).size
     digits = load_digits()
-    magnified = zoom(digits.images, (1, _MAGNIFICATION, _MAGNIFICATION), order=1, mode="nearest", grid_mode=True)
+    magnified = zoom(digits.images, (1, *2 * [size / _STORED_SIZE]), order=1, mode="nearest", grid_mode=True)
     samples = np.rint(magnified * (255.0 / _LARGEST_VALUE)).astype(np.uint8)
     n_train = int(len(samples) * _TRAIN_SHARE)
     return LoadedDataset(

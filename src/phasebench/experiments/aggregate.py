@@ -21,6 +21,7 @@ _ANALYSIS_COLUMNS = (
     *("metric", "condition", "item", "value"),
 )
 _HISTORY_KEYS = ("suite", "experiment", "dataset", "encoding", "variant", "model", "seed")
+_TEST_CURVES = ("test_loss", "test_accuracy")
 # Taken from run.json as they are.
 _RECORDED = (
     *("parameters", "steps", "n_train", "n_validation", "n_test", "device", "images_per_second", "wall_seconds"),
@@ -166,7 +167,9 @@ def _read_analyses(results: Path, analyses: dict[str, dict[str, str]]) -> pd.Dat
 
 def _read_history(results: Path, run_id: str, record: dict[str, Any]) -> pd.DataFrame:
     history = _read_parquet(results / "runs" / run_id / "history.parquet", ("step", "validation_accuracy"))
-    return history.assign(**_keys(run_id, record, _HISTORY_KEYS))
+    # Runs that do not follow the test have no such columns.
+    columns = dict.fromkeys([*history.columns, *_TEST_CURVES])
+    return history.reindex(columns=list(columns)).assign(**_keys(run_id, record, _HISTORY_KEYS))
 
 
 def _read_parquet(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:

@@ -78,7 +78,7 @@ class Experiment(Frozen):
         default_factory=dict, description="a model of the grid -> what it does differently"
     )
     evaluations: dict[Name, GridPart] = Field(
-        min_length=1, description="what is measured on trained runs -> the part of the grid it is measured on"
+        default_factory=dict, description="what is measured on trained runs -> the part of the grid it is measured on"
     )
     analyses: tuple[Name, ...] = Field(default=(), description="what is computed from all of the experiment's runs")
     resources: Resources = Field(description="what one training job needs")

@@ -65,7 +65,8 @@ def training_figure(tables: ReportTables, experiment: Experiment, styles: dict[s
     data = history.assign(
         column=experiment.column_of(history["run"]), per_cent=100 * history["validation_accuracy"]
     ).reset_index(drop=True)
-    if not len(data):
+    # Without validation there is nothing to show that the curves of the test do not show.
+    if not len(data) or data["validation_accuracy"].isna().all():
         return None
     plot = LinePlot(_STEP, (_VALIDATION_ACCURACY, _TRAINING_LOSS), present(styles, data["model"]), markers=False)
     return StudyFigure(

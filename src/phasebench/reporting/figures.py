@@ -8,6 +8,7 @@ from phasebench.reporting.confidence import confidence_figure
 from phasebench.reporting.curves import jitter_figure, rotation_figure, training_figure
 from phasebench.reporting.drawing import StudyFigure
 from phasebench.reporting.embedding import embedding_figure
+from phasebench.reporting.epoch_curves import epoch_curves_figure
 from phasebench.reporting.inputs import ReportTables
 from phasebench.reporting.palette import LineStyle
 from phasebench.reporting.phase_normalisation import phase_normalisation_figure
@@ -27,6 +28,7 @@ FIGURES: tuple[FigureMaker, ...] = (
     class_figure,
     trend_figure,
     similarity_figure,
+    epoch_curves_figure,
     training_figure,
 )
 """A new kind of figure is a line here."""

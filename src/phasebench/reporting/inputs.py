@@ -38,7 +38,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "history": (
         *("run", *_KEYS, "step", "epoch", "train_loss", "validation_loss", "validation_accuracy"),
-        *("learning_rate", "images_per_second"),
+        *("train_accuracy", "test_loss", "test_accuracy", "learning_rate", "images_per_second"),
     ),
 }
 """Table -> the columns it must have."""

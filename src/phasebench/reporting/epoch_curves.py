@@ -1,0 +1,60 @@
+"""Loss and accuracy on training and test data over epochs, for studies that follow the test while they train."""
+
+import pandas as pd
+
+from phasebench.reporting import measurements
+from phasebench.reporting.arrangement import Experiment
+from phasebench.reporting.curves import BANDS
+from phasebench.reporting.drawing import StudyFigure
+from phasebench.reporting.inputs import ReportTables
+from phasebench.reporting.labels import display_name
+from phasebench.reporting.lines import Axis, LinePlot, line_panels
+from phasebench.reporting.palette import LineStyle, line_styles
+
+_EPOCH = Axis("epoch", "Epoch")
+_CURVES = (
+    Axis("train_loss", "Training loss", logarithmic=True),
+    Axis("test_loss", "Test loss", logarithmic=True),
+    Axis("train_per_cent", "Training accuracy (%)"),
+    Axis("test_per_cent", "Test accuracy (%)"),
+)
+
+
+def epoch_curves_figure(
+    tables: ReportTables, experiment: Experiment, styles: dict[str, LineStyle]
+) -> StudyFigure | None:
+    """One panel for each data set, one line for each model and encoding."""
+    history = tables.history[tables.history["run"].isin(experiment.setting_of)].dropna(subset=["test_accuracy"])
+    if not len(history):
+        return None
+    data = history.assign(
+        column=experiment.column_of(history["run"]),
+        train_per_cent=100 * history["train_accuracy"],
+        test_per_cent=100 * history["test_accuracy"],
+        series=history["model"] + " " + history["encoding"],
+    ).reset_index(drop=True)
+    pairs = data[["model", "encoding", "series"]].drop_duplicates()
+    labels = {
+        series: f"{styles[model].label}, {display_name(encoding)}"
+        for model, encoding, series in pairs.itertuples(index=False)
+    }
+    plot = LinePlot(_EPOCH, _CURVES, line_styles(labels.items()), series="series", markers=False)
+    return StudyFigure(
+        kind="epoch-curves",
+        heading="Training and test curves",
+        title="Loss and accuracy on training and test data over epochs.",
+        method="The training curves are means over the steps since the point before, each step before its update. The "
+        "test curves select nothing. Losses are on logarithmic axes. " + BANDS,
+        panels=line_panels(plot, _by_dataset(data, experiment)),
+        data=measurements.tidy(
+            data,
+            experiment,
+            ["model", "seed", "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy"],
+        ),
+        legend=tuple(plot.styles.values()),
+    )
+
+
+def _by_dataset(data: pd.DataFrame, experiment: Experiment) -> list[tuple[str, pd.DataFrame]]:
+    datasets = dict.fromkeys(experiment.settings[column].dataset for column in sorted(data["column"].unique()))
+    return [(display_name(name), data[data["dataset"] == name].reset_index(drop=True)) for name in datasets]
