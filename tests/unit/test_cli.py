@@ -75,6 +75,12 @@ def test_models_are_listed_with_their_measured_parameters() -> None:
     rows = {row["name"]: row for row in json.loads(result.stdout)}
     assert {name: row["parameters"] for name, row in rows.items()} == {
         "cds_large": 1_747_520,
+        "lenet_real": 170_810,
+        "lenet_complex": 341_630,
+        "lenet_real_wide": 569_670,
+        "lenet_complex_wide": 1_139_372,
+        "lenet_real_audio": 606_400,
+        "lenet_complex_audio": 1_212_810,
         "dcn_wide_shallow": 1_680_046,
         "cifarnet_type_i": 24_241,
         "cifarnet_type_e": 23_697,
