@@ -93,7 +93,7 @@ def test_models_are_listed_with_their_measured_parameters() -> None:
         "mstar_real": 32_625,
     }
     assert rows["mstar_cds"]["input_shape"] == [1, 128, 128]
-    assert {row["study"] for row in rows.values()} == {"co_domain_symmetry"}
+    assert {row["study"] for row in rows.values()} == {"co_domain_symmetry", "complex_cnn_analysis"}
 
 
 def test_the_module_is_a_program(tmp_path: Path) -> None:

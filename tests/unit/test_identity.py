@@ -19,6 +19,8 @@ from phasebench.models.registry import REGISTRY
 from phasebench.spec import RunIdentity
 
 ROOT = Path(__file__).parents[2]
+# No suite runs the networks for audio yet.
+MODELS = {name for name in REGISTRY if not name.endswith("_audio")}
 ANALYSES = {f"analyses/co_domain_symmetry/{name}" for name in ("table_1/bias_variance", "table_2/trend")}
 STUDY = "co_domain_symmetry"
 TYPE_E = "cifarnet_type_e"
@@ -137,7 +139,7 @@ EDITS = [
         "training/loop.py",
         "def fit(",
         "@profile\ndef fit(",
-        set(REGISTRY),
+        MODELS,
     ),
 ]
 
@@ -183,7 +185,7 @@ def test_a_newer_package_changes_what_uses_its_environment(checkout: Path) -> No
     edit(checkout / "envs/analysis.yaml", "seaborn==", "seaborn==1")
     assert write(checkout) == {*ANALYSES, "aggregate", "report"}
     edit(checkout / "envs/train.yaml", "torch==", "torch==1")
-    assert runs_of(write(checkout)) == set(REGISTRY)
+    assert runs_of(write(checkout)) == MODELS
 
 
 def test_a_new_seed_adds_runs_and_changes_none(checkout: Path) -> None:

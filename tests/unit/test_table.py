@@ -201,7 +201,7 @@ def test_mistakes_in_the_configuration(tmp_path: Path, config: dict[str, Any], m
         ),
         (
             {"grid": {**GRID, "encodings": ["lba"]}},
-            ".grid.encodings: 'lba' is not an encoding; known: complex, lab, rgb, sliding",
+            ".grid.encodings: 'lba' is not an encoding; known: complex, grey, grey_fixed_imaginary, ",
         ),
         (
             {"models": {"mstar_cds": {}}},
