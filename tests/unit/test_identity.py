@@ -19,10 +19,9 @@ from phasebench.models.registry import REGISTRY
 from phasebench.spec import RunIdentity
 
 ROOT = Path(__file__).parents[2]
-# No suite runs the networks for audio yet.
-MODELS = {name for name in REGISTRY if not name.endswith("_audio")}
 ANALYSES = {f"analyses/co_domain_symmetry/{name}" for name in ("table_1/bias_variance", "table_2/trend")}
 STUDY = "co_domain_symmetry"
+MODELS = {name for name, entry in REGISTRY.items() if entry.study == STUDY}
 TYPE_E = "cifarnet_type_e"
 
 
