@@ -16,6 +16,7 @@ TINY_SCALE = {
         "cifar10": {"name": "colour_shapes", "source": "colour_shapes", "options": {"n_train": 60, "n_test": 20}}
     },
     "suites": {
+        "complex_cnn_analysis": {"experiments": {}},
         STUDY: {
             "experiments": {
                 "table_1": {

@@ -48,6 +48,7 @@ SPEC = StageIdentity(
         "runs": {FIRST.id: ["rotation"], SECOND.id: []},
         "analyses": {},
         "claims": [],
+        "shortened": [],
         "models": {"net": {"label": "Net", "study": "study", "published_parameters": 123}},
         "published": [
             published(),

@@ -106,6 +106,8 @@ def test_a_scale_restricts_the_grid_and_changes_recipes(tmp_path: Path) -> None:
     ]
     recipe = found.run("study/images/svhn-lab/cifarnet_real/seed0").recipe
     assert (recipe.epochs, recipe.steps, recipe.learning_rate, recipe.batch_size) == (2, None, 1.0, 8)
+    assert all(run.shortened for run in found.runs.values() if run.spec.experiment == "images")
+    assert not any(run.shortened for run in plan(tmp_path, SCALE).runs.values())
     resources = found.resources_of("study/images/svhn-lab/cifarnet_real/seed0")
     assert (resources.gpu, resources.runtime, resources.threads) == (0, 60, 2)
 

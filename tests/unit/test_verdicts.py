@@ -361,3 +361,23 @@ def test_every_shipped_study_is_judged() -> None:
     published = pd.DataFrame([value.as_row() for value in read_published(ROOT)])
     judged = judge_claims(claims, nothing, nothing, nothing.assign(parameters=[]), published)
     assert list(judged["claim"]) == [one.id for study in claims for one in study.claims]
+
+
+def test_shorter_training_than_the_studys_decides_nothing_but_what_follows_by_construction() -> None:
+    ours = [row("ours", 0.8 + seed / 100, seed=seed, run=f"ours{seed}") for seed in range(3)]
+    theirs = [row("theirs", 0.5, seed=seed, run=f"theirs{seed}") for seed in range(3)]
+    metrics = table([*ours, *theirs], "item")
+    nothing = table([])
+
+    def verdict(shortened: set[str], **changes: Any) -> tuple[str, str]:
+        claims = [StudyClaims(suite="study", claims=(claim(difference_from=AGAINST, **changes),))]
+        judged = judge_claims(claims, metrics, nothing, nothing.assign(parameters=[]), nothing, frozenset(shortened))
+        return judged["verdict"].iloc[0], judged["reason"].iloc[0]
+
+    assert verdict(set())[0] == "reproduced"
+    assert verdict({"elsewhere"})[0] == "reproduced"
+    agrees = "shorter training than the study's; so far the measurement agrees with the claim"
+    assert verdict({"theirs1"}) == ("not decidable at this scale", agrees)
+    disagrees = "shorter training than the study's; so far the measurement disagrees with the claim"
+    assert verdict({"ours0"}, at_least=50) == ("not decidable at this scale", disagrees)
+    assert verdict({"ours0"}, by_construction=True)[0] == "reproduced"

@@ -83,7 +83,14 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
         ),
     }
     studies = [StudyClaims.model_validate(study) for study in settings["claims"]]
-    tables["claims"] = judge_claims(studies, *(tables[name] for name in ("metrics", "analyses", "runs", "published")))
+    tables["claims"] = judge_claims(
+        studies,
+        tables["metrics"],
+        tables["analyses"],
+        tables["runs"],
+        published,
+        frozenset(settings["shortened"]),
+    )
     for name, table in tables.items():
         with atomic_path(output / f"{name}.parquet") as temporary:
             table.to_parquet(temporary, index=False)

@@ -87,6 +87,14 @@ def _outcome(claim: Claim, values: Values, summary: Summary) -> tuple[bool | Non
     if values.stand_ins:
         used = ", ".join(f"{own} stands in for {study}" for own, study in values.stand_ins)
         return None, f"other data: {used}"
+    outcome, reason = _outcome_of_the_mean(values, summary, low, high)
+    if values.shortened and outcome is not None:
+        agrees = "agrees with the claim" if outcome else "disagrees with the claim"
+        return None, f"shorter training than the study's; so far the measurement {agrees}"
+    return outcome, reason
+
+
+def _outcome_of_the_mean(values: Values, summary: Summary, low: float, high: float) -> tuple[bool | None, str]:
     if None in values.by_seed:
         return low <= summary.mean <= high, "a single value, without an interval"
     if summary.n < 2:
@@ -128,6 +136,7 @@ def _paired(first: Values, second: Values, combine: Callable[[float, float], flo
         },
         tuple(sorted({*first.stand_ins, *second.stand_ins})),
         first.runs | second.runs,
+        first.shortened or second.shortened,
         first.ambiguous or second.ambiguous,
     )
 

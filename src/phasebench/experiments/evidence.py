@@ -42,6 +42,8 @@ class Values:
         (data set used, the study's), sorted, where another was used.
     runs
         Ids of the runs that the values come from.
+    shortened
+        Whether a run was trained for fewer steps than in the study.
     ambiguous
         Whether the place has several different values for a seed; ``by_seed`` is empty then.
     """
@@ -49,6 +51,7 @@ class Values:
     by_seed: Mapping[int | None, float]
     stand_ins: tuple[tuple[str, str], ...] = ()
     runs: frozenset[str] = frozenset()
+    shortened: bool = False
     ambiguous: bool = False
 
 
@@ -83,9 +86,12 @@ class Evidence:
     ----------
     entries : iterable
         Rows of the tables; those without value do not count.
+    shortened : frozenset of str
+        Ids of the runs that were trained for fewer steps than in the study.
     """
 
-    def __init__(self, entries: Iterable[_Entry]) -> None:
+    def __init__(self, entries: Iterable[_Entry], shortened: frozenset[str] = frozenset()) -> None:
+        self._shortened = shortened
         self._groups = defaultdict[tuple[str | None, ...], list[_Entry]](list)
         for entry in entries:
             if entry.value is not None:
@@ -99,10 +105,12 @@ class Evidence:
         for entry in found:
             if entry.value is not None and by_seed.setdefault(entry.seed, entry.value) != entry.value:
                 return Values({}, ambiguous=True)
+        runs = frozenset(run for entry in found for run in entry.runs)
         return Values(
             by_seed,
             tuple(sorted({(str(entry.dataset), entry.stands_in_for) for entry in found if entry.stands_in_for})),
-            frozenset(run for entry in found for run in entry.runs),
+            runs,
+            not runs.isdisjoint(self._shortened),
         )
 
     def conditions(self, place: Place) -> list[float]:
@@ -124,7 +132,9 @@ class Evidence:
                 yield entry
 
 
-def measured_evidence(metrics: pd.DataFrame, analyses: pd.DataFrame, runs: pd.DataFrame) -> Evidence:
+def measured_evidence(
+    metrics: pd.DataFrame, analyses: pd.DataFrame, runs: pd.DataFrame, shortened: frozenset[str]
+) -> Evidence:
     """What the benchmark measured; the counts of ``runs`` stand there as the metric ``parameters``."""
     counts = list(_entries(runs.assign(metric="parameters", value=runs["parameters"])))
     computed = [
@@ -132,7 +142,7 @@ def measured_evidence(metrics: pd.DataFrame, analyses: pd.DataFrame, runs: pd.Da
         for entry in _entries(analyses)
         if not str(entry.metric).startswith(_PUBLISHED)
     ]
-    return Evidence([*_entries(metrics), *counts, *computed])
+    return Evidence([*_entries(metrics), *counts, *computed], shortened)
 
 
 def published_evidence(published: pd.DataFrame, analyses: pd.DataFrame) -> Evidence:

@@ -94,6 +94,7 @@ class Identities:
                 name: {"label": entry.label, "study": entry.study, "published_parameters": entry.published_parameters}
                 for name, entry in REGISTRY.items()
             },
+            "shortened": sorted(run_id for run_id, planned in self._plan.runs.items() if planned.shortened),
             "analyses": {
                 analysis_id: {"suite": planned.suite, "experiment": planned.experiment, "analysis": planned.name}
                 for analysis_id, planned in self._plan.analyses.items()

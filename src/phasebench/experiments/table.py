@@ -38,11 +38,12 @@ Cell = tuple[str, str, str, float, int]
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run, what it needs and what is measured on it."""
+    """A run, what it needs, what is measured on it, and whether the scale shortens its training."""
 
     spec: RunSpec
     resources: Resources
     evaluations: tuple[str, ...]
+    shortened: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,10 +174,8 @@ def _expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices
         if scaled.experiments is not None and name not in scaled.experiments:
             continue
         parts = () if scaled.experiments is None else scaled.experiments[name].grid
-        recipes = {
-            model: _scaled_recipe(suite, scaled, _choice(experiment, model).recipe or experiment.recipe, scale_file)
-            for model in experiment.grid.models
-        }
+        names = {model: _choice(experiment, model).recipe or experiment.recipe for model in experiment.grid.models}
+        recipes = {model: _scaled_recipe(suite, scaled, recipe, scale_file) for model, recipe in names.items()}
         resources = _changed(experiment.resources, scale.resources, f"{scale_file}: resources")
         cells = (cell for part in parts or (GridPart(),) for cell in _cells(experiment.grid, part, scale.seeds))
         for cell in dict.fromkeys(cells):
@@ -201,7 +200,9 @@ def _expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices
                 seed=seed,
             )
             evaluations = [evaluation for evaluation, part in experiment.evaluations.items() if _is_in(part, cell)]
-            yield PlannedRun(spec, resources, tuple(evaluations))
+            own = suite.recipes[names[model]]
+            shortened = (spec.recipe.steps, spec.recipe.epochs) != (own.steps, own.epochs)
+            yield PlannedRun(spec, resources, tuple(evaluations), shortened)
 
 
 def _choice(experiment: Experiment, model: str) -> ModelChoice:

@@ -42,6 +42,7 @@ def judge_claims(
     analyses: pd.DataFrame,
     runs: pd.DataFrame,
     published: pd.DataFrame,
+    shortened: frozenset[str] = frozenset(),
 ) -> pd.DataFrame:
     """Judge all claims.
 
@@ -51,6 +52,8 @@ def judge_claims(
         What is claimed.
     metrics, analyses, runs, published : pandas.DataFrame
         The aggregated tables.
+    shortened : frozenset of str
+        Ids of the runs that were trained for fewer steps than in the study.
 
     Returns
     -------
@@ -59,7 +62,8 @@ def judge_claims(
         of the comparison that decides, in the tables' units (accuracies from 0 to 1); ``threshold`` is text in the
         claim's unit. ``paper_agrees`` (yes, no, unknown) is the same claim judged by the study's printed numbers.
     """
-    measured, printed = measured_evidence(metrics, analyses, runs), published_evidence(published, analyses)
+    measured = measured_evidence(metrics, analyses, runs, shortened)
+    printed = published_evidence(published, analyses)
     rows = [_row(study.suite, claim, measured, printed) for study in studies for claim in study.claims]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"n": "int64"})
 
