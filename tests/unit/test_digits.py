@@ -44,5 +44,15 @@ def test_classes_can_be_told_apart(digits: LoadedDataset) -> None:
 
 
 def test_options_are_refused() -> None:
-    with pytest.raises(PhasebenchError, match=r"data source digits: options\.size: .*the options are: none"):
-        load_source("digits", {"size": 32}, Path("unused"), download=False)
+    with pytest.raises(PhasebenchError, match=r"data source digits: options\.width: .*the options are: size"):
+        load_source("digits", {"width": 32}, Path("unused"), download=False)
+    with pytest.raises(PhasebenchError, match=r"data source digits: options\.size: .*greater than or equal to 8"):
+        load_source("digits", {"size": 4}, Path("unused"), download=False)
+
+
+def test_any_size_from_eight_on() -> None:
+    small, large = (load_source("digits", {"size": size}, Path("unused"), download=False).samples for size in (8, 28))
+    assert large.shape == (1797, 28, 28, 1)
+    # At its own size nothing is interpolated: sixteen levels of grey and black.
+    assert len(np.unique(small)) == 17
+    assert np.abs(large.mean(axis=(1, 2, 3)) - small.mean(axis=(1, 2, 3))).max() < 3.0

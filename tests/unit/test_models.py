@@ -15,6 +15,7 @@ from phasebench.nn.complex.layout import as_complex, rotate
 LAB: dict[str, Any] = {"in_channels": 2, "planes": (0, 1, 3)}
 RGB: dict[str, Any] = {"in_channels": 3, "planes": (0, 1, 2)}
 CHIP: dict[str, Any] = {"in_channels": 1, "planes": (0, 1)}
+GREY: dict[str, Any] = {"in_channels": 1, "planes": (0,)}
 
 
 @pytest.mark.parametrize(
@@ -172,9 +173,9 @@ def test_only_type_i_ignores_magnitude_up_to_the_offset_of_its_division() -> Non
 
 @pytest.mark.parametrize("name", sorted(REGISTRY))
 def test_native_complex_input_equals_planes(name: str) -> None:
-    encoding, size = (CHIP, 128) if name.startswith("mstar") else (LAB, 32)
+    encoding = CHIP if name.startswith("mstar") else GREY if name.startswith("lenet") else LAB
     model = build_model(name, n_classes=10, **encoding).eval()
-    planes = torch.randn(2, 2, encoding["in_channels"], size, size)
+    planes = torch.randn(2, 2, encoding["in_channels"], *REGISTRY[name].input_shape[1:])
     assert torch.equal(model(as_complex(planes)), model(planes))
 
 
