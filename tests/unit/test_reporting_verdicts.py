@@ -26,16 +26,13 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> ReportTables:
     return read_tables(folder)
 
 
-def _built(folder: Path, claims: pd.DataFrame | None) -> str:
+def _built(folder: Path, claims: pd.DataFrame) -> str:
     """The page of runs without figures."""
     frames = _write(folder / "tables")
     for name in ("items", "analyses"):
         frames[name].iloc[:0].to_parquet(folder / "tables" / f"{name}.parquet")
     frames["metrics"].query("metric == 'test_accuracy'").to_parquet(folder / "tables" / "metrics.parquet")
-    if claims is None:
-        (folder / "tables" / "claims.parquet").unlink()
-    else:
-        claims.to_parquet(folder / "tables" / "claims.parquet")
+    claims.to_parquet(folder / "tables" / "claims.parquet")
     build_report(folder / "tables", folder / "report")
     return (folder / "report" / "benchmark.html").read_text(encoding="utf-8")
 
