@@ -62,7 +62,7 @@ def longer(checkout: Path, steps: int) -> None:
     """Have the tiny scale's networks train for so many steps."""
     recipe = {"steps": steps, "batch_size": 16, "validate_every": steps // 4}
     suite = {**TINY_SCALE["suites"][STUDY], "recipes": {"cifarnet": recipe}}
-    scale = {**TINY_SCALE, "suites": {STUDY: suite}}
+    scale = {**TINY_SCALE, "suites": {**TINY_SCALE["suites"], STUDY: suite}}
     (checkout / "workflow/scales/tiny.yaml").write_text(yaml.safe_dump(scale))
 
 

