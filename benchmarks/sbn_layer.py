@@ -1,0 +1,77 @@
+"""Forward and backward time of spectral batch normalisation over that of batch normalisation.
+
+Maps of 128 images and 256 channels in float32. The three layers take turns, so that whatever else the machine does
+hits all alike; a ratio is that of the medians over the rounds. One figure each line: ``name value unit``.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from phasebench.memory import keep_freed_memory
+from phasebench.nn.spectral.norm import SpectralBatchNorm2d
+
+BATCH, CHANNELS, WARM_UP = 128, 256, 5
+SIZES = (8, 4, 7)
+
+
+def forward_and_backward(layer: nn.Module, size: int, device: str) -> Callable[[], None]:
+    """One pass as a function without arguments; the gradients start afresh in each."""
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.randn(BATCH, CHANNELS, size, size, generator=generator).to(device).requires_grad_()
+    gradient = torch.randn(maps.shape, generator=generator).to(device)
+    inputs = [maps, *layer.parameters()]
+
+    def run() -> None:
+        torch.autograd.grad(layer(maps), inputs, gradient)
+        if maps.is_cuda:
+            torch.cuda.synchronize()
+
+    return run
+
+
+def median_seconds(runs: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
+    for run in runs.values():
+        for _ in range(WARM_UP):
+            run()
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=100, help="passes of each layer")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    arguments = parser.parse_args()
+    keep_freed_memory()
+    torch.set_num_threads(arguments.threads)
+    for size in SIZES:
+        layers = {
+            "batchnorm": nn.BatchNorm2d(CHANNELS),
+            "direct": SpectralBatchNorm2d(CHANNELS),
+            "fft": SpectralBatchNorm2d(CHANNELS, method="fft"),
+        }
+        runs = {
+            name: forward_and_backward(layer.to(arguments.device), size, arguments.device)
+            for name, layer in layers.items()
+        }
+        seconds = median_seconds(runs, arguments.rounds)
+        for name, value in seconds.items():
+            print(f"{name}_{size}x{size}_seconds {value:.6f} s")
+        for name in ("direct", "fft"):
+            ratio = seconds[name] / seconds["batchnorm"]
+            print(f"sbn_{name}_over_batchnorm_{size}x{size} {ratio:.2f} ratio", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Residual networks with a second normalisation in some modules (Cakaj, Mehnert and Yang 2023, section IV)."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
+from torchvision.models.resnet import ResNet as TorchvisionResNet
+
+from phasebench.errors import PhasebenchError
+from phasebench.nn.complex.layout import as_planes
+from phasebench.nn.spectral.insertion import Insertion, batch_norms, insert
+
+Stem = Literal["cifar", "imagenet"]
+BLOCKS: dict[int, tuple[type[nn.Module], list[int]]] = {
+    18: (BasicBlock, [2, 2, 2, 2]),
+    34: (BasicBlock, [3, 4, 6, 3]),
+    50: (Bottleneck, [3, 4, 6, 3]),
+}
+
+
+class ResNet(TorchvisionResNet):  # type: ignore[misc]
+    """ResNet18, 34 or 50; parameters have the names of torchvision's networks.
+
+    Convolutions and the linear layer start from PyTorch's default, Kaiming-uniform (section IV-A).
+
+    Parameters
+    ----------
+    n_classes : int
+        Logits.
+    planes : sequence of int
+        Which real planes of the encoded input it reads, as indices into the flattened ``(2C, H, W)``.
+    depth : int
+        18, 34 or 50. The bottleneck blocks of 50 take their stride in the 3x3 convolution.
+    stem : "cifar" or "imagenet"
+        A 3x3 convolution that keeps the size, for 32x32 images, or a 7x7 one with stride 2 and pooling.
+    insertion : str
+        Such as "SBN34" or "2BN4"; nothing if empty.
+    **options
+        Further fields of :class:`Insertion`.
+
+    Raises
+    ------
+    PhasebenchError
+        There is no such depth, stem or module.
+    """
+
+    planes: Tensor
+
+    def __init__(
+        self,
+        n_classes: int,
+        planes: Sequence[int] = (0, 1, 2),
+        depth: int = 18,
+        stem: Stem = "cifar",
+        insertion: str = "",
+        **options: Any,
+    ) -> None:
+        if depth not in BLOCKS:
+            raise PhasebenchError(f"there is no ResNet{depth}; known depths: {', '.join(map(str, BLOCKS))}")
+        super().__init__(*BLOCKS[depth], num_classes=n_classes)
+        self.register_buffer("planes", torch.tensor(planes), persistent=False)
+        if stem == "cifar":
+            self.conv1 = nn.Conv2d(len(planes), 64, 3, padding=1, bias=False)
+            self.maxpool = nn.Identity()
+        elif stem == "imagenet":
+            self.conv1 = nn.Conv2d(len(planes), 64, 7, stride=2, padding=3, bias=False)
+        else:
+            raise PhasebenchError(f"stem '{stem}' is neither 'cifar' nor 'imagenet'")
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                module.reset_parameters()
+        self._insert(Insertion(insertion, **options))
+
+    def _insert(self, insertion: Insertion) -> None:
+        for number in sorted(insertion.modules):
+            if number > 4:
+                raise PhasebenchError(f"insertion '{insertion.notation}': a ResNet has the modules 1 to 4")
+            names = batch_norms(self.get_submodule(f"layer{number}"), f"layer{number}")
+            insert(self, [name for name in names if insertion.shortcut or "downsample" not in name], insertion)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map ``(N, 2, C, H, W)`` planes, or complex ``(N, C, H, W)``, to logits ``(N, K)``."""
+        logits: Tensor = super().forward(as_planes(images).flatten(1, 2).index_select(1, self.planes))
+        return logits

@@ -1,0 +1,115 @@
+"""VGG networks with a second normalisation in some modules (Cakaj, Mehnert and Yang 2023, section IV)."""
+
+from collections.abc import Sequence
+from math import sqrt
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.vgg import cfgs, make_layers
+
+from phasebench.errors import PhasebenchError
+from phasebench.nn.complex.layout import as_planes
+from phasebench.nn.spectral.insertion import Insertion, insert
+
+Head = Literal["narrow", "wide"]
+CONFIGURATIONS = {16: "D", 19: "E"}
+MODULES = 5
+
+
+class Vgg(nn.Module):
+    """VGG16-BN or VGG19-BN for 32x32 images; the convolutions have the names of torchvision's networks.
+
+    The five modules end with a pooling each; their maps have 32, 16, 8, 4 and 2 pixels a side. Linear layers start
+    from PyTorch's default, Kaiming-uniform; convolutions from a normal distribution of the variance ``2 / n``, n being
+    kernel size times output channels. Section IV-A prints that as the standard deviation, which would let the maps of
+    16 layers fade.
+
+    Parameters
+    ----------
+    n_classes : int
+        Logits.
+    planes : sequence of int
+        Which real planes of the encoded input it reads, as indices into the flattened ``(2C, H, W)``.
+    depth : int
+        16 or 19.
+    head : "narrow" or "wide"
+        Width of the two hidden linear layers: 512 or 4096. The study does not say.
+    insertion : str
+        Such as "SBN4" or "2BN34"; nothing if empty.
+    **options
+        Further fields of :class:`Insertion`.
+
+    Raises
+    ------
+    PhasebenchError
+        There is no such depth, head or module.
+    """
+
+    planes: Tensor
+
+    def __init__(
+        self,
+        n_classes: int,
+        planes: Sequence[int] = (0, 1, 2),
+        depth: int = 16,
+        head: Head = "narrow",
+        insertion: str = "",
+        **options: Any,
+    ) -> None:
+        if depth not in CONFIGURATIONS:
+            raise PhasebenchError(f"there is no VGG{depth}; known depths: {', '.join(map(str, CONFIGURATIONS))}")
+        if head not in ("narrow", "wide"):
+            raise PhasebenchError(f"head '{head}' is neither 'narrow' nor 'wide'")
+        super().__init__()
+        self.register_buffer("planes", torch.tensor(planes), persistent=False)
+        self.features: nn.Sequential = make_layers(cfgs[CONFIGURATIONS[depth]], batch_norm=True)
+        self.features[0] = nn.Conv2d(len(planes), 64, 3, padding=1)
+        for module in self.features:
+            if isinstance(module, nn.Conv2d):
+                nn.init.normal_(module.weight, std=sqrt(2 / (9 * module.out_channels)))
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.classifier = _narrow_head(n_classes) if head == "narrow" else _wide_head(n_classes)
+        self._insert(Insertion(insertion, **options))
+
+    def _insert(self, insertion: Insertion) -> None:
+        if any(number > MODULES for number in insertion.modules):
+            raise PhasebenchError(f"insertion '{insertion.notation}': a VGG has the modules 1 to {MODULES}")
+        number, names = 1, []
+        for position, module in enumerate(self.features):
+            if isinstance(module, nn.MaxPool2d):
+                number += 1
+            elif isinstance(module, nn.BatchNorm2d) and number in insertion.modules:
+                names.append(f"features.{position}")
+        insert(self, names, insertion)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map ``(N, 2, C, 32, 32)`` planes, or complex ``(N, C, 32, 32)``, to logits ``(N, K)``."""
+        maps = self.features(as_planes(images).flatten(1, 2).index_select(1, self.planes))
+        logits: Tensor = self.classifier(self.pool(maps).flatten(1))
+        return logits
+
+
+def _narrow_head(n_classes: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Dropout(0.5),
+        nn.Linear(512, 512),
+        nn.ReLU(inplace=True),
+        nn.Dropout(0.5),
+        nn.Linear(512, 512),
+        nn.ReLU(inplace=True),
+        nn.Linear(512, n_classes),
+    )
+
+
+def _wide_head(n_classes: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(512, 4096),
+        nn.ReLU(inplace=True),
+        nn.Dropout(0.5),
+        nn.Linear(4096, 4096),
+        nn.ReLU(inplace=True),
+        nn.Dropout(0.5),
+        nn.Linear(4096, n_classes),
+    )

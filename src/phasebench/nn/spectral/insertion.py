@@ -1,0 +1,107 @@
+"""Second normalisations in a network: spectral ones, and batch normalisation repeated for comparison."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from torch import nn
+
+from phasebench.errors import PhasebenchError
+from phasebench.nn.spectral.norm import ConstantDownscale, Method, SpectralBatchNorm2d
+
+Position = Literal["after", "before", "instead"]
+Ablation = Literal[
+    "none",
+    "subtract_only",
+    "divide_only",
+    "no_affine",
+    "downscale_frequency",
+    "downscale_space",
+    "weight_only",
+    "separate",
+]
+
+# Sections V-D, V-E, V-F, V-I and V-J.
+_SWITCHES: dict[str, dict[str, bool]] = {
+    "none": {},
+    "subtract_only": {"divide": False, "weight": False, "bias": False},
+    "divide_only": {"centre": False, "weight": False, "bias": False},
+    "no_affine": {"weight": False, "bias": False},
+    "weight_only": {"centre": False, "divide": False, "bias": False},
+    "separate": {"separate": True},
+}
+
+
+@dataclass(frozen=True)
+class Insertion:
+    """Which second normalisation stands where (Cakaj, Mehnert and Yang 2023, sections IV and V).
+
+    Raises
+    ------
+    PhasebenchError
+        The notation, the position or the ablation is none of those known.
+    """
+
+    notation: str = ""
+    """As in the study: "SBN34" is spectral, "2BN34" a second batch normalisation in the modules 3 and 4, "" nothing."""
+    position: Position = "after"
+    """Relative to the batch normalisation that is there (section V-C)."""
+    shortcut: bool = True
+    """Whether the batch normalisations of projection shortcuts count."""
+    method: Method = "direct"
+    """How :class:`SpectralBatchNorm2d` is computed; "separate" always takes transforms."""
+    ablation: Ablation = "none"
+    """What is left of the layer (sections V-D to V-J)."""
+    divisor: float = 8.0
+    """Of the two down-scaling ablations; 8 is what the layer divides a map of 8x8 pixels by."""
+    synchronised: bool = False
+    """Take spectral statistics over all processes."""
+
+    def __post_init__(self) -> None:
+        if self.notation and not re.fullmatch(r"(SBN|2BN)[1-9]+", self.notation):
+            raise PhasebenchError(f"insertion '{self.notation}' is not of the form SBN34 or 2BN34")
+        if self.position not in get_args(Position):
+            raise PhasebenchError(f"position '{self.position}' is none of {', '.join(get_args(Position))}")
+        if self.ablation not in get_args(Ablation):
+            raise PhasebenchError(f"ablation '{self.ablation}' is none of {', '.join(get_args(Ablation))}")
+
+    @property
+    def modules(self) -> frozenset[int]:
+        """Numbers, from 1, of the modules that are changed."""
+        return frozenset(int(digit) for digit in self.notation[3:])
+
+    def layer(self, channels: int) -> nn.Module:
+        """A new second normalisation of maps with so many channels."""
+        if self.notation.startswith("2BN"):
+            return nn.BatchNorm2d(channels)
+        if self.ablation == "downscale_frequency":
+            return ConstantDownscale(self.divisor, "frequency")
+        if self.ablation == "downscale_space":
+            return ConstantDownscale(self.divisor, "space")
+        method: Method = "fft" if self.ablation == "separate" else self.method
+        switches = _SWITCHES[self.ablation]
+        return SpectralBatchNorm2d(channels, method=method, synchronised=self.synchronised, **switches)
+
+
+def batch_norms(module: nn.Module, prefix: str) -> list[str]:
+    """Names, behind ``prefix``, of all batch normalisations in a module."""
+    return [f"{prefix}.{name}" for name, part in module.named_modules() if isinstance(part, nn.BatchNorm2d)]
+
+
+def insert(network: nn.Module, names: Iterable[str], insertion: Insertion) -> None:
+    """Put a second normalisation beside each of the named batch normalisations.
+
+    A pair becomes a sequence of ``batch`` and ``second``, in the order of application; all other names stay.
+    """
+    for name in names:
+        batch = network.get_submodule(name)
+        second = insertion.layer(int(batch.num_features))  # type: ignore[arg-type]
+        if insertion.position == "instead":
+            network.set_submodule(name, second)
+            continue
+        pair: list[tuple[str, nn.Module]] = [("batch", batch), ("second", second)]
+        if insertion.position == "before":
+            pair.reverse()
+        network.set_submodule(name, nn.Sequential(OrderedDict(pair)))
