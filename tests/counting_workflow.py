@@ -85,6 +85,8 @@ class CountingWorkflow:
             text=True,
             # Ctrl-C on a terminal goes to the whole group of processes.
             start_new_session=True,
+            # Whoever started the tests may ignore Ctrl-C, as a shell does for what runs in its background.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self.started.append(process)
         return process
