@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -28,6 +28,9 @@ SpecOption = Annotated[Path, typer.Option(help="The stage's spec file, written b
 DataOption = Annotated[Path, typer.Option(help="The prepared HDF5 file.")]
 OutputOption = Annotated[Path, typer.Option(help="Where the results go.")]
 ResultsOption = Annotated[Path, typer.Option(help="The folder of one scale's results.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ScaleOption = Annotated[str | None, typer.Option(help="Another scale than config.yaml's.")]
+StateName = Literal["done", "stale", "interrupted", "missing"]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda; auto takes a GPU if there is one.")]
 
 
@@ -55,6 +58,9 @@ def train(
     data: DataOption,
     output: OutputOption,
     checkpoint: Annotated[Path, typer.Option(help="Where the unfinished run is kept; it is resumed from there.")],
+    manifest: Annotated[
+        Path | None, typer.Option(help="The data set's manifest, whose checksum run.json keeps.")
+    ] = None,
     device: DeviceOption = "auto",
     checkpoint_seconds: Annotated[float, typer.Option(help="Time between two checkpoints.")] = 60.0,
     lock_wait: Annotated[float, typer.Option(help="Seconds to wait for another process that trains this run.")] = 60.0,
@@ -63,6 +69,7 @@ def train(
     from phasebench.experiments.code import check_code, own_source, run_code
     from phasebench.experiments.identity import read_identity
     from phasebench.experiments.provenance import collect_provenance
+    from phasebench.files import sha256_of_file
     from phasebench.spec import RunIdentity
     from phasebench.training.run import train_run
     from phasebench.training.run_lock import run_lock
@@ -77,7 +84,7 @@ def train(
             checkpoint,
             device=device,
             checkpoint_seconds=checkpoint_seconds,
-            provenance=collect_provenance(),
+            provenance={"data_manifest": manifest and sha256_of_file(manifest), **collect_provenance()},
         )
 
 
@@ -146,7 +153,38 @@ def report(
 
 
 @app.command()
-def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def status(
+    state: Annotated[StateName | None, typer.Option(help="Only runs in this state.")] = None,
+    scale: ScaleOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the runs of config.yaml: done, stale and why, interrupted or missing, with their cost so far."""
+    from dataclasses import asdict
+
+    from phasebench.experiments.status import Checkout, as_line, as_total
+
+    runs = Checkout(Path(), scale).status()
+    chosen = [run for run in runs if state in (None, run.state)]
+    if as_json:
+        print(json.dumps([asdict(run) for run in chosen], indent=2))
+    else:
+        print("\n".join([*map(as_line, chosen), as_total(runs)]))
+
+
+@app.command()
+def diff(
+    run: Annotated[str, typer.Argument(help="The run's id, as `phasebench status` prints it.")],
+    scale: ScaleOption = None,
+) -> None:
+    """Show what has changed since a run was made: settings, code, packages and data."""
+    from phasebench.experiments.difference import difference_of_run
+    from phasebench.experiments.status import Checkout
+
+    print(difference_of_run(Checkout(Path(), scale), run))
+
+
+@app.command()
+def models(as_json: JsonOption = False) -> None:
     """List the registered models with their parameter counts, for ten classes."""
     from phasebench.models.listing import list_models
 

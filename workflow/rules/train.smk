@@ -27,6 +27,6 @@ rule train:
     message:
         "Train {wildcards.run}"
     shell:
-        "python -m phasebench train --spec {input.spec} --data {input.data} --output {params.folder}"
-        " --checkpoint {params.checkpoint} --device {params.device}"
+        "python -m phasebench train --spec {input.spec} --data {input.data} --manifest {input.manifest}"
+        " --output {params.folder} --checkpoint {params.checkpoint} --device {params.device}"
         " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"

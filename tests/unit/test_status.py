@@ -1,0 +1,181 @@
+"""`phasebench status` and `phasebench diff`: what they say of finished runs after an edit."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from tiny_benchmark import STUDY, copy_checkout
+
+from phasebench.errors import PhasebenchError
+from phasebench.experiments.difference import difference_of_run
+from phasebench.experiments.specs import plan_benchmark
+from phasebench.experiments.status import Checkout, as_line, as_total
+from phasebench.files import canonical_json, sha256_of_file
+
+TYPE_E = f"{STUDY}/table_1/colour_shapes-lab/cifarnet_type_e/seed0"
+TYPE_I = f"{STUDY}/table_1/colour_shapes-lab/cifarnet_type_i/seed0"
+LAYER = "src/phasebench/nn/complex/norm.py"
+
+
+def finish(checkout: Path, commit: str = "unknown") -> None:
+    """Leave what finished runs leave."""
+    results = checkout / "results/tiny"
+    manifest = checkout / "data/prepared/tiny/colour_shapes.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("{}")
+    plan = plan_benchmark({"scale": "tiny", "suites": [STUDY]}, checkout, checkout / "results", write=True)
+    for number, run_id in enumerate(plan.runs):
+        folder = results / "runs" / run_id
+        folder.mkdir(parents=True)
+        shutil.copy(results / "specs/runs" / f"{run_id}.json", folder / "spec.json")
+        record = {
+            "wall_seconds": 1800.0 * (number + 1),
+            "git_commit": commit,
+            "data_manifest": sha256_of_file(manifest),
+        }
+        (folder / "run.json").write_text(canonical_json(record))
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    folder = copy_checkout(tmp_path)
+    edit(folder / "config.yaml", "scale: demo", "scale: tiny")
+    return folder
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def states(checkout: Path) -> dict[str, str]:
+    return {run.run_id: run.state for run in Checkout(checkout).status()}
+
+
+def test_before_anything_ran(checkout: Path) -> None:
+    assert states(checkout) == {TYPE_I: "missing", TYPE_E: "missing"}
+    # Nothing is written, not even the spec files.
+    assert not (checkout / "results").exists()
+
+
+def test_finished_runs_and_their_cost(checkout: Path) -> None:
+    finish(checkout)
+    runs = Checkout(checkout).status()
+    assert [run.state for run in runs] == ["done", "done"]
+    assert as_line(runs[0]) == f"done          1,800 s  {TYPE_I}"
+    assert as_total(runs) == "2 runs: 2 done, 0 stale, 0 interrupted, 0 missing; 1.50 hours of training"
+
+
+def test_a_checkpoint_of_the_current_spec_is_an_interrupted_run(checkout: Path) -> None:
+    finish(checkout)
+    shutil.rmtree(checkout / "results/tiny/runs" / TYPE_E)
+    digest = sha256_of_file(checkout / f"results/tiny/specs/runs/{TYPE_E}.json")
+    checkpoints = checkout / "results/tiny/checkpoints"
+    checkpoints.mkdir()
+    (checkpoints / f"{digest}.pt").touch()
+    assert states(checkout) == {TYPE_I: "done", TYPE_E: "interrupted"}
+
+
+def test_an_edit_names_the_module_of_the_runs_that_it_reaches(checkout: Path) -> None:
+    finish(checkout)
+    # A formula of the equivariant normalisation, which Type-E alone has.
+    edit(
+        checkout / LAYER,
+        "class EquivariantBatchNorm2d(nn.Module):",
+        "class EquivariantBatchNorm2d(nn.Module):\n    x = 1\n",
+    )
+    runs = {run.run_id: run for run in Checkout(checkout).status()}
+    assert (runs[TYPE_I].state, runs[TYPE_E].state) == ("done", "stale")
+    assert as_line(runs[TYPE_E]) == f"stale         3,600 s  {TYPE_E}: code phasebench.nn.complex.norm"
+
+
+def test_an_edit_of_a_recipe_names_the_key(checkout: Path) -> None:
+    finish(checkout)
+    edit(checkout / "workflow/scales/tiny.yaml", "batch_size: 16", "batch_size: 8")
+    (run, _) = Checkout(checkout).status()
+    assert [str(change) for change in run.changes] == ["recipe.batch_size 16 -> 8"]
+
+
+def test_an_edit_of_a_pin_and_other_data_are_named(checkout: Path) -> None:
+    finish(checkout)
+    edit(checkout / "envs/train.yaml", "torch==2.13.0", "torch==2.12.0")
+    (checkout / "data/prepared/tiny/colour_shapes.json").write_text("{} ")
+    (run, _) = Checkout(checkout).status()
+    assert [str(change) for change in run.changes] == ["torch 2.13.0 -> 2.12.0", "data colour_shapes"]
+
+
+def test_data_that_are_not_prepared_make_no_run_stale(checkout: Path) -> None:
+    finish(checkout)
+    shutil.rmtree(checkout / "data")
+    assert set(states(checkout).values()) == {"done"}
+
+
+def test_a_damaged_record_is_named(checkout: Path) -> None:
+    finish(checkout)
+    record = checkout / f"results/tiny/runs/{TYPE_E}/run.json"
+    record.write_text(record.read_text()[:10])
+    with pytest.raises(PhasebenchError, match=r"seed0/run\.json: not a complete JSON file"):
+        Checkout(checkout).status()
+
+
+def test_the_difference_shows_values_and_lines_of_code(checkout: Path) -> None:
+    def git(*arguments: str) -> str:
+        who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        return subprocess.run(
+            ["git", *who, *arguments], cwd=checkout, check=True, capture_output=True, text=True
+        ).stdout
+
+    git("init", "--quiet")
+    git("add", "src")
+    git("commit", "--quiet", "--message=first")
+    finish(checkout, git("rev-parse", "HEAD").strip())
+    assert difference_of_run(Checkout(checkout), TYPE_E) == f"{TYPE_E}: nothing has changed"
+    edit(
+        checkout / LAYER,
+        "class EquivariantBatchNorm2d(nn.Module):",
+        "class EquivariantBatchNorm2d(nn.Module):\n    x = 1\n",
+    )
+    edit(checkout / "workflow/scales/tiny.yaml", "steps: 4", "steps: 5")
+    text = difference_of_run(Checkout(checkout), TYPE_E)
+    assert "\nSettings\n  recipe.steps: 4 -> 5\n" in text
+    assert "\nCode that the run reaches\n  phasebench.nn.complex.norm: " in text
+    assert "\n+    x = 1\n" in text
+    # The other run reaches nothing of that module's edit.
+    assert "Code" not in difference_of_run(Checkout(checkout), TYPE_I)
+
+
+def test_a_commit_that_is_not_here_is_said(checkout: Path) -> None:
+    finish(checkout, "0" * 40)
+    subprocess.run(["git", "init", "--quiet"], cwd=checkout, check=True)
+    edit(
+        checkout / LAYER,
+        "class EquivariantBatchNorm2d(nn.Module):",
+        "class EquivariantBatchNorm2d(nn.Module):\n    x = 1\n",
+    )
+    assert "is not in this repository" in difference_of_run(Checkout(checkout), TYPE_E)
+
+
+def test_a_run_that_is_not_planned(checkout: Path) -> None:
+    with pytest.raises(PhasebenchError, match="run 'x' is not planned at scale 'tiny'"):
+        difference_of_run(Checkout(checkout), "x")
+
+
+def test_missing_runs_have_no_difference(checkout: Path) -> None:
+    assert difference_of_run(Checkout(checkout), TYPE_E).endswith("is missing: there is no result to compare with")
+
+
+def test_as_json_every_change_is_told(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from phasebench.cli import app
+
+    finish(checkout)
+    edit(checkout / "workflow/scales/tiny.yaml", "steps: 4", "steps: 5")
+    monkeypatch.chdir(checkout)
+    app(["status", "--json", "--state", "stale"], standalone_mode=False)
+    told = json.loads(capsys.readouterr().out)
+    assert [run["run_id"] for run in told] == [TYPE_I, TYPE_E]
+    assert told[0]["changes"] == [{"subject": "spec", "name": "recipe.steps", "before": "4", "after": "5"}]
