@@ -45,3 +45,12 @@ def copy_checkout(folder: Path) -> Path:
     (folder / "slurm").symlink_to("profiles/slurm")
     (folder / "workflow/scales/tiny.yaml").write_text(yaml.safe_dump(TINY_SCALE))
     return folder
+
+
+def keep_one_evaluation(checkout: Path) -> None:
+    """Leave the rotation alone of all evaluations, where it does not matter how many there are."""
+    file = checkout / f"workflow/suites/{STUDY}.yaml"
+    suite = yaml.safe_load(file.read_text())
+    for experiment in suite["experiments"].values():
+        experiment["evaluations"] = {"rotation": {}}
+    file.write_text(yaml.safe_dump(suite))

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from counting_workflow import wait_for
 from private_cluster import PrivateCluster
-from tiny_benchmark import STUDY, TINY_SCALE, copy_checkout
+from tiny_benchmark import STUDY, TINY_SCALE, copy_checkout, keep_one_evaluation
 
 RUN = f"{STUDY}/table_1/colour_shapes-lab/cifarnet_type_i/seed0"
 LIMIT_SECONDS = 300
@@ -28,6 +28,7 @@ class Benchmark:
 
     def __init__(self, checkout: Path, cluster: PrivateCluster) -> None:
         self.checkout = checkout
+        keep_one_evaluation(checkout)
         inherited = {name: value for name, value in cluster.environment.items() if name != "PYTHONPATH"}
         self._environment = {**inherited, "PATH": f"{Path(sys.executable).parent}:{inherited['PATH']}"}
 
