@@ -46,10 +46,12 @@ def prepare(
     from phasebench.data.prepare import prepare_dataset
     from phasebench.experiments.code import check_code, dataset_code, own_source
     from phasebench.experiments.identity import DatasetIdentity, read_identity
+    from phasebench.files import sha256_of_file
 
     identity = read_identity(DatasetIdentity, spec)
     check_code(str(spec), identity.code, dataset_code(own_source(), identity.source))
-    prepare_dataset(identity.source, identity.options, data_root, download, output, manifest)
+    digest = sha256_of_file(spec)
+    prepare_dataset(identity.source, identity.options, data_root, download, output, manifest, digest)
 
 
 @app.command()
@@ -100,11 +102,13 @@ def evaluate(
     from phasebench.evaluation.run import evaluate_run
     from phasebench.experiments.code import check_code, evaluation_code, own_source
     from phasebench.experiments.identity import StageIdentity, read_identity
+    from phasebench.experiments.origin import ORIGIN, origin
 
     identity = read_identity(StageIdentity, spec)
     name = str(identity.settings["evaluation"])
     check_code(str(spec), identity.code, evaluation_code(own_source(), name))
-    evaluate_run(name, data, run, output, device=device)
+    attributes = {ORIGIN: origin(spec, [run / "run.json"])}
+    evaluate_run(name, data, run, output, device=device, attributes=attributes)
 
 
 @app.command()
@@ -118,11 +122,14 @@ def analyse(
     from phasebench.analysis.run import analyse_runs
     from phasebench.experiments.code import analysis_code, check_code, own_source
     from phasebench.experiments.identity import StageIdentity, read_identity
+    from phasebench.experiments.origin import ORIGIN, origin
 
     identity = read_identity(StageIdentity, spec)
     settings = identity.settings
     check_code(str(spec), identity.code, analysis_code(own_source(), settings["analysis"]))
-    analyse_runs(settings["analysis"], settings["runs"], settings["published"], results, prepared, output)
+    runs, published = settings["runs"], settings["published"]
+    attributes = {ORIGIN: origin(spec, [results / "runs" / run_id / "run.json" for run_id in runs])}
+    analyse_runs(settings["analysis"], runs, published, results, prepared, output, attributes)
 
 
 @app.command()

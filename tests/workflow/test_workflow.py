@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -146,7 +147,9 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
 }
 
 
-def test_from_nothing_to_the_report_and_what_runs_again(checkout: Path) -> None:
+def test_from_nothing_to_the_report_and_what_runs_again(
+    checkout: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """One test, since all of it is asked of one finished benchmark and training that takes most of the time."""
     succeeds(checkout, "--cores", "2", "--benchmark-extended", "--config", "scale=tiny")
     assert "DEMO" in (checkout / "reports/benchmark.html").read_text(encoding="utf-8")
@@ -175,3 +178,13 @@ def test_from_nothing_to_the_report_and_what_runs_again(checkout: Path) -> None:
         path.touch()
     assert planned(checkout) == set(), "touched files"
     assert planned(checkout, "data_root=elsewhere", "download=true", "device=cpu") == set(), "settings of the machine"
+
+    copied = copy_checkout(tmp_path_factory.mktemp("copied"))
+    for folder in ("data", "results"):
+        # Without Snakemake's records, and with time stamps in any order.
+        shutil.copytree(checkout / folder, copied / folder, copy_function=shutil.copyfile)
+    for spec in (copied / "results/tiny/specs").rglob("*.json"):
+        spec.touch()
+    assert planned(copied) <= TABLES, "copied"
+    replace(copied / NORM, FORMULA, f"{FORMULA} * 2.0")
+    assert planned(copied) == TYPE_E, "copied and edited"

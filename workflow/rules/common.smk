@@ -9,12 +9,16 @@ SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))
 
 from phasebench.errors import PhasebenchError
+from phasebench.experiments.adoption import adopt_results
 from phasebench.experiments.specs import plan_benchmark
 from phasebench.files import sha256_of_file
 
 try:
     # Jobs on other machines read the spec files that the main process wrote.
     plan = plan_benchmark(config, ROOT, Path("results"), write=workflow.is_main_process)
+    if workflow.is_main_process:
+        scale = plan.scale.name
+        adopt_results(plan, Path("results", scale), Path("data/prepared", scale))
 except PhasebenchError as error:
     sys.exit(f"phasebench: error: {error}")
 

@@ -29,6 +29,7 @@ def analyse_runs(
     results: Path,
     prepared: Path,
     output: Path,
+    attributes: Mapping[str, object] | None = None,
 ) -> None:
     """Analyse finished runs and write a tidy table.
 
@@ -49,6 +50,8 @@ def analyse_runs(
         Folder of the prepared data sets' manifests.
     output : Path
         The Parquet file to write.
+    attributes : mapping, optional
+        Kept with the table, as JSON.
 
     Raises
     ------
@@ -58,5 +61,7 @@ def analyse_runs(
     analyse = load_analysis(name)
     runs = [read_run(results / "runs" / run_id, prepared) for run_id in run_ids]
     table = analyse(runs, pd.DataFrame(list(published), columns=list(_PUBLISHED_COLUMNS)))
+    table = table.reindex(columns=list(_TYPES)).astype(_TYPES)
+    table.attrs.update(attributes or {})
     with atomic_path(output) as temporary:
-        table.reindex(columns=list(_TYPES)).astype(_TYPES).to_parquet(temporary, index=False)
+        table.to_parquet(temporary, index=False)

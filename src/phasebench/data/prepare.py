@@ -9,7 +9,13 @@ from phasebench.spec import Scalar
 
 
 def prepare_dataset(
-    source: str, options: Mapping[str, Scalar], data_root: Path, download: bool, output: Path, manifest: Path
+    source: str,
+    options: Mapping[str, Scalar],
+    data_root: Path,
+    download: bool,
+    output: Path,
+    manifest: Path,
+    prepared_from: str = "",
 ) -> None:
     """Load a data set and write its HDF5 file and its manifest.
 
@@ -19,6 +25,8 @@ def prepare_dataset(
         See :func:`phasebench.data.source_registry.load_source`.
     output, manifest
         The HDF5 and the JSON file to write.
+    prepared_from
+        Checksum of the spec file.
 
     Raises
     ------
@@ -35,4 +43,5 @@ def prepare_dataset(
         classes=loaded.classes,
         source=loaded.source,
         extra=loaded.extra,
+        prepared_from=prepared_from,
     )

@@ -20,6 +20,7 @@ from phasebench.errors import PhasebenchError
 from phasebench.files import atomic_path, canonical_json, write_text
 
 SCHEMA_VERSION = 1
+PREPARED_FROM = "prepared_from"
 Kind = Literal["image", "complex"]
 _SAMPLES_KEY: dict[Kind, str] = {"image": "images", "complex": "chips"}
 _REQUIRED_SPLITS = ("train", "test")
@@ -83,6 +84,7 @@ def write_store(
     classes: Sequence[str],
     source: Mapping[str, Any],
     extra: Mapping[str, np.ndarray] | None = None,
+    prepared_from: str = "",
 ) -> None:
     """Write a data set and then its manifest, each atomically. Equal content gives an equal manifest.
 
@@ -92,6 +94,9 @@ def write_store(
         The HDF5 file and the JSON file to write.
     samples, labels, splits, classes, source, extra
         See :class:`LoadedDataset`.
+    prepared_from
+        Checksum of the spec file that asked for it. It stands in the HDF5 file alone, since other code may well give
+        the same content.
 
     Raises
     ------
@@ -111,7 +116,7 @@ def write_store(
     _check_values(path, store.samples)
     _check_extra(path, store, extra)
     attributes = {"schema_version": SCHEMA_VERSION, "kind": store.kind, **_checksums(store)}
-    _write_hdf5(path, store, attributes, extra)
+    _write_hdf5(path, store, attributes | {PREPARED_FROM: prepared_from}, extra)
     manifest = {
         **attributes,
         "classes": list(store.classes),

@@ -1,5 +1,6 @@
 """One evaluation of one run, from the files in its folder to a table."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from phasebench.devices import find_device
@@ -9,7 +10,15 @@ from phasebench.files import atomic_path
 from phasebench.memory import keep_freed_memory
 
 
-def evaluate_run(name: str, data_path: Path, folder: Path, output: Path, *, device: str = "auto") -> None:
+def evaluate_run(
+    name: str,
+    data_path: Path,
+    folder: Path,
+    output: Path,
+    *,
+    device: str = "auto",
+    attributes: Mapping[str, object] | None = None,
+) -> None:
     """Evaluate a trained run and write a tidy table.
 
     Its columns are ``metric``, ``condition`` (none: NaN), ``draw`` (repetitions of a random condition, averaged later)
@@ -27,6 +36,8 @@ def evaluate_run(name: str, data_path: Path, folder: Path, output: Path, *, devi
         The Parquet file to write.
     device : {"auto", "cpu", "cuda"}
         ``auto`` takes a GPU if there is one.
+    attributes : mapping, optional
+        Kept with the table, as JSON.
 
     Raises
     ------
@@ -36,5 +47,6 @@ def evaluate_run(name: str, data_path: Path, folder: Path, output: Path, *, devi
     keep_freed_memory()
     evaluate = load_evaluation(name)
     table = evaluate(load_trained_run(folder, data_path, find_device(device)))
+    table.attrs.update(attributes or {})
     with atomic_path(output) as temporary:
         table.to_parquet(temporary, index=False)

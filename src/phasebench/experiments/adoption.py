@@ -1,0 +1,130 @@
+"""Results known by their content where time stamps say otherwise, as in a copy of a folder.
+
+Where Snakemake has no records of its own, in a copy or after its folder was lost, it goes by time stamps alone and
+repeats whatever is older than an input. A result that says what it was made from needs no such guess: where that is
+what it would be made from now, it gets a new time stamp, and Snakemake leaves it alone.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from os import utime
+from pathlib import Path
+
+import h5py
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from phasebench.data.store import PREPARED_FROM
+from phasebench.errors import PhasebenchError
+from phasebench.experiments.origin import ORIGIN, origin
+from phasebench.experiments.table import BenchmarkPlan
+from phasebench.files import sha256_of_file
+
+RUN_FILES = ("spec.json", "history.parquet", "weights.safetensors", "predictions.parquet", "run.json")
+
+
+def adopt_results(plan: BenchmarkPlan, results: Path, prepared: Path) -> int:
+    """Renew the time stamps of results that are older than an input and yet made from what is there now.
+
+    Parameters
+    ----------
+    plan : BenchmarkPlan
+        Its spec files are up to date.
+    results : Path
+        ``results/<scale>``.
+    prepared : Path
+        Folder of the prepared data sets' manifests.
+
+    Returns
+    -------
+    int
+        How many results were renewed.
+    """
+    adoption = _Adoption(results, prepared)
+    for dataset in plan.datasets:
+        adoption.dataset(dataset)
+    for run_id, planned in plan.runs.items():
+        adoption.run(run_id, planned.spec.dataset, planned.evaluations)
+    for analysis_id, analysis in plan.analyses.items():
+        datasets = dict.fromkeys(plan.dataset_of(run_id) for run_id in analysis.runs)
+        adoption.analysis(analysis_id, analysis.runs, datasets)
+    return adoption.count
+
+
+class _Adoption:
+    def __init__(self, results: Path, prepared: Path) -> None:
+        self.results, self.prepared = results, prepared
+        self.count = 0
+        # One time for all, so that no result is older than what it was made from.
+        self._now = time.time_ns()
+
+    def dataset(self, name: str) -> None:
+        """A prepared data set."""
+        spec, data = self.results / "specs/datasets" / f"{name}.json", self.prepared / f"{name}.h5"
+
+        def is_current() -> bool:
+            with h5py.File(data) as file:
+                return bool(file.attrs.get(PREPARED_FROM) == sha256_of_file(spec))
+
+        self._renew(f"prepare/{name}", [data, self.prepared / f"{name}.json"], [spec], is_current)
+
+    def run(self, run_id: str, dataset: str, evaluations: Iterable[str]) -> None:
+        """A run and then its evaluations."""
+        folder, manifest = self.results / "runs" / run_id, self.prepared / f"{dataset}.json"
+        spec, record = self.results / "specs/runs" / f"{run_id}.json", folder / "run.json"
+
+        def is_current() -> bool:
+            same_data = not manifest.is_file() or _recorded_manifest(record) == sha256_of_file(manifest)
+            return same_data and spec.read_bytes() == (folder / "spec.json").read_bytes()
+
+        self._renew(f"train/{run_id}", [folder / name for name in RUN_FILES], [spec, manifest], is_current)
+        for name in evaluations:
+            table = folder / "evaluation" / f"{name}.parquet"
+            stage = self.results / "specs/evaluations" / f"{name}.json"
+            self._renew_table(f"evaluate/{run_id}/{name}", table, stage, [record], [folder / "weights.safetensors"])
+
+    def analysis(self, analysis_id: str, runs: Iterable[str], datasets: Iterable[str]) -> None:
+        """An analysis of finished runs."""
+        folders = [self.results / "runs" / run_id for run_id in runs]
+        others = [folder / "predictions.parquet" for folder in folders]
+        others += [self.prepared / f"{dataset}.json" for dataset in datasets]
+        stage = self.results / "specs/analyses" / f"{analysis_id}.json"
+        table = self.results / "analyses" / f"{analysis_id}.parquet"
+        records = [folder / "run.json" for folder in folders]
+        self._renew_table(f"analyse/{analysis_id}", table, stage, records, others)
+
+    def _renew_table(self, job: str, table: Path, stage: Path, records: list[Path], others: list[Path]) -> None:
+        def is_current() -> bool:
+            return _recorded_origin(table) == origin(stage, records)
+
+        self._renew(job, [table], [stage, *records, *others], is_current)
+
+    def _renew(self, job: str, outputs: list[Path], inputs: list[Path], is_current: Callable[[], bool]) -> None:
+        # Snakemake counts the job's benchmark among its outputs, if it is there.
+        benchmark = self.results / "benchmarks" / f"{job}.tsv"
+        outputs = [*outputs, *([benchmark] if benchmark.is_file() else [])]
+        made = [path.stat().st_mtime_ns for path in outputs if path.is_file()]
+        needed = [path.stat().st_mtime_ns for path in inputs if path.is_file()]
+        if len(made) < len(outputs) or max(needed, default=0) <= min(made) or not _holds(is_current):
+            return
+        for path in outputs:
+            utime(path, ns=(self._now, self._now))
+        self.count += 1
+
+
+def _holds(is_current: Callable[[], bool]) -> bool:
+    """A file that is missing or cannot be read is left to the stage that needs it."""
+    try:
+        return is_current()
+    except (OSError, ValueError, PhasebenchError, pa.ArrowException):
+        return False
+
+
+def _recorded_manifest(record: Path) -> object:
+    return json.loads(record.read_text(encoding="utf-8")).get("data_manifest")
+
+
+def _recorded_origin(table: Path) -> object:
+    attributes = (pq.read_schema(table).metadata or {}).get(b"PANDAS_ATTRS", b"{}")
+    return json.loads(attributes).get(ORIGIN)
