@@ -17,6 +17,7 @@ rule all:
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/overhead.smk"
 include: "workflow/rules/analyse.smk"
 include: "workflow/rules/aggregate.smk"
 include: "workflow/rules/report.smk"

@@ -17,6 +17,7 @@ TINY_SCALE = {
     },
     "suites": {
         "complex_cnn_analysis": {"experiments": {}},
+        "spectral_batch_norm": {"experiments": {}},
         STUDY: {
             "experiments": {
                 "table_1": {

@@ -112,6 +112,20 @@ def evaluate(
 
 
 @app.command()
+def overhead(spec: SpecOption, output: OutputOption, device: DeviceOption = "auto") -> None:
+    """Time training steps of networks beside those of their baselines."""
+    from phasebench.experiments.code import check_code, overhead_code, own_source
+    from phasebench.experiments.identity import StageIdentity, read_identity
+    from phasebench.training.overhead import measure_overheads
+
+    identity = read_identity(StageIdentity, spec)
+    networks = identity.settings["networks"]
+    models = [name for network in networks for name in (network["model"], network["baseline"]["model"])]
+    check_code(str(spec), identity.code, overhead_code(own_source(), models))
+    measure_overheads(networks, output, device=device)
+
+
+@app.command()
 def analyse(
     spec: SpecOption,
     results: ResultsOption,
@@ -204,7 +218,7 @@ def models(as_json: JsonOption = False) -> None:
 
     table = Table(*rows[0])
     for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value or "") for value in row.values()))
     Console().print(table)
 
 

@@ -37,16 +37,31 @@ class Recipe(Frozen):
     schedule: list[tuple[float, float]] | None = Field(
         None, description="knots (epoch, learning rate), linear between them; None keeps learning_rate throughout"
     )
+    milestones: tuple[PositiveInt, ...] | None = Field(
+        None, description="epochs from which on the learning rate is multiplied by milestone_factor; no schedule then"
+    )
+    milestone_factor: PositiveFloat = Field(0.1, description="see milestones")
     clip_norm: PositiveFloat | None = Field(None, description="global gradient norm at most this")
     augmentation: Literal["none", "crop_flip"] = Field("none", description="crop_flip: pad by 4, crop, mirror")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast")
     track_test: bool = Field(False, description="test at every validation, for curves; selects nothing")
     compile: bool = Field(False, description="torch.compile the model, if a compiler is there")
+    channels_last: bool = Field(False, description="keep kernels and maps of real networks with channels last")
+    probe_modules: tuple[PositiveInt, ...] = Field(
+        (), description="modules whose normalised maps are measured at the start and at every validation"
+    )
+    probe_images: PositiveInt = Field(128, description="training images that they are measured on")
 
     @model_validator(mode="after")
     def _one_length(self) -> "Recipe":
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give exactly one of 'steps' and 'epochs'")
+        return self
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> "Recipe":
+        if self.milestones is not None and self.schedule is not None:
+            raise ValueError("give at most one of 'schedule' and 'milestones'")
         return self
 
     def n_steps(self, batches_per_epoch: int) -> int:

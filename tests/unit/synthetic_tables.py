@@ -142,6 +142,7 @@ def _published(
         "model": model,
         "metric": "test_accuracy",
         "value": value / 100,
+        "std": np.nan,
         "where": where,
     }
 

@@ -35,7 +35,7 @@ SECOND = FIRST.model_copy(
 
 def published(**changes: object) -> dict[str, object]:
     row = {"suite": "study", "experiment": "table_1", "dataset": "cifar10", "encoding": "lab", "train_fraction": 1.0}
-    return {**row, "model": "net", "metric": "test_accuracy", "value": 0.67, "where": "Table 1", **changes}
+    return {**row, "model": "net", "metric": "test_accuracy", "value": 0.67, "std": None, "where": "Table 1", **changes}
 
 
 SPEC = StageIdentity(
@@ -47,6 +47,7 @@ SPEC = StageIdentity(
         "suites": ["study", "other"],
         "runs": {FIRST.id: ["rotation"], SECOND.id: []},
         "analyses": {},
+        "overheads": {},
         "claims": [],
         "shortened": [],
         "models": {"net": {"label": "Net", "study": "study", "published_parameters": 123}},
@@ -95,6 +96,8 @@ def write_run(results: Path, spec: RunSpec, accuracy: float) -> Path:
     }
     history |= {"validation_accuracy": [0.5, 0.6], "learning_rate": [0.1, 0.1], "images_per_second": [9.0, 9.0]}
     pd.DataFrame(history).to_parquet(folder / "history.parquet")
+    probes = {"step": [0], "epoch": [0.0], "metric": ["map_rms"], "item": ["module3"], "value": [0.125]}
+    pd.DataFrame(probes).to_parquet(folder / "probes.parquet")
     (folder / "evaluation").mkdir()
     rotations = [("rotation_accuracy", angle, draw, angle / 1000 + draw) for angle in (0.0, 90.0) for draw in (0, 1, 2)]
     evaluation(*rotations).to_parquet(folder / "evaluation" / "rotation.parquet")
@@ -134,8 +137,13 @@ def test_what_belongs_to_a_part_of_a_run_stands_apart(results: Path) -> None:
     spec = SPEC.model_copy(update={"settings": {**SPEC.settings, "runs": runs}})
     aggregate_results(spec, results, results / "tables")
     items = pd.read_parquet(results / "tables/items.parquet")
-    assert dict(zip(items["item"], items["value"], strict=True)) == {"a": pytest.approx(0.3), "b": 1.0}
-    assert set(items["run"]) == {SECOND.id}
+    own = items[items["metric"] == "confidence"]
+    assert dict(zip(own["item"], own["value"], strict=True)) == {"a": pytest.approx(0.3), "b": 1.0}
+    assert set(own["run"]) == {SECOND.id}
+    # What training probed is there for every run, under its epoch.
+    probes = items[items["metric"] == "map_rms"]
+    assert set(probes["run"]) == {FIRST.id, SECOND.id}
+    assert set(zip(probes["condition"], probes["item"], probes["value"], strict=True)) == {(0.0, "module3", 0.125)}
     metrics = pd.read_parquet(results / "tables/metrics.parquet")
     assert set(metrics["metric"]) == {"rotation_accuracy", "test_accuracy", "spread"}
 
@@ -239,6 +247,7 @@ def without_key(path: Path) -> None:
         ("spec.json", Path.unlink, "spec.json: there is no such file"),
         ("history.parquet", Path.unlink, "history.parquet: there is no such file"),
         ("history.parquet", cut, "history.parquet: not a complete Parquet file"),
+        ("probes.parquet", Path.unlink, "probes.parquet: there is no such file"),
         ("evaluation/rotation.parquet", cut, "rotation.parquet: not a complete Parquet file"),
         ("evaluation/rotation.parquet", without_column, "rotation.parquet: value: the column is missing"),
     ],

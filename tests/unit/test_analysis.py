@@ -1,5 +1,6 @@
 """Analyses across runs, against numbers worked out by hand."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 from phasebench.analysis.bias_variance import analyse_bias_variance, bias_and_variance
+from phasebench.analysis.early_accuracy import analyse_early_accuracy
 from phasebench.analysis.finished import FinishedRun, read_run
 from phasebench.analysis.run import analyse_runs
 from phasebench.analysis.trend import analyse_trend
@@ -29,6 +31,7 @@ SPEC = RunSpec(
 )
 NOTHING_PUBLISHED = pd.DataFrame(columns=["dataset", "encoding", "train_fraction", "model", "metric", "value"])
 LABELS = [0, 0, 1, 1]
+HISTORY = pd.DataFrame({"epoch": range(1, 21), "test_accuracy": [epoch / 20 for epoch in range(1, 21)]})
 # Least-squares lines through the study's Table 2: slope and intercept.
 TABLE_2_TRENDS = {
     "mstar_real": (-0.2013, -1.1687),
@@ -41,7 +44,7 @@ TABLE_2_TRENDS = {
 def run(predictions: list[int], seed: int = 0, fraction: float = 1.0, accuracy: float = 0.5) -> FinishedRun:
     table = pd.DataFrame({"index": range(len(predictions)), "label": LABELS, "prediction": predictions})
     spec = SPEC.model_copy(update={"seed": seed, "train_fraction": fraction})
-    return FinishedRun(spec, accuracy, 200, ("cat", "dog", "owl"), table)
+    return FinishedRun(spec, accuracy, 200, ("cat", "dog", "owl"), table, HISTORY)
 
 
 def test_equal_networks_vary_nowhere_and_their_bias_is_their_error() -> None:
@@ -121,6 +124,7 @@ def write(folder: Path, finished: FinishedRun) -> None:
     record = {"spec": finished.spec.model_dump(mode="json"), "test_accuracy": 0.5, "n_test": 4}
     (run_folder / "run.json").write_text(json.dumps(record))
     finished.predictions.to_parquet(run_folder / "predictions.parquet")
+    finished.history.to_parquet(run_folder / "history.parquet")
     (folder / "shapes.json").write_text(json.dumps({"classes": list(finished.classes)}))
 
 
@@ -154,5 +158,19 @@ def test_a_damaged_run_is_named(tmp_path: Path, file: str) -> None:
 
 
 def test_an_unknown_analysis_names_the_known() -> None:
-    with pytest.raises(PhasebenchError, match="'nope' is not known; choose one of bias_variance, trend"):
+    with pytest.raises(
+        PhasebenchError, match="'nope' is not known; choose one of bias_variance, early_accuracy, trend"
+    ):
         analyse_runs("nope", [], [], Path(), Path(), Path("x"))
+
+
+def test_early_accuracy_is_that_of_the_first_tenth_of_the_epochs() -> None:
+    runs = [run([0, 0, 1, 1], seed=seed) for seed in (0, 1)]
+    table = analyse_early_accuracy(runs, NOTHING_PUBLISHED)
+    # Epochs 1 and 2 of 20.
+    assert table["value"].tolist() == pytest.approx([0.075, 0.075])
+    assert (table["seed"].tolist(), set(table["metric"])) == ([0, 1], {"early_accuracy"})
+    short = dataclasses.replace(runs[0], history=HISTORY.iloc[:3])
+    assert analyse_early_accuracy([short], NOTHING_PUBLISHED)["value"].tolist() == [0.05]
+    blind = dataclasses.replace(runs[0], history=HISTORY[["epoch"]])
+    assert not len(analyse_early_accuracy([blind], NOTHING_PUBLISHED))

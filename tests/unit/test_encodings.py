@@ -10,7 +10,7 @@ from skimage.color import rgb2lab
 from phasebench.data.encoding_registry import ENCODINGS, load_encoding
 from phasebench.errors import PhasebenchError
 
-COLOUR_ENCODINGS = ("rgb", "lab", "sliding")
+COLOUR_ENCODINGS = ("rgb", "rgb_normalised", "lab", "sliding")
 
 
 @pytest.fixture
@@ -87,6 +87,26 @@ def test_rgb_is_the_image_over_255_without_imaginary_part() -> None:
     assert not encoded[:, 1].any()
 
 
+def test_normalised_colours_have_mean_zero_and_variance_one_over_the_training_subset() -> None:
+    encoding, images = load_encoding("rgb_normalised"), _images(3000)
+    images[..., 1] //= 3
+    measured = encoding.largest(images)
+    pixels = images.numpy().reshape(-1, 3).astype(np.float64)
+    np.testing.assert_allclose(measured.numpy(), [pixels.mean(axis=0), pixels.std(axis=0)], rtol=1e-6)
+    encoded = encoding(images, measured).numpy()
+    expected = (images.numpy() - pixels.mean(axis=0)) / pixels.std(axis=0)
+    np.testing.assert_allclose(encoded[:, 0], expected.transpose(0, 3, 1, 2), rtol=1e-5, atol=1e-5)
+    assert not encoded[:, 1].any()
+
+
+def test_a_colour_that_never_changes_is_zero() -> None:
+    encoding, images = load_encoding("rgb_normalised"), _images()
+    images[..., 2] = 7
+    encoded = encoding(images, encoding.largest(images))
+    assert torch.isfinite(encoded).all()
+    assert not encoded[:, 0, 2].any()
+
+
 def test_sliding_pairs_neighbouring_colours() -> None:
     images = _images()
     encoded = load_encoding("sliding")(images, torch.tensor(0.9)).numpy()
@@ -125,7 +145,7 @@ def test_sliding_modulus_stays_below_the_square_root_of_two() -> None:
     assert float(torch.hypot(encoded[:, 0], encoded[:, 1]).max()) == pytest.approx(2**0.5, rel=1e-6)
 
 
-@pytest.mark.parametrize("name", list(ENCODINGS))
+@pytest.mark.parametrize("name", [name for name in ENCODINGS if name != "rgb_normalised"])
 def test_largest_does_not_depend_on_how_many_samples_are_measured_at_once(name: str) -> None:
     encoding, samples = load_encoding(name), _samples(name)
     many = torch.cat([samples // 2 if samples.dtype == torch.uint8 else samples / 2] * 700 + [samples])

@@ -23,6 +23,7 @@ TARGETS = {
     "prepare": [*SOURCES.values()],
     "train": [*ENCODINGS.values(), *(entry.target for entry in REGISTRY.values())],
     "evaluate": [*ENCODINGS.values(), *(entry.target for entry in REGISTRY.values()), *EVALUATIONS.values()],
+    "overhead": [*(entry.target for entry in REGISTRY.values())],
     "analyse": [*ANALYSES.values()],
     "aggregate": [],
     "report": [],

@@ -158,6 +158,7 @@ def test_an_edit_of_the_code_changes_what_it_can_reach(
     [
         ("target", "phasebench.models.cifarnet:TypeI", {TYPE_E}),
         ("real", True, {TYPE_E}),
+        ("options", {"bias": False}, {TYPE_E}),
         ("label", "Another name", {"aggregate"}),
         ("published_parameters", 1, {"aggregate"}),
         ("input_shape", (1, 1, 1), set()),
@@ -250,3 +251,24 @@ def test_a_table_that_is_not_written_out(tmp_path: Path) -> None:
     for symbol in ("pkg:TABLE", "pkg:OTHER", "pkg:NONE", "pkg.missing:TABLE"):
         with pytest.raises(PhasebenchError, match=f"{symbol}: there is no such table"):
             SourceTree(package).string_table(symbol)
+
+
+def test_an_experiment_whose_networks_are_timed_has_a_spec_file_that_follows_no_run(checkout: Path) -> None:
+    names = write(checkout, suites=["spectral_batch_norm"])
+    timed = "overheads/spectral_batch_norm/table_1"
+    assert {name for name in names if name.startswith("overheads/")} == {timed}
+    identity = read_identity(StageIdentity, checkout / "results/demo/specs" / f"{timed}.json")
+    networks = identity.settings["networks"]
+    assert [(network["model"], network["item"], network["options"]) for network in networks] == [
+        ("resnet18_sbn34", None, {}),
+        ("resnet18_sbn34", "fft", {"method": "fft"}),
+        ("resnet18_2bn34", None, {}),
+    ]
+    assert {network["baseline"]["model"] for network in networks} == {"resnet18"}
+    edit(checkout / "src/phasebench/nn/spectral/norm.py", "coefficient_count(maps)", "1 + coefficient_count(maps)")
+    changed = write(checkout, suites=["spectral_batch_norm"])
+    assert timed in changed
+    # A plain network reaches no spectral layer but by the code that inserts it.
+    assert "aggregate" not in changed
+    edit(checkout / "src/phasebench/data/colour_shapes.py", "_NOISE = 0.06", "_NOISE = 0.05")
+    assert timed not in write(checkout, suites=["spectral_batch_norm"])

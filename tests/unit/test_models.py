@@ -51,6 +51,53 @@ def test_parameter_count(name: str, n_classes: int, encoding: dict[str, Any], co
     assert count_parameters(build_model(name, n_classes=n_classes, **encoding)) == count
 
 
+@pytest.mark.parametrize(
+    ("name", "n_classes", "count"),
+    [
+        ("resnet18", 10, 11_173_962),
+        ("resnet18_2bn34", 10, 11_173_962 + 7_680),
+        ("resnet18_sbn34", 100, 11_220_132 + 7_680),
+        ("resnet18_sbn4", 10, 11_173_962 + 5_120),
+        ("resnet18_sbn1234", 10, 11_173_962 + 9_472),
+        ("resnet34", 10, 21_282_122),
+        ("resnet34_2bn34", 100, 21_328_292 + 13_824),
+        ("resnet34_sbn34", 10, 21_282_122 + 13_824),
+        ("resnet50", 100, 23_705_252),
+        ("resnet50_2bn34", 10, 23_520_842 + 43_008),
+        ("resnet50_sbn34", 10, 23_520_842 + 43_008),
+        ("resnet50_2bn4", 10, 23_520_842 + 22_528),
+        ("resnet50_sbn4", 10, 23_520_842 + 22_528),
+        ("vgg16", 10, 15_253_578),
+        ("vgg16_2bn4", 10, 15_253_578 + 3_072),
+        ("vgg16_sbn4", 100, 15_299_748 + 3_072),
+        ("vgg19", 100, 20_612_004),
+        ("vgg19_2bn34", 10, 20_565_834 + 6_144),
+        ("vgg19_sbn34", 10, 20_565_834 + 6_144),
+        ("vgg19_2bn4", 10, 20_565_834 + 4_096),
+        ("vgg19_sbn4", 10, 20_565_834 + 4_096),
+        # What the layer keeps: no weights, one of the two, or all of them.
+        ("resnet18_sbn34_subtract_only", 10, 11_173_962),
+        ("resnet18_sbn34_divide_only", 10, 11_173_962),
+        ("resnet18_sbn34_no_affine", 10, 11_173_962),
+        ("resnet18_sbn34_downscale_space", 10, 11_173_962),
+        ("resnet18_sbn34_downscale_frequency", 10, 11_173_962),
+        ("resnet18_sbn34_weight_only", 10, 11_173_962 + 3_840),
+        ("resnet18_sbn34_separate", 10, 11_173_962 + 7_680),
+        ("resnet18_sbn34_before", 10, 11_173_962 + 7_680),
+        ("resnet18_sbn34_instead", 10, 11_173_962),
+    ],
+)
+def test_parameter_count_of_spectral_networks(name: str, n_classes: int, count: int) -> None:
+    with torch.device("meta"):
+        assert count_parameters(build_model(name, n_classes=n_classes, **RGB)) == count
+
+
+def test_a_suites_options_go_before_those_of_the_table() -> None:
+    with torch.device("meta"):
+        model = build_model("resnet18_sbn34", n_classes=200, stem="imagenet", insertion="SBN4", **RGB)
+    assert count_parameters(model) == 11_279_112 + 5_120
+
+
 def test_the_other_invariant_layer_has_the_same_parameter_count() -> None:
     assert count_parameters(build_model("mstar_cds", n_classes=11, invariant="division", **CHIP)) == 29_536
 
@@ -171,7 +218,8 @@ def test_only_type_i_ignores_magnitude_up_to_the_offset_of_its_division() -> Non
     assert relative_change(type_e, images, 3.0 * images) > 0.5
 
 
-@pytest.mark.parametrize("name", sorted(REGISTRY))
+# Insertions leave the door as it is.
+@pytest.mark.parametrize("name", sorted(name for name, entry in REGISTRY.items() if "insertion" not in entry.options))
 def test_native_complex_input_equals_planes(name: str) -> None:
     encoding = CHIP if name.startswith("mstar") else GREY if name.startswith("lenet") else LAB
     model = build_model(name, n_classes=10, **encoding).eval()

@@ -218,7 +218,7 @@ def test_mistakes_in_the_configuration(tmp_path: Path, config: dict[str, Any], m
             {"evaluations": {"rotation": {"encodings": ["sliding"]}}},
             ".evaluations.rotation.encodings: 'sliding' is not in the experiment's grid; known: lab, rgb",
         ),
-        ({"analyses": ["bias"]}, ".analyses: 'bias' is not an analysis; known: bias_variance, trend"),
+        ({"analyses": ["bias"]}, ".analyses: 'bias' is not an analysis; known: bias_variance, early_accuracy, trend"),
     ],
 )
 def test_unknown_names_in_a_suite(tmp_path: Path, experiment: dict[str, Any], message: str) -> None:

@@ -240,6 +240,45 @@ def test_the_schedule_is_linear_between_its_knots() -> None:
     assert learning_rate(RECIPE, 7.0) == RECIPE.learning_rate
 
 
+def test_milestones_change_the_rate_from_their_epoch_on() -> None:
+    recipe = Recipe(**{**RECIPE.model_dump(), "learning_rate": 0.1, "milestones": (60, 120), "milestone_factor": 0.2})
+    rates = [learning_rate(recipe, epoch) for epoch in (0.0, 59.99, 60.0, 119.99, 120.0, 199.0)]
+    assert rates == pytest.approx([0.1, 0.1, 0.02, 0.02, 0.004, 0.004])
+    with pytest.raises(ValueError, match="at most one of 'schedule' and 'milestones'"):
+        Recipe(**{**recipe.model_dump(), "schedule": [(0.0, 0.1)]})
+
+
+class Noisy(Linear):
+    """A network with dropout, and the outputs of its training passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(0.5)
+        self.logits: list[torch.Tensor] = []
+
+    def forward(self, planes: torch.Tensor) -> torch.Tensor:
+        logits = super().forward(self.dropout(planes))
+        if self.training:
+            self.logits.append(logits.detach())
+        return logits
+
+
+def test_dropout_follows_the_seed_and_the_step_alone(store: Path, tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"steps": 4, "validate_every": 2, "augmentation": "none"})
+    data = data_for(recipe, store)
+    torch.manual_seed(0)
+    initial = Linear().state_dict()
+    outputs = []
+    for noise, seed in ((1, 0), (2, 0), (1, 5)):
+        model = Noisy()
+        model.load_state_dict(initial)
+        torch.manual_seed(noise)
+        fit(model, data, recipe, seed, checkpoint=tmp_path / "c.pt", digest="d")
+        outputs.append(torch.stack(model.logits))
+    assert torch.equal(outputs[0], outputs[1])
+    assert not torch.equal(outputs[0], outputs[2])
+
+
 def test_optimisers_take_the_recipes_settings() -> None:
     adamw = build_optimizer(Linear(), RECIPE)
     assert isinstance(adamw, torch.optim.AdamW)

@@ -3,12 +3,16 @@ rule aggregate:
         spec="<results>/specs/aggregate.json",
         records=collect("<results>/runs/{run}/run.json", run=plan.runs),
         history=collect("<results>/runs/{run}/history.parquet", run=plan.runs),
+        probes=collect("<results>/runs/{run}/probes.parquet", run=plan.runs),
         evaluations=[
             f"<results>/runs/{run}/evaluation/{name}.parquet"
             for run, name in plan.evaluations
         ],
         analyses=collect(
             "<results>/analyses/{analysis}.parquet", analysis=plan.analyses
+        ),
+        overheads=collect(
+            "<results>/overheads/{overhead}.parquet", overhead=plan.overheads
         ),
     output:
         analyses="<results>/tables/analyses.parquet",

@@ -3,6 +3,7 @@ rule analyse:
         spec="<results>/specs/analyses/{analysis}.json",
         manifests=analysed_manifests,
         records=analysed_runs("run.json"),
+        history=analysed_runs("history.parquet"),
         predictions=analysed_runs("predictions.parquet"),
     output:
         "<results>/analyses/{analysis}.parquet",

@@ -48,6 +48,7 @@ wildcard_constraints:
     run=r"\w+/\w+/[\w-]+/\w+/seed\d+",
     evaluation=r"\w+",
     analysis=r"\w+/\w+/\w+",
+    overhead=r"\w+/\w+",
 
 
 localrules:
@@ -80,6 +81,11 @@ def analysed_manifests(wildcards):
 def train_resource(name):
     """Resource function: what the run's suite and the scale say."""
     return lambda wildcards: getattr(plan.resources_of(wildcards.run), name)
+
+
+def overhead_resource(name):
+    """Resource function: what the experiment's networks are trained with."""
+    return lambda wildcards: getattr(plan.overheads[wildcards.overhead].resources, name)
 
 
 # A params function that takes `input` is no reason to run a job again. These say how a result is made, not which.

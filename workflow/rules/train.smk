@@ -6,6 +6,7 @@ rule train:
     output:
         spec="<results>/runs/{run}/spec.json",
         history="<results>/runs/{run}/history.parquet",
+        probes="<results>/runs/{run}/probes.parquet",
         weights="<results>/runs/{run}/weights.safetensors",
         predictions="<results>/runs/{run}/predictions.parquet",
         record="<results>/runs/{run}/run.json",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ANALYSES: dict[str, str] = {
     "bias_variance": "phasebench.analysis.bias_variance:analyse_bias_variance",
+    "early_accuracy": "phasebench.analysis.early_accuracy:analyse_early_accuracy",
     "trend": "phasebench.analysis.trend:analyse_trend",
 }
 

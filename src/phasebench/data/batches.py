@@ -35,7 +35,7 @@ class DeviceData:
     test_encoding
         The same for all other samples.
     largest
-        What the encoding divides by, measured over the training subset.
+        What the encoding divides by or is normalised with, measured over the training subset.
     classes
         One name per label.
     """
@@ -92,7 +92,9 @@ class DeviceData:
             yield self.batch(part)
 
 
-def load_device_data(spec: RunSpec, path: Path | str, device: torch.device, largest: float | None = None) -> DeviceData:
+def load_device_data(
+    spec: RunSpec, path: Path | str, device: torch.device, largest: Tensor | None = None
+) -> DeviceData:
     """Read a prepared data set and put what a run needs of it on a device.
 
     Parameters
@@ -103,8 +105,8 @@ def load_device_data(spec: RunSpec, path: Path | str, device: torch.device, larg
         The prepared HDF5 file.
     device : torch.device
         Where the data are to be.
-    largest : float, optional
-        What the encoding divides by; measured over the training subset if not given.
+    largest : Tensor, optional
+        What the encoding divides by or is normalised with; measured over the training subset if not given.
 
     Raises
     ------
@@ -125,7 +127,7 @@ def load_device_data(spec: RunSpec, path: Path | str, device: torch.device, larg
             f"'{spec.encoding}' {encoding.n_channels}"
         )
     train_indices = on_device(train)
-    measured = encoding.largest(samples.index_select(0, train_indices)) if largest is None else torch.tensor(largest)
+    measured = encoding.largest(samples.index_select(0, train_indices)) if largest is None else largest
     return DeviceData(
         samples=samples,
         labels=on_device(store.labels),

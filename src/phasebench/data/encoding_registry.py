@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 ENCODINGS: dict[str, str] = {
     "rgb": "phasebench.data.encodings:Rgb",
+    "rgb_normalised": "phasebench.data.encodings:RgbNormalised",
     "lab": "phasebench.data.encodings:Lab",
     "sliding": "phasebench.data.encodings:Sliding",
     "complex": "phasebench.data.encodings:Complex",

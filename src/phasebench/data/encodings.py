@@ -54,7 +54,7 @@ class Encoding(ABC):
         Returns
         -------
         Tensor
-            Scalar in the default floating type, on the samples' device.
+            Scalar in the default floating type, on the samples' device; :class:`RgbNormalised` has more than a scalar.
         """
         return torch.stack([self._largest_of(part) for part in torch.split(samples, _CHUNK)]).max()
 
@@ -97,6 +97,36 @@ class Rgb(Encoding):
     def __call__(self, samples: Tensor, largest: Tensor) -> Tensor:
         """Encode a batch, as :meth:`Encoding.__call__` says."""
         planes = _colour_planes(samples, "rgb") / (255.0 * largest)
+        return _as_complex(functional.pad(planes, (0, 0, 0, 0, 0, 3)))
+
+
+class RgbNormalised(Encoding):
+    """Red, green and blue, less their means and over their standard deviations: three channels without imaginary parts.
+
+    In place of a largest value, both are measured over the training subset.
+    """
+
+    n_channels = 3
+    nonzero_planes = (0, 1, 2)
+
+    def largest(self, samples: Tensor) -> Tensor:
+        """Means and standard deviations of the three colours, shape ``(2, 3)``, in units of a pixel's 256 levels."""
+        sums = torch.zeros(2, 3, dtype=torch.float64, device=samples.device)
+        for part in torch.split(samples, _CHUNK):
+            planes = _colour_planes(part, "rgb_normalised").double()
+            sums += torch.stack((planes.sum(dim=(0, 2, 3)), planes.square().sum(dim=(0, 2, 3))))
+        mean, square = sums / samples[..., 0].numel()
+        # A channel that never changes becomes zero.
+        deviation = (square - mean.square()).clamp(min=0.0).sqrt()
+        return torch.stack((mean, deviation.where(deviation > 0.0, 1.0))).to(torch.get_default_dtype())
+
+    def _largest_of(self, samples: Tensor) -> Tensor:
+        return self.largest(samples)
+
+    def __call__(self, samples: Tensor, largest: Tensor) -> Tensor:
+        """Encode a batch, as :meth:`Encoding.__call__` says."""
+        mean, deviation = largest[:, :, None, None]
+        planes = (_colour_planes(samples, "rgb_normalised") - mean) / deviation
         return _as_complex(functional.pad(planes, (0, 0, 0, 0, 0, 3)))
 
 

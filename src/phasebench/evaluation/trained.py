@@ -50,8 +50,8 @@ def load_trained_run(folder: Path, data_path: Path, device: torch.device) -> Tra
     record_path = folder / "run.json"
     try:
         record = json.loads(record_path.read_text(encoding="utf-8"))
-        spec, normaliser = RunSpec.model_validate(record["spec"]), float(record["normaliser"])
-    except (OSError, ValueError, KeyError) as error:
+        spec, normaliser = RunSpec.model_validate(record["spec"]), torch.tensor(record["normaliser"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise PhasebenchError(f"{record_path}: cannot be read ({error}); train the run again") from error
     data = load_device_data(spec, data_path, device, largest=normaliser)
     model = build_model(

@@ -37,7 +37,8 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
     """Write the tables that the report is made of as Parquet.
 
     ``metrics`` has what was measured on a run as a whole, ``items`` what was measured on its parts (an image, a pair of
-    filters), ``analyses`` what was computed from several runs, ``claims`` what the studies claim with a verdict; beside
+    filters, a module of the network while it trained), ``analyses`` what was computed from several runs and what was
+    timed, ``claims`` what the studies claim with a verdict; beside
     these are ``history``, ``runs``, ``published``, ``benchmark`` and ``models``.
 
     The published number stands beside each measured one, also where another data set stands in for the study's.
@@ -57,7 +58,7 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
         A file of a run is missing or damaged, or belongs to another spec than the current one.
     """
     settings = spec.settings
-    published = pd.DataFrame(settings["published"], columns=[*_PUBLISHED_KEYS, "value", "where"])
+    published = pd.DataFrame(settings["published"], columns=[*_PUBLISHED_KEYS, "value", "std", "where"])
     models = pd.DataFrame([{"model": name, **entry} for name, entry in settings["models"].items()])
     records = {run_id: _read_record(results, run_id) for run_id in settings["runs"]}
     evaluations = [
@@ -68,7 +69,10 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
         "runs": _runs_table(records, models),
         "metrics": _with_published(pd.concat([whole for whole, _ in evaluations], ignore_index=True), published),
         "items": pd.concat([parts for _, parts in evaluations], ignore_index=True),
-        "analyses": _read_analyses(results, settings["analyses"]),
+        "analyses": _read_analyses(
+            {results / "analyses" / f"{name}.parquet": keys for name, keys in settings["analyses"].items()}
+            | {results / "overheads" / f"{name}.parquet": keys for name, keys in settings["overheads"].items()}
+        ),
         "history": pd.concat(history, ignore_index=True),
         "published": published,
         "models": models,
@@ -85,7 +89,7 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
     studies = [StudyClaims.model_validate(study) for study in settings["claims"]]
     tables["claims"] = judge_claims(
         studies,
-        tables["metrics"],
+        pd.concat([tables["metrics"], tables["items"]], ignore_index=True),
         tables["analyses"],
         tables["runs"],
         published,
@@ -158,16 +162,17 @@ def _read_evaluations(
         return rows.groupby(by, dropna=False, sort=True)["value"].mean().reset_index().assign(**keys)
 
     of_parts = measured["item"].notna()
-    return means(measured[~of_parts], ["metric", "condition"]), means(
-        measured[of_parts], ["metric", "condition", "item"]
-    )
+    # What was probed while the run trained has the epoch as its condition.
+    probes = _read_parquet(results / "runs" / run_id / "probes.parquet", ("epoch", "metric", "item", "value"))
+    parts = pd.concat([measured[of_parts], probes.rename(columns={"epoch": "condition"})])
+    return means(measured[~of_parts], ["metric", "condition"]), means(parts, ["metric", "condition", "item"])
 
 
-def _read_analyses(results: Path, analyses: dict[str, dict[str, str]]) -> pd.DataFrame:
-    """All analyses, each row with the suite, the experiment and the analysis that it is of."""
+def _read_analyses(analyses: dict[Path, dict[str, str]]) -> pd.DataFrame:
+    """All analyses by their files, each row with the suite, the experiment and the analysis that it is of."""
     tables = [pd.DataFrame(columns=["suite", "experiment", "analysis", *_ANALYSIS_COLUMNS])]
-    for analysis_id, keys in analyses.items():
-        table = _read_parquet(results / "analyses" / f"{analysis_id}.parquet", _ANALYSIS_COLUMNS)
+    for path, keys in analyses.items():
+        table = _read_parquet(path, _ANALYSIS_COLUMNS)
         tables.append(table[list(_ANALYSIS_COLUMNS)].assign(**keys))
     return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
 

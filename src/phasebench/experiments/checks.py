@@ -20,6 +20,12 @@ def check_suite(suite: Suite, file: str, evaluations: Collection[str], analyses:
         for model, choice in experiment.models.items():
             recipes = [choice.recipe] if choice.recipe else []
             _require(recipes, suite.recipes, f"{place}.models.{model}.recipe", "is not one of the suite's recipes")
+        _require(experiment.recipes, experiment.grid.datasets, f"{place}.recipes", "is not in the experiment's grid")
+        for dataset, recipe in experiment.recipes.items():
+            _require([recipe], suite.recipes, f"{place}.recipes.{dataset}", "is not one of the suite's recipes")
+        for index, timed in enumerate(experiment.overhead):
+            pair = [timed.model, timed.baseline]
+            _require(pair, experiment.grid.models, f"{place}.overhead.{index}", "is not in the experiment's grid")
         _require(experiment.grid.encodings, ENCODINGS, f"{place}.grid.encodings", "is not an encoding")
         _require(filter(None, [experiment.test_encoding]), ENCODINGS, f"{place}.test_encoding", "is not an encoding")
         for index, part in enumerate(experiment.parts):

@@ -3,7 +3,7 @@
 The commands of the training environment import this module, so nothing here imports what only planning needs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ ANALYSES_TABLE = "phasebench.analysis.registry:ANALYSES"
 EVALUATIONS_TABLE = "phasebench.evaluation.registry:EVALUATIONS"
 _TRAIN = "phasebench.training.run:train_run"
 _PREPARE = "phasebench.data.prepare:prepare_dataset"
+_OVERHEAD = "phasebench.training.overhead:measure_overheads"
 _EVALUATE = "phasebench.evaluation.run:evaluate_run"
 _ANALYSE = "phasebench.analysis.run:analyse_runs"
 _AGGREGATE = "phasebench.experiments.aggregate:aggregate_results"
@@ -30,13 +31,17 @@ Entry = TypeVar("Entry")
 
 def run_code(tree: SourceTree, spec: RunSpec) -> dict[str, str]:
     """The hashes of the modules that a training run reaches, and one of what the table of models says of its model."""
-    entry = _entry(REGISTRY, spec.model, "model")
     names = [spec.encoding, *filter(None, [spec.test_encoding])]
     encodings = [_entry(ENCODINGS, name, "encoding") for name in names]
-    code = tree.closure([_TRAIN, entry.target, *encodings]).hashes
-    # The entry's other fields are for people; these two decide what is built.
-    row = canonical_json({"target": entry.target, "real": entry.real})
-    return {**code, f"phasebench.models.registry:REGISTRY[{spec.model}]": sha256_of_text(row)}
+    target = _entry(REGISTRY, spec.model, "model").target
+    return {**tree.closure([_TRAIN, target, *encodings]).hashes, **_rows([spec.model])}
+
+
+def overhead_code(tree: SourceTree, models: Iterable[str]) -> dict[str, str]:
+    """The hashes of the modules that training steps of these models reach, as :func:`run_code` has them."""
+    names = sorted(set(models))
+    targets = {_entry(REGISTRY, name, "model").target for name in names}
+    return {**tree.closure([_OVERHEAD, *targets]).hashes, **_rows(names)}
 
 
 def dataset_code(tree: SourceTree, source: str) -> dict[str, str]:
@@ -96,6 +101,16 @@ def check_code(what: str, recorded: dict[str, str], current: dict[str, str]) -> 
     raise PhasebenchError(
         f"{what}: the code has changed since this was planned ({names}{more}); start snakemake again, it plans anew"
     )
+
+
+def _rows(models: Iterable[str]) -> dict[str, str]:
+    """One hash for each model of what the table says of it; its other fields are for people."""
+    rows = {}
+    for name in models:
+        entry = _entry(REGISTRY, name, "model")
+        row = canonical_json({"target": entry.target, "real": entry.real, "options": dict(entry.options)})
+        rows[f"phasebench.models.registry:REGISTRY[{name}]"] = sha256_of_text(row)
+    return rows
 
 
 def _entry(table: Mapping[str, Entry], name: str, what: str) -> Entry:

@@ -68,6 +68,16 @@ class ModelChoice(Frozen):
     options: dict[str, Scalar] = Field(default_factory=dict, description="further arguments of the model")
 
 
+class TimedModel(Frozen):
+    """A model whose training steps are timed beside those of another one, in one job and in turns."""
+
+    model: Name = Field(description="one of the experiment's models")
+    baseline: Name = Field(description="the model that it is compared with")
+    item: str | None = Field(default=None, description="what tells this line from another of the same model")
+    options: dict[str, Scalar] = Field(default_factory=dict, description="further arguments of the model")
+    size: PositiveInt = Field(default=32, description="height and width of the images")
+
+
 class Experiment(Frozen):
     """A table or a figure of the study."""
 
@@ -77,10 +87,16 @@ class Experiment(Frozen):
     models: dict[Name, ModelChoice] = Field(
         default_factory=dict, description="a model of the grid -> what it does differently"
     )
+    recipes: dict[Name, Name] = Field(
+        default_factory=dict, description="a data set of the grid -> its recipe; a model's own goes before"
+    )
     evaluations: dict[Name, GridPart] = Field(
         default_factory=dict, description="what is measured on trained runs -> the part of the grid it is measured on"
     )
     analyses: tuple[Name, ...] = Field(default=(), description="what is computed from all of the experiment's runs")
+    overhead: tuple[TimedModel, ...] = Field(
+        default=(), description="whose training steps are timed, where both models are run"
+    )
     resources: Resources = Field(description="what one training job needs")
     parts: tuple[GridPart, ...] = Field(
         default=(), description="parts of the grid that are run; all of it if not given"

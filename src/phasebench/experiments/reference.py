@@ -24,14 +24,19 @@ class PublishedValue(Frozen):
     model: Name
     metric: Name
     value: float = Field(description="as printed")
+    std: float | None = Field(default=None, ge=0.0, description="standard deviation over seeds, in the value's unit")
     unit: Literal["percent", "count"]
     where: str = Field(min_length=1, description="place in the study, such as 'Table 1'")
 
     def as_row(self) -> dict[str, str | float | None]:
         """The value as the benchmark's own are kept: accuracies from 0 to 1, no unit."""
+        percent = self.unit == "percent"
         # Rounded, so that 69.23 % is 0.6923 and not the neighbouring binary number.
-        value = round(self.value / 100, 9) if self.unit == "percent" else self.value
-        return {**self.model_dump(exclude={"unit"}), "value": value}
+        numbers = {
+            name: round(number / 100, 9) if percent and number is not None else number
+            for name, number in (("value", self.value), ("std", self.std))
+        }
+        return {**self.model_dump(exclude={"unit"}), **numbers}
 
 
 def read_published(root: Path) -> list[PublishedValue]:
@@ -56,7 +61,7 @@ def read_published(root: Path) -> list[PublishedValue]:
             for cells in reader:
                 place = f"{shown}: line {reader.line_num}"
                 value = as_model(PublishedValue, _filled(cells, place), place)
-                key = tuple(value.model_dump(exclude={"value", "unit", "where"}).values())
+                key = tuple(value.model_dump(exclude={"value", "std", "unit", "where"}).values())
                 if key in found:
                     raise PhasebenchError(f"{place}: gives the same number as {found[key]}")
                 found[key] = place

@@ -9,12 +9,14 @@ from phasebench.experiments.code import (
     analysis_code,
     dataset_code,
     evaluation_code,
+    overhead_code,
     report_code,
     run_code,
 )
 from phasebench.experiments.datasets import DatasetSpec
 from phasebench.experiments.fingerprint import SourceTree
 from phasebench.experiments.identity import DatasetIdentity, StageIdentity
+from phasebench.experiments.overheads import PlannedOverhead
 from phasebench.experiments.pins import read_pins
 from phasebench.experiments.reference import read_published
 from phasebench.experiments.table import BenchmarkPlan, PlannedAnalysis, load_plan
@@ -71,6 +73,16 @@ class Identities:
             environment=self._train_pins,
         )
 
+    def overhead(self, planned: PlannedOverhead) -> StageIdentity:
+        """Identity of the timing of an experiment's networks; it depends on no run."""
+        models = [name for network in planned.networks for name in (network["model"], network["baseline"]["model"])]
+        return StageIdentity(
+            stage="overhead",
+            settings={"networks": list(planned.networks)},
+            code=overhead_code(self._tree, models),
+            environment=self._train_pins,
+        )
+
     def analysis(self, planned: PlannedAnalysis) -> StageIdentity:
         """Identity of an analysis: its runs and the study's own numbers of the experiment."""
         published = [
@@ -98,6 +110,10 @@ class Identities:
             "analyses": {
                 analysis_id: {"suite": planned.suite, "experiment": planned.experiment, "analysis": planned.name}
                 for analysis_id, planned in self._plan.analyses.items()
+            },
+            "overheads": {
+                overhead_id: {"suite": planned.suite, "experiment": planned.experiment, "analysis": "overhead"}
+                for overhead_id, planned in self._plan.overheads.items()
             },
             "published": [value.as_row() for value in self._published],
             "claims": [
@@ -130,6 +146,9 @@ class Identities:
         for analysis_id, planned_analysis in self._plan.analyses.items():
             identity = self.analysis(planned_analysis)
             write_if_different(folder / "analyses" / f"{analysis_id}.json", identity.to_json())
+        for overhead_id, planned_overhead in self._plan.overheads.items():
+            identity = self.overhead(planned_overhead)
+            write_if_different(folder / "overheads" / f"{overhead_id}.json", identity.to_json())
         write_if_different(folder / "aggregate.json", self.aggregation().to_json())
         write_if_different(folder / "report.json", self.report().to_json())
 

@@ -26,6 +26,7 @@ from phasebench.experiments.config import (
 from phasebench.experiments.datasets import CONFIG_FILE, DatasetChoices, DatasetSpec
 from phasebench.experiments.fingerprint import SourceTree
 from phasebench.experiments.loading import as_model, joined, read_model
+from phasebench.experiments.overheads import PlannedOverhead, plan_overheads
 from phasebench.spec import Recipe, RunSpec
 
 SCALES_FOLDER = "workflow/scales"
@@ -110,6 +111,11 @@ class BenchmarkPlan:
         return found
 
     @cached_property
+    def overheads(self) -> dict[str, PlannedOverhead]:
+        """What is timed, by ``<suite>/<experiment>``."""
+        return plan_overheads(self.suites, self.runs)
+
+    @cached_property
     def evaluations(self) -> tuple[tuple[str, str], ...]:
         """Every pair of run id and evaluation."""
         return tuple((run_id, name) for run_id, planned in self.runs.items() for name in planned.evaluations)
@@ -174,8 +180,13 @@ def _expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices
         if scaled.experiments is not None and name not in scaled.experiments:
             continue
         parts = () if scaled.experiments is None else scaled.experiments[name].grid
-        names = {model: _choice(experiment, model).recipe or experiment.recipe for model in experiment.grid.models}
-        recipes = {model: _scaled_recipe(suite, scaled, recipe, scale_file) for model, recipe in names.items()}
+        recipes = {
+            recipe: _scaled_recipe(suite, scaled, recipe, scale_file)
+            for recipe in dict.fromkeys(
+                _recipe_name(experiment, dataset, model)
+                for dataset, model in itertools.product(experiment.grid.datasets, experiment.grid.models)
+            )
+        }
         resources = _changed(experiment.resources, scale.resources, f"{scale_file}: resources")
         cells = (cell for part in parts or (GridPart(),) for cell in _cells(experiment.grid, part, scale.seeds))
         for cell in dict.fromkeys(cells):
@@ -183,6 +194,7 @@ def _expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices
                 continue
             dataset, encoding, model, fraction, seed = cell
             used = choices.name(suite.name, name, dataset)
+            recipe = _recipe_name(experiment, dataset, model)
             spec = RunSpec(
                 scale=scale.name,
                 suite=suite.name,
@@ -196,17 +208,21 @@ def _expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices
                 model_options=_choice(experiment, model).options,
                 train_fraction=fraction,
                 validation_fraction=experiment.validation_fraction,
-                recipe=recipes[model],
+                recipe=recipes[recipe],
                 seed=seed,
             )
             evaluations = [evaluation for evaluation, part in experiment.evaluations.items() if _is_in(part, cell)]
-            own = suite.recipes[names[model]]
+            own = suite.recipes[recipe]
             shortened = (spec.recipe.steps, spec.recipe.epochs) != (own.steps, own.epochs)
             yield PlannedRun(spec, resources, tuple(evaluations), shortened)
 
 
 def _choice(experiment: Experiment, model: str) -> ModelChoice:
     return experiment.models.get(model, ModelChoice())
+
+
+def _recipe_name(experiment: Experiment, dataset: str, model: str) -> str:
+    return _choice(experiment, model).recipe or experiment.recipes.get(dataset, experiment.recipe)
 
 
 def _cells(grid: Grid, part: GridPart, seeds: tuple[int, ...]) -> Iterator[Cell]:

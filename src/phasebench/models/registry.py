@@ -4,11 +4,12 @@ Models are named by string and imported on demand, so that a run imports, and is
 """
 
 import pkgutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from phasebench.errors import PhasebenchError
+from phasebench.spec import Scalar
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,18 +27,52 @@ class ModelEntry:
     """Name for tables and figures."""
     input_shape: tuple[int, int, int]
     """Usual input: complex channels (real planes if ``real``), height, width."""
-    published_parameters: int
-    """Parameter count printed in the study."""
+    published_parameters: int | None
+    """Parameter count printed in the study, if it prints one."""
     real: bool = False
     """A real network: it reads the planes of the encoded input that are not identically zero."""
+    options: Mapping[str, Scalar] = field(default_factory=dict)
+    """Arguments of the class that make this model of it; a suite may give further ones."""
 
 
 _CDS_LARGE = "phasebench.models.cds_large"
 _CIFARNET = "phasebench.models.cifarnet"
 _DEEP_COMPLEX = "phasebench.models.deep_complex"
 _LENET = "phasebench.models.lenet"
+_RESNET = "phasebench.models.resnet:ResNet"
+_VGG = "phasebench.models.vgg:Vgg"
 _MSTAR = "phasebench.models.mstar"
 _SURREAL = "phasebench.models.surreal"
+
+
+def _spectral_study(
+    network: str, label: str, target: str, depth: int, insertions: Sequence[str]
+) -> dict[str, ModelEntry]:
+    """A network of Cakaj, Mehnert and Yang 2023, plain and with each insertion: ``resnet18_sbn34``; no counts there."""
+    study, shape = "spectral_batch_norm", (3, 32, 32)
+    plain = {network: ModelEntry(target, study, label, shape, None, True, {"depth": depth})}
+    return plain | {
+        f"{network}_{insertion.lower()}": ModelEntry(
+            target, study, f"{label} + {insertion}", shape, None, True, {"depth": depth, "insertion": insertion}
+        )
+        for insertion in insertions
+    }
+
+
+# Section V of the same study: what is left of the layer, where it stands, and in which modules.
+_ABLATIONS: dict[str, tuple[str, dict[str, Scalar]]] = {
+    "subtract_only": ("only subtract", {"ablation": "subtract_only"}),
+    "divide_only": ("only divide", {"ablation": "divide_only"}),
+    "no_affine": ("no weights", {"ablation": "no_affine"}),
+    "downscale_frequency": ("down-scale the spectrum", {"ablation": "downscale_frequency"}),
+    "downscale_space": ("down-scale the map", {"ablation": "downscale_space"}),
+    "weight_only": ("only weights", {"ablation": "weight_only"}),
+    "separate": ("real and imaginary apart", {"ablation": "separate"}),
+    "before": ("before BN", {"position": "before"}),
+    "instead": ("instead of BN", {"position": "instead"}),
+}
+
+_EVERYWHERE = ("2BN34", "SBN34", "2BN4", "SBN4")
 
 REGISTRY: dict[str, ModelEntry] = {
     "cifarnet_type_i": ModelEntry(f"{_CIFARNET}:TypeI", "co_domain_symmetry", "CDS Type-I", (2, 32, 32), 24_241),
@@ -69,6 +104,23 @@ REGISTRY: dict[str, ModelEntry] = {
     "lenet_complex_audio": ModelEntry(
         f"{_LENET}:complex_lenet_audio", "complex_cnn_analysis", "Complex net", (1, 13, 126), 1_212_810
     ),
+    **_spectral_study("resnet18", "ResNet18", _RESNET, 18, ("2BN34", "SBN34", "SBN4", "SBN1234")),
+    **_spectral_study("resnet34", "ResNet34", _RESNET, 34, ("2BN34", "SBN34")),
+    **_spectral_study("resnet50", "ResNet50", _RESNET, 50, _EVERYWHERE),
+    **_spectral_study("vgg16", "VGG16-BN", _VGG, 16, ("2BN4", "SBN4")),
+    **_spectral_study("vgg19", "VGG19-BN", _VGG, 19, _EVERYWHERE),
+    **{
+        f"resnet18_sbn34_{name}": ModelEntry(
+            _RESNET,
+            "spectral_batch_norm",
+            f"ResNet18 + SBN34, {label}",
+            (3, 32, 32),
+            None,
+            True,
+            {"depth": 18, "insertion": "SBN34", **options},
+        )
+        for name, (label, options) in _ABLATIONS.items()
+    },
 }
 
 
@@ -99,12 +151,12 @@ def build_model(name: str, *, n_classes: int, in_channels: int, planes: Sequence
     planes : sequence of int
         Which of the ``2 * in_channels`` real planes are not identically zero; a real network reads only these.
     **options
-        Further arguments of the model's class.
+        Further arguments of the model's class; they replace those of the table.
     """
     entry = find_model(name)
     factory = pkgutil.resolve_name(entry.target)
     shape = {"planes": tuple(planes)} if entry.real else {"in_channels": in_channels}
-    model: nn.Module = factory(n_classes=n_classes, **shape, **options)
+    model: nn.Module = factory(n_classes=n_classes, **shape, **{**entry.options, **options})
     return model
 
 

@@ -44,6 +44,12 @@ class ResNet(TorchvisionResNet):  # type: ignore[misc]
     ------
     PhasebenchError
         There is no such depth, stem or module.
+
+    Attributes
+    ----------
+    module_ends : dict of int to str
+        Number of a module -> name of the last normalisation of its last block, before the residual is added; with an
+        insertion, a sequence of both normalisations has that name.
     """
 
     planes: Tensor
@@ -71,6 +77,7 @@ class ResNet(TorchvisionResNet):  # type: ignore[misc]
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 module.reset_parameters()
+        self.module_ends = {number: _main_norms(self, number)[-1] for number in range(1, 5)}
         self._insert(Insertion(insertion, **options))
 
     def _insert(self, insertion: Insertion) -> None:
@@ -78,9 +85,15 @@ class ResNet(TorchvisionResNet):  # type: ignore[misc]
             if number > 4:
                 raise PhasebenchError(f"insertion '{insertion.notation}': a ResNet has the modules 1 to 4")
             names = batch_norms(self.get_submodule(f"layer{number}"), f"layer{number}")
-            insert(self, [name for name in names if insertion.shortcut or "downsample" not in name], insertion)
+            insert(self, names if insertion.shortcut else _main_norms(self, number), insertion)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(N, 2, C, H, W)`` planes, or complex ``(N, C, H, W)``, to logits ``(N, K)``."""
         logits: Tensor = super().forward(as_planes(images).flatten(1, 2).index_select(1, self.planes))
         return logits
+
+
+def _main_norms(network: nn.Module, number: int) -> list[str]:
+    """Names of a module's batch normalisations, those of projection shortcuts left out."""
+    names = batch_norms(network.get_submodule(f"layer{number}"), f"layer{number}")
+    return [name for name in names if "downsample" not in name]

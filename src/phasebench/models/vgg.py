@@ -44,6 +44,11 @@ class Vgg(nn.Module):
     ------
     PhasebenchError
         There is no such depth, head or module.
+
+    Attributes
+    ----------
+    module_ends : dict of int to str
+        Number of a module -> name of its last normalisation; with an insertion, a sequence of both has that name.
     """
 
     planes: Tensor
@@ -76,13 +81,20 @@ class Vgg(nn.Module):
     def _insert(self, insertion: Insertion) -> None:
         if any(number > MODULES for number in insertion.modules):
             raise PhasebenchError(f"insertion '{insertion.notation}': a VGG has the modules 1 to {MODULES}")
-        number, names = 1, []
+        names = self._norms()
+        self.module_ends = {number: of_module[-1] for number, of_module in names.items()}
+        insert(self, [name for number in sorted(insertion.modules) for name in names[number]], insertion)
+
+    def _norms(self) -> dict[int, list[str]]:
+        """Names of the batch normalisations of each module."""
+        names: dict[int, list[str]] = {number: [] for number in range(1, MODULES + 1)}
+        number = 1
         for position, module in enumerate(self.features):
             if isinstance(module, nn.MaxPool2d):
                 number += 1
-            elif isinstance(module, nn.BatchNorm2d) and number in insertion.modules:
-                names.append(f"features.{position}")
-        insert(self, names, insertion)
+            elif isinstance(module, nn.BatchNorm2d):
+                names[number].append(f"features.{position}")
+        return names
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(N, 2, C, 32, 32)`` planes, or complex ``(N, C, 32, 32)``, to logits ``(N, K)``."""

@@ -13,6 +13,7 @@ from phasebench.reporting.labels import display_name
 from phasebench.statistics import Summary, summarise
 
 _Record = dict[Any, Any]
+_Printed = tuple[float, float, str]
 
 _PARAMETERS = "parameters"
 
@@ -30,8 +31,8 @@ class Cell:
         The column.
     summary
         Over seeds; ``n`` is 0 where nothing was run.
-    published, where
-        The study's number and its place, or NaN and ''.
+    published, published_std, where
+        The study's number, its standard deviation over seeds and its place; NaN and '' for what there is not.
     best, published_best
         Highest of ours, and of the published ones, in the column; never so where there is but one.
     runs
@@ -41,6 +42,7 @@ class Cell:
     setting: Setting
     summary: Summary
     published: float
+    published_std: float
     where: str
     runs: tuple[str, ...]
     best: bool = False
@@ -125,6 +127,7 @@ def tidy(table: AccuracyTable) -> pd.DataFrame:
             "interval_low": cell.summary.low,
             "interval_high": cell.summary.high,
             "published": cell.published,
+            "published_std": cell.published_std,
             "difference": cell.difference,
             "published_where": cell.where,
             "runs": " ".join(cell.runs),
@@ -143,7 +146,7 @@ def _measured(tables: ReportTables, experiment: Experiment) -> dict[tuple[str, S
     return found
 
 
-def _published(tables: ReportTables, experiment: Experiment) -> dict[tuple[str, str, str, float], tuple[float, str]]:
+def _published(tables: ReportTables, experiment: Experiment) -> dict[tuple[str, str, str, float], _Printed]:
     frame = tables.published
     chosen = frame[
         (frame["suite"] == experiment.suite)
@@ -151,17 +154,19 @@ def _published(tables: ReportTables, experiment: Experiment) -> dict[tuple[str, 
         & (frame["metric"] == TEST_ACCURACY)
     ]
     keys = zip(chosen["model"], chosen["dataset"], chosen["encoding"], chosen["train_fraction"], strict=True)
-    return dict(zip(keys, zip(chosen["value"], chosen["where"], strict=True), strict=True))
+    return dict(zip(keys, zip(chosen["value"], chosen["std"], chosen["where"], strict=True), strict=True))
 
 
-def _cell(setting: Setting, records: list[_Record], printed: tuple[float, str] | None) -> Cell:
+def _cell(setting: Setting, records: list[_Record], printed: _Printed | None) -> Cell:
     # A variant is the study's own only where the aggregated table says so.
     beside = [(record["published"], record["published_where"]) for record in records]
     known = [pair for pair in beside if not math.isnan(pair[0])]
-    fallback = (math.nan, "") if setting.variant or printed is None else printed
+    printed_value, printed_std, printed_where = printed or (math.nan, math.nan, "")
+    fallback = (math.nan, "") if setting.variant else (printed_value, printed_where)
     value, where = known[0] if known else fallback
+    std = printed_std if value == printed_value else math.nan
     summary = summarise([record["value"] for record in records])
-    return Cell(setting, summary, value, where, tuple(record["run"] for record in records))
+    return Cell(setting, summary, value, std, where, tuple(record["run"] for record in records))
 
 
 def _mark_best(column: list[Cell]) -> list[Cell]:

@@ -28,6 +28,7 @@ class TrainingState:
     best_accuracy: float = -1.0
     """Of the validation subset, from 0 to 1; -1 before the first validation, and where nothing validates."""
     history: list[dict[str, float]] = field(default_factory=list)
+    probes: list[dict[str, float | str]] = field(default_factory=list)
     correct: int = 0
     """Training images since the last validation that were predicted rightly, each before its step."""
     loss_sum: float = 0.0

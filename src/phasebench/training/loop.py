@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -18,7 +17,9 @@ from phasebench.seeding import Stream, generator
 from phasebench.spec import Recipe
 from phasebench.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from phasebench.training.interrupt import StopRequest
+from phasebench.training.numerics import autocast
 from phasebench.training.optimizers import build_optimizer, learning_rate, set_learning_rate
+from phasebench.training.probe import find_probe
 
 # On a GPU, looking at the loss waits for the device; the sum of losses tells of a NaN as well, only later.
 _STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 100}
@@ -77,6 +78,10 @@ def fit(
     loss_sum = torch.tensor(state.loss_sum, dtype=torch.float64, device=data.device)
     correct = torch.tensor(state.correct, device=data.device)
     order = _epoch_order(data, seed, state.step // batches_per_epoch)
+    has_dropout = any(isinstance(module, nn.Dropout) for module in model.modules())
+    probe = find_probe(model, data, recipe)
+    if probe and not state.step:
+        state.probes += probe.measure(model, data, 0, 0.0)
     clock = _Clock(state)
 
     def save() -> None:
@@ -99,7 +104,10 @@ def fit(
 
             random = generator(seed, Stream.AUGMENTATION, step)
             planes = data.training_batch(indices, random, crop_and_flip=recipe.augmentation == "crop_flip")
-            with _autocast(recipe, data.device):
+            if has_dropout:
+                # Layers draw from the one global generator of their device.
+                torch.manual_seed(generator(seed, Stream.DROPOUT, step).initial_seed())
+            with autocast(recipe, data.device):
                 logits = forward(planes)
             labels = data.labels[indices]
             loss = functional.cross_entropy(logits.float(), labels)
@@ -122,6 +130,8 @@ def fit(
             if validates:
                 state.loss_sum, state.correct = float(loss_sum), int(correct)
                 _validate(model, data, state, recipe, rate, clock.interval)
+                if probe:
+                    state.probes += probe.measure(model, data, state.step, state.step / batches_per_epoch)
                 loss_sum.zero_()
                 correct.zero_()
                 clock.restart_interval()
@@ -176,10 +186,6 @@ def _epoch_order(data: DeviceData, seed: int, epoch: int) -> Tensor:
     """The training indices in this epoch's random order; the last batch may be smaller."""
     shuffled = torch.randperm(len(data.train), generator=generator(seed, Stream.ORDER, epoch))
     return data.train[shuffled.to(data.device)]
-
-
-def _autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[object]:
-    return torch.autocast(device.type, torch.bfloat16) if recipe.precision == "bfloat16" else nullcontext()
 
 
 def _validate(

@@ -27,7 +27,10 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def learning_rate(recipe: Recipe, epoch: float) -> float:
-    """The learning rate at a (fractional) epoch: constant, or linear between the schedule's knots."""
+    """The learning rate at a (fractional) epoch: constant, linear between the schedule's knots, or in steps."""
+    if recipe.milestones is not None:
+        passed = sum(epoch >= milestone for milestone in recipe.milestones)
+        return float(recipe.learning_rate * recipe.milestone_factor**passed)
     if recipe.schedule is None:
         return recipe.learning_rate
     epochs, rates = zip(*recipe.schedule, strict=True)

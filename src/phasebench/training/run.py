@@ -21,6 +21,8 @@ from phasebench.spec import RunIdentity, RunSpec
 from phasebench.training.checkpoint import TrainingState
 from phasebench.training.compilation import compile_if_possible
 from phasebench.training.loop import fit
+from phasebench.training.numerics import place
+from phasebench.training.probe import COLUMN_TYPES as PROBE_TYPES
 
 
 def train_run(
@@ -35,8 +37,8 @@ def train_run(
 ) -> None:
     """Train a run, or go on with it, and write its folder.
 
-    The folder gets ``weights.safetensors``, ``history.parquet``, ``predictions.parquet``, ``spec.json`` and, last,
-    ``run.json``; then the checkpoint is removed.
+    The folder gets ``weights.safetensors``, ``history.parquet``, ``probes.parquet`` (empty unless the recipe has a
+    probe), ``predictions.parquet``, ``spec.json`` and, last, ``run.json``; then the checkpoint is removed.
 
     Parameters
     ----------
@@ -63,7 +65,7 @@ def train_run(
     keep_freed_memory()
     spec, target = identity.run, find_device(device)
     data = load_device_data(spec, data_path, target)
-    model = build_run_model(spec, data).to(target)
+    model = place(build_run_model(spec, data), spec.recipe, target)
     forward, how = compile_if_possible(model) if spec.recipe.compile else (model, "off")
     _announce(spec, data, model, how)
 
@@ -123,7 +125,8 @@ def _write_results(
     with atomic_path(output / "weights.safetensors") as temporary:
         temporary.write_bytes(save({name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}))
     history = pd.DataFrame(state.history).astype({"step": "int64"})
-    for name, table in (("history", history), ("predictions", predictions)):
+    probes = pd.DataFrame(state.probes, columns=list(PROBE_TYPES)).astype(PROBE_TYPES)
+    for name, table in (("history", history), ("probes", probes), ("predictions", predictions)):
         with atomic_path(output / f"{name}.parquet") as temporary:
             table.to_parquet(temporary, index=False)
     write_text(output / "spec.json", identity.to_json())
@@ -136,7 +139,7 @@ def _write_results(
         "threads": torch.get_num_threads(),
         "compiled": compiled,
         "parameters": count_parameters(model),
-        "normaliser": data.largest.item(),
+        "normaliser": data.largest.tolist(),
         "n_train": len(data.train),
         "n_validation": len(data.validation),
         "n_test": len(data.test),

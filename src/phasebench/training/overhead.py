@@ -1,0 +1,119 @@
+"""How much longer training steps of a network take than those of another one (Cakaj, Mehnert and Yang 2023, Table VI).
+
+A step is the forward pass, the cross-entropy, the backward pass and the optimiser, on random images that are on the
+device already. All networks that are compared with one baseline take turns with it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional
+
+from phasebench.devices import find_device
+from phasebench.files import atomic_path, canonical_json
+from phasebench.memory import keep_freed_memory
+from phasebench.models.registry import build_model, find_model
+from phasebench.spec import Recipe
+from phasebench.training.compilation import compile_if_possible
+from phasebench.training.numerics import autocast, place
+from phasebench.training.optimizers import build_optimizer
+from phasebench.training.timing import interleaved_seconds
+
+ROUNDS = {"cpu": 5, "cuda": 50}
+N_CLASSES = 10
+_BASELINE = "baseline"
+_KEYS = ("dataset", "stands_in_for", "encoding", "model", "item")
+_TYPES = {
+    **dict.fromkeys(("dataset", "stands_in_for", "encoding", "variant", "model", "metric", "item"), "string"),
+    **dict.fromkeys(("train_fraction", "condition", "value"), "Float64"),
+    **dict.fromkeys(("seed", "n"), "Int64"),
+}
+
+
+def measure_overheads(networks: Sequence[Mapping[str, Any]], output: Path, *, device: str = "auto") -> None:
+    """Time networks beside their baselines and write a tidy table with the columns of an analysis.
+
+    Parameters
+    ----------
+    networks : sequence of mapping
+        ``model``, ``options``, ``recipe`` and ``size`` (height and width of the images) of each, those of its
+        ``baseline``, and for the table ``dataset``, ``stands_in_for``, ``encoding`` and ``item``.
+    output : Path
+        The Parquet file to write.
+    device : {"auto", "cpu", "cuda"}
+        ``auto`` takes a GPU if there is one.
+    """
+    keep_freed_memory()
+    target = find_device(device)
+
+    def baseline(network: Mapping[str, Any]) -> str:
+        return canonical_json({"baseline": network["baseline"], "size": network["size"]})
+
+    rows: list[dict[str, object]] = []
+    for _, group in groupby(sorted(networks, key=baseline), key=baseline):
+        rows += _overheads(list(group), target)
+    table = pd.DataFrame(rows).reindex(columns=list(_TYPES)).astype(_TYPES)
+    with atomic_path(output) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def overhead_rows(network: Mapping[str, Any], own: Sequence[float], baseline: Sequence[float]) -> list[dict[str, Any]]:
+    """Rows about one network, from the seconds of its steps and of its baseline's in the same rounds.
+
+    ``training_overhead`` is by how much the median is longer, as a share of the baseline's; ``..._low`` and
+    ``..._high`` are the quartiles of the same over single rounds; ``step_seconds`` and ``baseline_seconds`` medians.
+    """
+    ratios = np.asarray(own) / np.asarray(baseline) - 1.0
+    values = {
+        "training_overhead": float(np.median(own) / np.median(baseline) - 1.0),
+        "training_overhead_low": float(np.quantile(ratios, 0.25)),
+        "training_overhead_high": float(np.quantile(ratios, 0.75)),
+        "step_seconds": float(np.median(own)),
+        "baseline_seconds": float(np.median(baseline)),
+    }
+    keys = {key: network[key] for key in _KEYS}
+    return [{**keys, "n": len(own), "metric": metric, "value": value} for metric, value in values.items()]
+
+
+def _overheads(networks: Sequence[Mapping[str, Any]], device: torch.device) -> list[dict[str, Any]]:
+    """Rows of networks with one baseline."""
+    size = networks[0]["size"]
+    steps = {_BASELINE: _training_step(networks[0]["baseline"], size, device)}
+    steps |= {str(position): _training_step(network, size, device) for position, network in enumerate(networks)}
+    seconds = interleaved_seconds(steps, ROUNDS[device.type])
+    return [
+        row
+        for position, network in enumerate(networks)
+        for row in overhead_rows(network, seconds[str(position)], seconds[_BASELINE])
+    ]
+
+
+def _training_step(network: Mapping[str, Any], size: int, device: torch.device) -> Callable[[], None]:
+    """One step of training as a function without arguments."""
+    recipe = Recipe.model_validate(network["recipe"])
+    channels = find_model(network["model"]).input_shape[0]
+    model = build_model(
+        network["model"], n_classes=N_CLASSES, in_channels=channels, planes=range(channels), **network["options"]
+    )
+    model = place(model, recipe, device)
+    forward = compile_if_possible(model)[0] if recipe.compile else model
+    images = torch.randn(recipe.batch_size, 2, channels, size, size, device=device)
+    labels = torch.arange(recipe.batch_size, device=device) % N_CLASSES
+    optimizer = build_optimizer(model, recipe)
+
+    def step() -> None:
+        with autocast(recipe, device):
+            logits = forward(images)
+        loss = functional.cross_entropy(logits.float(), labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    return step
