@@ -116,13 +116,14 @@ def overhead(spec: SpecOption, output: OutputOption, device: DeviceOption = "aut
     """Time training steps of networks beside those of their baselines."""
     from phasebench.experiments.code import check_code, overhead_code, own_source
     from phasebench.experiments.identity import StageIdentity, read_identity
+    from phasebench.experiments.origin import ORIGIN, origin
     from phasebench.training.overhead import measure_overheads
 
     identity = read_identity(StageIdentity, spec)
     networks = identity.settings["networks"]
     models = [name for network in networks for name in (network["model"], network["baseline"]["model"])]
     check_code(str(spec), identity.code, overhead_code(own_source(), models))
-    measure_overheads(networks, output, device=device)
+    measure_overheads(networks, output, device=device, attributes={ORIGIN: origin(spec, [])})
 
 
 @app.command()

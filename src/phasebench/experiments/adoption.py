@@ -21,7 +21,7 @@ from phasebench.experiments.origin import ORIGIN, origin
 from phasebench.experiments.table import BenchmarkPlan
 from phasebench.files import sha256_of_file
 
-RUN_FILES = ("spec.json", "history.parquet", "weights.safetensors", "predictions.parquet", "run.json")
+RUN_FILES = ("spec.json", "history.parquet", "probes.parquet", "weights.safetensors", "predictions.parquet", "run.json")
 
 
 def adopt_results(plan: BenchmarkPlan, results: Path, prepared: Path) -> int:
@@ -49,6 +49,8 @@ def adopt_results(plan: BenchmarkPlan, results: Path, prepared: Path) -> int:
     for analysis_id, analysis in plan.analyses.items():
         datasets = dict.fromkeys(plan.dataset_of(run_id) for run_id in analysis.runs)
         adoption.analysis(analysis_id, analysis.runs, datasets)
+    for overhead_id in plan.overheads:
+        adoption.overhead(overhead_id)
     return adoption.count
 
 
@@ -93,6 +95,12 @@ class _Adoption:
         table = self.results / "analyses" / f"{analysis_id}.parquet"
         records = [folder / "run.json" for folder in folders]
         self._renew_table(f"analyse/{analysis_id}", table, stage, records, others)
+
+    def overhead(self, overhead_id: str) -> None:
+        """What was timed, which depends on no run."""
+        table = self.results / "overheads" / f"{overhead_id}.parquet"
+        stage = self.results / "specs/overheads" / f"{overhead_id}.json"
+        self._renew_table(f"overhead/{overhead_id}", table, stage, [], [])
 
     def _renew_table(self, job: str, table: Path, stage: Path, records: list[Path], others: list[Path]) -> None:
         def is_current() -> bool:

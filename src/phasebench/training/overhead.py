@@ -35,7 +35,13 @@ _TYPES = {
 }
 
 
-def measure_overheads(networks: Sequence[Mapping[str, Any]], output: Path, *, device: str = "auto") -> None:
+def measure_overheads(
+    networks: Sequence[Mapping[str, Any]],
+    output: Path,
+    *,
+    device: str = "auto",
+    attributes: Mapping[str, object] | None = None,
+) -> None:
     """Time networks beside their baselines and write a tidy table with the columns of an analysis.
 
     Parameters
@@ -47,6 +53,8 @@ def measure_overheads(networks: Sequence[Mapping[str, Any]], output: Path, *, de
         The Parquet file to write.
     device : {"auto", "cpu", "cuda"}
         ``auto`` takes a GPU if there is one.
+    attributes : mapping, optional
+        Kept with the table, as JSON.
     """
     keep_freed_memory()
     target = find_device(device)
@@ -58,6 +66,7 @@ def measure_overheads(networks: Sequence[Mapping[str, Any]], output: Path, *, de
     for _, group in groupby(sorted(networks, key=baseline), key=baseline):
         rows += _overheads(list(group), target)
     table = pd.DataFrame(rows).reindex(columns=list(_TYPES)).astype(_TYPES)
+    table.attrs.update(attributes or {})
     with atomic_path(output) as temporary:
         table.to_parquet(temporary, index=False)
 
