@@ -98,7 +98,7 @@ def fit(
             set_learning_rate(optimizer, rate)
 
             random = generator(seed, Stream.AUGMENTATION, step)
-            planes = data.training_batch(indices, random, crop_and_flip=recipe.augmentation == "crop_flip")
+            planes = data.training_batch(indices, random, augmentation=recipe.augmentation)
             with _autocast(recipe, data.device):
                 logits = forward(planes)
             labels = data.labels[indices]
