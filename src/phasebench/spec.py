@@ -12,6 +12,7 @@ from phasebench.files import canonical_json, sha256_of_text
 
 Scalar = bool | int | float | str
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="lower-case letters, digits and underscores")]
+Augmentation = Literal["none", "crop_flip", "pitch_stretch"]
 Fraction = Annotated[float, Field(gt=0.0, le=1.0)]
 
 
@@ -42,7 +43,9 @@ class Recipe(Frozen):
     )
     milestone_factor: PositiveFloat = Field(0.1, description="see milestones")
     clip_norm: PositiveFloat | None = Field(None, description="global gradient norm at most this")
-    augmentation: Literal["none", "crop_flip"] = Field("none", description="crop_flip: pad by 4, crop, mirror")
+    augmentation: Augmentation = Field(
+        "none", description="crop_flip: pad by 4, crop, mirror; pitch_stretch, for audio: shift pitch, stretch time"
+    )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast")
     track_test: bool = Field(False, description="test at every validation, for curves; selects nothing")
     compile: bool = Field(False, description="torch.compile the model, if a compiler is there")

@@ -83,7 +83,7 @@ def test_augmentation_is_a_shift_with_zeros_and_a_mirror(data: DeviceData, sampl
     seen: set[tuple[int, int, bool]] = set()
     scale = 1.0 / samples[data.train.numpy()].max()
     for index, planes in zip(
-        range(60), data.training_batch(torch.arange(60), generator, crop_and_flip=True), strict=True
+        range(60), data.training_batch(torch.arange(60), generator, augmentation="crop_flip"), strict=True
     ):
         image = planes[0].permute(1, 2, 0).numpy()
         matches = [
@@ -102,7 +102,7 @@ def test_augmentation_is_a_shift_with_zeros_and_a_mirror(data: DeviceData, sampl
 
 def test_augmentation_follows_its_generator(data: DeviceData) -> None:
     first, again, other = (
-        data.training_batch(data.train, torch.Generator().manual_seed(s), crop_and_flip=True) for s in (1, 1, 2)
+        data.training_batch(data.train, torch.Generator().manual_seed(s), augmentation="crop_flip") for s in (1, 1, 2)
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)

@@ -13,9 +13,10 @@ from phasebench.data.encodings import Encoding
 from phasebench.data.splits import training_split
 from phasebench.data.store import read_store
 from phasebench.errors import PhasebenchError
-from phasebench.spec import RunSpec
+from phasebench.spec import Augmentation, RunSpec
 
 _CROP_MARGIN = 4
+_ENCODED_AT_ONCE = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,7 @@ class DeviceData:
     Attributes
     ----------
     samples
-        As stored: uint8 ``(N, H, W, C)`` or complex64 ``(N, H, W)``.
+        As stored: uint8 ``(N, H, W, C)``, complex64 ``(N, H, W)`` or int16 ``(N, L)``.
     labels
         int64 ``(N,)``.
     train, validation, test
@@ -38,6 +39,9 @@ class DeviceData:
         What the encoding divides by or is normalised with, measured over the training subset.
     classes
         One name per label.
+    encoded
+        All samples as ``test_encoding`` encodes them, float32 ``(N, 2, C, H, W)``, where that is too costly to be
+        repeated in every batch.
     """
 
     samples: Tensor
@@ -49,13 +53,16 @@ class DeviceData:
     test_encoding: Encoding
     largest: Tensor
     classes: tuple[str, ...]
+    encoded: Tensor | None = None
 
     @property
     def device(self) -> torch.device:
         """Where everything is."""
         return self.samples.device
 
-    def training_batch(self, indices: Tensor, random: torch.Generator, *, crop_and_flip: bool = False) -> Tensor:
+    def training_batch(
+        self, indices: Tensor, random: torch.Generator, *, augmentation: Augmentation = "none"
+    ) -> Tensor:
         """Encode the samples at ``indices`` for a training step.
 
         Parameters
@@ -63,20 +70,28 @@ class DeviceData:
         indices : Tensor
             int64 ``(B,)`` on the device.
         random : torch.Generator
-            On the CPU; decides shifts, mirrors and noise.
-        crop_and_flip : bool
-            Shift images by up to four pixels and mirror them at random.
+            On the CPU; decides shifts, mirrors, pitch, tempo and noise.
+        augmentation : {"none", "crop_flip", "pitch_stretch"}
+            ``crop_flip`` shifts images by up to four pixels and mirrors them at random; ``pitch_stretch`` is for audio.
 
         Returns
         -------
         Tensor
             float32 ``(B, 2, C, H, W)``.
+
+        Raises
+        ------
+        PhasebenchError
+            The augmentation is not for this kind of samples.
         """
-        if crop_and_flip:
-            samples = _crop_and_flip(self.samples, indices, random)
+        if augmentation == "crop_flip":
+            planes = self.encoding(_crop_and_flip(self.samples, indices, random), self.largest)
+        elif augmentation == "pitch_stretch":
+            planes = self.encoding.augmented(self.samples.index_select(0, indices), self.largest, random)
+        elif self.encoding is self.test_encoding:
+            planes = self.batch(indices)
         else:
-            samples = self.samples.index_select(0, indices)
-        planes = self.encoding(samples, self.largest)
+            planes = self.encoding(self.samples.index_select(0, indices), self.largest)
         if self.encoding.noise:
             noise = torch.randn(planes.shape, generator=random, dtype=planes.dtype)
             planes = planes.add_(noise.to(planes.device), alpha=self.encoding.noise)
@@ -84,6 +99,8 @@ class DeviceData:
 
     def batch(self, indices: Tensor) -> Tensor:
         """Encode the samples at ``indices`` as for a test, to float32 ``(B, 2, C, H, W)``."""
+        if self.encoded is not None:
+            return self.encoded.index_select(0, indices)
         return self.test_encoding(self.samples.index_select(0, indices), self.largest)
 
     def batches(self, indices: Tensor, size: int) -> Iterator[Tensor]:
@@ -120,7 +137,7 @@ def load_device_data(
         return torch.from_numpy(array).to(device)
 
     samples, encoding = on_device(store.samples), load_encoding(spec.encoding)
-    test_encoding = load_encoding(spec.test_encoding or spec.encoding)
+    test_encoding = load_encoding(spec.test_encoding) if spec.test_encoding else encoding
     if test_encoding.n_channels != encoding.n_channels:
         raise PhasebenchError(
             f"test_encoding: '{spec.test_encoding}' has {test_encoding.n_channels} channels, "
@@ -128,6 +145,10 @@ def load_device_data(
         )
     train_indices = on_device(train)
     measured = encoding.largest(samples.index_select(0, train_indices)) if largest is None else largest
+    measured = measured.to(device)
+    encoded = None
+    if test_encoding.costly:
+        encoded = torch.cat([test_encoding(part, measured) for part in samples.split(_ENCODED_AT_ONCE)])
     return DeviceData(
         samples=samples,
         labels=on_device(store.labels),
@@ -136,13 +157,16 @@ def load_device_data(
         test=on_device(store.splits["test"]),
         encoding=encoding,
         test_encoding=test_encoding,
-        largest=measured.to(device),
+        largest=measured,
         classes=store.classes,
+        encoded=encoded,
     )
 
 
 def _crop_and_flip(samples: Tensor, indices: Tensor, generator: torch.Generator) -> Tensor:
     """Shift by up to four pixels, filling with zeros, and mirror half of the images, in one gather."""
+    if samples.ndim < 3:
+        raise PhasebenchError("recipe.augmentation: 'crop_flip' is for images; use 'pitch_stretch' for audio")
     count, height, width = len(indices), samples.shape[1], samples.shape[2]
     shift = torch.randint(-_CROP_MARGIN, _CROP_MARGIN + 1, (2, count, 1), generator=generator).to(samples.device)
     mirrored = torch.randint(0, 2, (count, 1), generator=generator).to(samples.device).bool()

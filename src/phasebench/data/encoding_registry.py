@@ -18,6 +18,10 @@ ENCODINGS: dict[str, str] = {
     "grey_fixed_phase": "phasebench.data.grey_encodings:GreyFixedPhase",
     "grey_fixed_imaginary": "phasebench.data.grey_encodings:GreyFixedImaginary",
     "grey_noise": "phasebench.data.grey_encodings:GreyNoise",
+    "mfcc": "phasebench.data.audio_encodings:Mfcc",
+    "mfcc_complex": "phasebench.data.audio_encodings:MfccComplex",
+    "mfcc_phase": "phasebench.data.audio_encodings:MfccPhase",
+    "mfcc_and_phase": "phasebench.data.audio_encodings:MfccAndPhase",
 }
 
 

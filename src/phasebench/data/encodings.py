@@ -37,11 +37,14 @@ class Encoding(ABC):
         real-valued network reads these.
     noise
         Standard deviation of what training adds to every real plane, fresh for every batch.
+    costly
+        Whether samples are better encoded once, before training, than again in every batch.
     """
 
     n_channels: ClassVar[int]
     nonzero_planes: ClassVar[tuple[int, ...]]
     noise: ClassVar[float] = 0.0
+    costly: ClassVar[bool] = False
 
     def largest(self, samples: Tensor) -> Tensor:
         """Measure what :meth:`__call__` divides by.
@@ -83,6 +86,23 @@ class Encoding(ABC):
         PhasebenchError
             The encoding is not for this kind of samples.
         """
+
+    def augmented(self, samples: Tensor, largest: Tensor, random: torch.Generator) -> Tensor:
+        """Encode a batch whose pitch and tempo are changed at random.
+
+        Parameters
+        ----------
+        samples, largest
+            As in :meth:`__call__`.
+        random : torch.Generator
+            On the CPU; decides the changes.
+
+        Raises
+        ------
+        PhasebenchError
+            The encoding is not for audio.
+        """
+        raise PhasebenchError("recipe.augmentation: 'pitch_stretch' is for audio; use 'crop_flip' for images")
 
 
 class Rgb(Encoding):

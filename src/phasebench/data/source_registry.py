@@ -23,6 +23,8 @@ SOURCES: dict[str, str] = {
     "hdf5": "phasebench.data.image_hdf5:load",
     "digits": "phasebench.data.digits:load",
     "colour_shapes": "phasebench.data.colour_shapes:load",
+    "audio_folder": "phasebench.data.audio_folder:load",
+    "music_clips": "phasebench.data.music_clips:load",
 }
 
 

@@ -1,8 +1,9 @@
 """The prepared data set: one HDF5 file, and a small manifest that identifies its content.
 
-Layout of the HDF5 file: ``images`` (uint8, N x H x W x C, C is 1 or 3) or ``chips`` (complex64, N x H x W), ``labels``
-(int64, N), one int64 index array per split under ``splits/``, and whatever else a source knows of each sample. The root
-attributes hold the schema's version, the kind, the class names, the source and SHA-256 sums.
+Layout of the HDF5 file: ``images`` (uint8, N x H x W x C, C is 1 or 3), ``chips`` (complex64, N x H x W) or ``clips``
+(int16, N x L, audio), ``labels`` (int64, N), one int64 index array per split under ``splits/``, and whatever else a
+source knows of each sample. The root attributes hold the schema's version, the kind, the class names, the source and
+SHA-256 sums.
 """
 
 import hashlib
@@ -21,8 +22,8 @@ from phasebench.files import atomic_path, canonical_json, write_text
 
 SCHEMA_VERSION = 1
 PREPARED_FROM = "prepared_from"
-Kind = Literal["image", "complex"]
-_SAMPLES_KEY: dict[Kind, str] = {"image": "images", "complex": "chips"}
+Kind = Literal["image", "complex", "audio"]
+_SAMPLES_KEY: dict[Kind, str] = {"image": "images", "complex": "chips", "audio": "clips"}
 _REQUIRED_SPLITS = ("train", "test")
 # The first format whose metadata carry checksums: damage there is noticed instead of confusing the HDF5 library.
 _FORMAT = "v110"
@@ -36,7 +37,7 @@ class LoadedDataset:
     Attributes
     ----------
     samples
-        uint8 (N, H, W, C) with C 1 or 3, or complex64 (N, H, W).
+        uint8 (N, H, W, C) with C 1 or 3, complex64 (N, H, W), or int16 (N, L) for audio.
     labels
         int64 (N,), each from 0 to ``len(classes) - 1``.
     splits
@@ -174,7 +175,7 @@ def _read_open_file(path: Path | str, file: h5py.File) -> tuple[Store, dict[str,
     attributes = {name: require_attribute(file, name, _REMEDY) for name in names}
     kind = attributes["kind"]
     if not isinstance(kind, str) or kind not in _SAMPLES_KEY:
-        raise PhasebenchError(f"{path}: kind: {kind!r} is neither 'image' nor 'complex'; {_REMEDY}")
+        raise PhasebenchError(f"{path}: kind: {kind!r} is none of {', '.join(_SAMPLES_KEY)}; {_REMEDY}")
     split_names = sorted({*_REQUIRED_SPLITS, *file.get("splits", {})})
     store = Store(
         samples=_array(file, _SAMPLES_KEY[kind]),
@@ -206,8 +207,11 @@ def _kind_of(samples: np.ndarray, path: Path | str) -> Kind:
         return "image"
     if samples.dtype == np.complex64 and samples.ndim == 3:
         return "complex"
+    if samples.dtype == np.int16 and samples.ndim == 2:
+        return "audio"
     raise PhasebenchError(
-        f"{path}: samples: {samples.dtype} {samples.shape} is neither uint8 (N, H, W, 1 or 3) nor complex64 (N, H, W)"
+        f"{path}: samples: {samples.dtype} {samples.shape} is none of uint8 (N, H, W, 1 or 3), complex64 (N, H, W) and "
+        "int16 (N, L)"
     )
 
 

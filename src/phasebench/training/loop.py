@@ -103,7 +103,7 @@ def fit(
             set_learning_rate(optimizer, rate)
 
             random = generator(seed, Stream.AUGMENTATION, step)
-            planes = data.training_batch(indices, random, crop_and_flip=recipe.augmentation == "crop_flip")
+            planes = data.training_batch(indices, random, augmentation=recipe.augmentation)
             if has_dropout:
                 # Layers draw from the one global generator of their device.
                 torch.manual_seed(generator(seed, Stream.DROPOUT, step).initial_seed())
