@@ -6,7 +6,6 @@ hits all alike; a ratio is that of the medians over the rounds. One figure each 
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
@@ -14,6 +13,7 @@ from torch import nn
 
 from phasebench.memory import keep_freed_memory
 from phasebench.nn.spectral.norm import SpectralBatchNorm2d
+from phasebench.training.timing import interleaved_seconds
 
 BATCH, CHANNELS, WARM_UP = 128, 256, 5
 SIZES = (8, 4, 7)
@@ -34,19 +34,6 @@ def forward_and_backward(layer: nn.Module, size: int, device: str) -> Callable[[
     return run
 
 
-def median_seconds(runs: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    for run in runs.values():
-        for _ in range(WARM_UP):
-            run()
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=100, help="passes of each layer")
@@ -65,7 +52,8 @@ def main() -> None:
             name: forward_and_backward(layer.to(arguments.device), size, arguments.device)
             for name, layer in layers.items()
         }
-        seconds = median_seconds(runs, arguments.rounds)
+        times = interleaved_seconds(runs, arguments.rounds, WARM_UP)
+        seconds = {name: statistics.median(values) for name, values in times.items()}
         for name, value in seconds.items():
             print(f"{name}_{size}x{size}_seconds {value:.6f} s")
         for name in ("direct", "fft"):

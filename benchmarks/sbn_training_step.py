@@ -8,7 +8,6 @@ each line: ``name value unit``.
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
@@ -17,8 +16,9 @@ from torch.nn import functional
 
 from phasebench.memory import keep_freed_memory
 from phasebench.models.resnet import ResNet
+from phasebench.training.timing import interleaved_seconds
 
-N_CLASSES, WARM_UP = 10, 2
+N_CLASSES = 10
 INSERTIONS = ("", "SBN34", "2BN34")
 
 
@@ -40,19 +40,6 @@ def training_step(depth: int, insertion: str, method: str, batch: int, device: s
     return step
 
 
-def median_seconds(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    for step in steps.values():
-        for _ in range(WARM_UP):
-            step()
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(rounds):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=11, help="steps of each network")
@@ -69,7 +56,8 @@ def main() -> None:
             insertion: training_step(depth, insertion, arguments.method, arguments.batch, arguments.device)
             for insertion in INSERTIONS
         }
-        seconds = median_seconds(steps, arguments.rounds)
+        times = interleaved_seconds(steps, arguments.rounds)
+        seconds = {insertion: statistics.median(values) for insertion, values in times.items()}
         for insertion, value in seconds.items():
             name = f"resnet{depth}_{insertion.lower()}" if insertion else f"resnet{depth}"
             print(f"{name}_seconds {value:.4f} s")

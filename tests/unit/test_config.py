@@ -151,6 +151,15 @@ def test_a_missing_file(tmp_path: Path) -> None:
         read_model(Config, tmp_path / "f.yaml", "f.yaml")
 
 
+def test_keys_of_an_anchor_are_taken_over_and_may_be_changed(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("one: &one {a: 1, b: 2}\ntwo: &two {<<: *one, b: 3}\nthree: {<<: *two, a: 4}\n")
+    assert read_yaml(path, "c.yaml") == {"one": {"a": 1, "b": 2}, "two": {"a": 1, "b": 3}, "three": {"a": 4, "b": 3}}
+    path.write_text("one: &one {a: 1}\ntwo: {<<: *one, b: 3, b: 4}\n")
+    with pytest.raises(PhasebenchError, match=r"c.yaml: line 2: not valid YAML: key 'b' is given twice"):
+        read_yaml(path, "c.yaml")
+
+
 def test_what_was_read_cannot_be_changed() -> None:
     config = as_model(Config, CONFIG, "f.yaml")
     with pytest.raises(ValueError, match="frozen"):

@@ -21,6 +21,8 @@ def network(model: str, item: str | None = None, **options: object) -> dict[str,
         "dataset": "shapes",
         "stands_in_for": "cifar10",
         "encoding": "rgb_normalised",
+        "variant": None,
+        "train_fraction": 1.0,
         "model": model,
         "item": item,
         "size": 16,
@@ -30,8 +32,8 @@ def network(model: str, item: str | None = None, **options: object) -> dict[str,
     }
 
 
-def test_the_overhead_compares_medians_and_its_quartiles_are_of_single_rounds() -> None:
-    rows = overhead_rows(network("resnet18_sbn34"), [1.2, 1.1, 9.0, 1.5, 1.3], [1.0, 1.0, 4.5, 1.0, 1.0])
+def test_the_overhead_is_taken_round_by_round() -> None:
+    rows = overhead_rows(network("resnet18_sbn34"), [1.2, 1.1, 9.0, 3.0, 1.3], [1.0, 1.0, 4.5, 2.0, 1.0])
     values = {row["metric"]: row["value"] for row in rows}
     assert values == pytest.approx(
         {
@@ -61,7 +63,7 @@ def test_every_network_has_a_row_beside_its_baseline(tmp_path: Path) -> None:
     overhead = table[table["metric"] == "training_overhead"]
     assert overhead["item"].isna().tolist() == [True, False]
     assert set(table["n"]) == {ROUNDS["cpu"]}
-    seconds = table.pivot(index="item", columns="metric", values="value").loc["fft"]
-    expected = seconds["step_seconds"] / seconds["baseline_seconds"] - 1
-    assert seconds["training_overhead"] == pytest.approx(expected)
-    assert seconds["step_seconds"] > 0
+    values = table[table["item"] == "fft"].set_index("metric")["value"]
+    assert values["training_overhead_low"] <= values["training_overhead"] <= values["training_overhead_high"]
+    assert values["step_seconds"] > 0
+    assert values["baseline_seconds"] > 0

@@ -134,6 +134,31 @@ def test_a_model_may_have_a_recipe_and_options_of_its_own(tmp_path: Path) -> Non
     }
 
 
+def test_a_data_set_may_have_a_recipe_of_its_own_and_a_models_goes_before(tmp_path: Path) -> None:
+    changes = {"recipes": {"svhn": "radar"}, "models": {"cifarnet_real": {"recipe": "plain"}}}
+    suite = {**SUITE, "experiments": {"images": {**EXPERIMENT, **changes}}}
+    specs = [run.spec for run in plan(tmp_path, SCALE, suite).runs.values()]
+    assert {(spec.dataset, spec.model): spec.recipe.steps for spec in specs} == {
+        ("cifar10", "cifarnet_type_e"): 500,
+        ("cifar10", "cifarnet_real"): 500,
+        ("svhn", "cifarnet_type_e"): 900,
+        ("svhn", "cifarnet_real"): 500,
+    }
+
+
+def test_networks_are_timed_where_both_are_run(tmp_path: Path) -> None:
+    pair = {"model": "cifarnet_type_e", "baseline": "cifarnet_real", "item": "twice", "options": {"width": 2}}
+    suite = {**SUITE, "experiments": {"images": {**EXPERIMENT, "overhead": [pair]}}}
+    (planned,) = plan(tmp_path, SCALE, suite).overheads.values()
+    (network,) = planned.networks
+    assert (planned.id, planned.resources.gpu) == ("study/images", 1)
+    assert (network["dataset"], network["encoding"], network["train_fraction"]) == ("cifar10", "lab", 1.0)
+    assert (network["item"], network["options"], network["recipe"]["steps"]) == ("twice", {"width": 2}, 500)
+    assert network["baseline"]["model"] == "cifarnet_real"
+    alone = scale_of(experiments={"images": {"grid": [{"models": ["cifarnet_type_e"]}]}})
+    assert not plan(tmp_path, alone, suite).overheads
+
+
 def test_ids_do_not_depend_on_how_much_of_a_grid_is_run(tmp_path: Path) -> None:
     found = plan(tmp_path, scale_of(experiments={"radar": {"grid": [{"train_fractions": [1.0]}]}}))
     assert "study/radar/mstar-complex-fraction100/mstar_cds/seed1" in found.runs
@@ -217,6 +242,15 @@ def test_mistakes_in_the_configuration(tmp_path: Path, config: dict[str, Any], m
         (
             {"evaluations": {"rotation": {"encodings": ["sliding"]}}},
             ".evaluations.rotation.encodings: 'sliding' is not in the experiment's grid; known: lab, rgb",
+        ),
+        ({"recipes": {"mstar": "plain"}}, ".recipes: 'mstar' is not in the experiment's grid; known: cifar10, svhn"),
+        (
+            {"recipes": {"svhn": "plane"}},
+            ".recipes.svhn: 'plane' is not one of the suite's recipes; known: plain, radar",
+        ),
+        (
+            {"overhead": [{"model": "cifarnet_real", "baseline": "mstar_cds"}]},
+            ".overhead.0: 'mstar_cds' is not in the experiment's grid; known: cifarnet_real, cifarnet_type_e",
         ),
         ({"analyses": ["bias"]}, ".analyses: 'bias' is not an analysis; known: bias_variance, early_accuracy, trend"),
     ],

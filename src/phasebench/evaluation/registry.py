@@ -19,8 +19,8 @@ EVALUATIONS: dict[str, str] = {
     "embedding": "phasebench.evaluation.embedding:evaluate_embedding",
     "filter_similarity": "phasebench.evaluation.filter_similarity:evaluate_filter_similarity",
     "phase_normalisation": "phasebench.evaluation.phase_normalisation:evaluate_phase_normalisation",
-    "spectra": "phasebench.evaluation.spectra:evaluate_spectra",
     "rotation": "phasebench.evaluation.rotation:evaluate_rotation",
+    "spectra": "phasebench.evaluation.spectra:evaluate_spectra",
 }
 
 

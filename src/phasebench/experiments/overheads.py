@@ -10,6 +10,9 @@ from phasebench.spec import RunSpec
 if TYPE_CHECKING:
     from phasebench.experiments.table import PlannedRun
 
+# What tells a network's rows in the tables from others.
+_KEYS = {"dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model"}
+
 
 @dataclass(frozen=True)
 class PlannedOverhead:
@@ -57,7 +60,7 @@ def plan_overheads(suites: Iterable[Suite], runs: Mapping[str, "PlannedRun"]) ->
 def _settings(timed: TimedModel, spec: RunSpec, baseline: RunSpec) -> dict[str, Any]:
     """A network and its baseline as the stage reads them."""
     return {
-        **spec.model_dump(mode="json", include={"dataset", "stands_in_for", "encoding", "model"}),
+        **spec.model_dump(mode="json", include=_KEYS),
         "item": timed.item,
         "size": timed.size,
         "options": {**spec.model_options, **timed.options},

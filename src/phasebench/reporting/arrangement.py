@@ -159,7 +159,9 @@ def _arrange_one(
             setting.variant,
         ),
     )
-    numbers = (match[0] for where in published["where"] if (match := re.match(r"Table\s+\w+", where)))
+    numbers = (
+        match[0] for where in published["where"] if (match := re.match(r"Table\s+\w+(?:\s\(learning[^)]*\))?", where))
+    )
     run_models = set(runs["model"])
     rest = [model for model in registered if model in run_models]
     models = _in_order([*published["model"], *rest, *runs["model"]])

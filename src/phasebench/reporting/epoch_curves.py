@@ -9,8 +9,10 @@ from phasebench.reporting.drawing import StudyFigure
 from phasebench.reporting.inputs import ReportTables
 from phasebench.reporting.labels import display_name
 from phasebench.reporting.lines import Axis, LinePlot, line_panels
+from phasebench.reporting.networks import by_network, joined_title
 from phasebench.reporting.palette import LineStyle, line_styles
 
+_MOST_PANELS = 12
 _EPOCH = Axis("epoch", "Epoch")
 _CURVES = (
     Axis("train_loss", "Training loss", logarithmic=True),
@@ -23,7 +25,7 @@ _CURVES = (
 def epoch_curves_figure(
     tables: ReportTables, experiment: Experiment, styles: dict[str, LineStyle]
 ) -> StudyFigure | None:
-    """One panel for each data set, one line for each model and encoding."""
+    """One panel for each data set and network, one line for each model and encoding."""
     history = tables.history[tables.history["run"].isin(experiment.setting_of)].dropna(subset=["test_accuracy"])
     if not len(history):
         return None
@@ -45,16 +47,24 @@ def epoch_curves_figure(
         title="Loss and accuracy on training and test data over epochs.",
         method="The training curves are means over the steps since the point before, each step before its update. The "
         "test curves select nothing. Losses are on logarithmic axes. " + BANDS,
-        panels=line_panels(plot, _by_dataset(data, experiment)),
+        panels=line_panels(plot, _by_dataset(data, experiment, styles)),
         data=measurements.tidy(
             data,
             experiment,
             ["model", "seed", "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy"],
         ),
         legend=tuple(plot.styles.values()),
+        most_panels=_MOST_PANELS,
     )
 
 
-def _by_dataset(data: pd.DataFrame, experiment: Experiment) -> list[tuple[str, pd.DataFrame]]:
+def _by_dataset(
+    data: pd.DataFrame, experiment: Experiment, styles: dict[str, LineStyle]
+) -> list[tuple[str, pd.DataFrame]]:
     datasets = dict.fromkeys(experiment.settings[column].dataset for column in sorted(data["column"].unique()))
-    return [(display_name(name), data[data["dataset"] == name].reset_index(drop=True)) for name in datasets]
+    parts = {name: by_network(data[data["dataset"] == name], styles) for name in datasets}
+    return [
+        (joined_title(display_name(name), network if len(networks) > 1 else ""), part)
+        for name, networks in parts.items()
+        for network, part in networks
+    ]

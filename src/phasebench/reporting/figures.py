@@ -9,10 +9,13 @@ from phasebench.reporting.curves import jitter_figure, rotation_figure, training
 from phasebench.reporting.drawing import StudyFigure
 from phasebench.reporting.embedding import embedding_figure
 from phasebench.reporting.epoch_curves import epoch_curves_figure
+from phasebench.reporting.feature_maps import band_figure, norm_figure
 from phasebench.reporting.inputs import ReportTables
+from phasebench.reporting.overhead import overhead_figure
 from phasebench.reporting.palette import LineStyle
 from phasebench.reporting.phase_normalisation import phase_normalisation_figure
 from phasebench.reporting.similarity import similarity_figure
+from phasebench.reporting.spectra import spectra_figure
 from phasebench.reporting.trend import trend_figure
 
 FigureMaker = Callable[[ReportTables, Experiment, dict[str, LineStyle]], StudyFigure | None]
@@ -28,6 +31,10 @@ FIGURES: tuple[FigureMaker, ...] = (
     class_figure,
     trend_figure,
     similarity_figure,
+    norm_figure,
+    band_figure,
+    spectra_figure,
+    overhead_figure,
     epoch_curves_figure,
     training_figure,
 )
@@ -44,6 +51,13 @@ _ANSWERED = {
     ("co_domain_symmetry", "table_1", "filter-similarity"): "Figure 7c",
     ("co_domain_symmetry", "table_2", "trend"): "Figure 7a",
     ("co_domain_symmetry", "table_3", "rotation"): "Table 3b",
+    ("spectral_batch_norm", "table_1", "epoch-curves"): "Figure 4",
+    ("spectral_batch_norm", "table_1", "overhead"): "Table VI",
+    ("spectral_batch_norm", "table_2", "feature-map-norm"): "Figure 1",
+    ("spectral_batch_norm", "table_2", "feature-map-bands"): "Figure 2",
+    ("spectral_batch_norm", "table_2", "spectra"): "Figure 3",
+    ("spectral_batch_norm", "table_2", "overhead"): "Table VI",
+    ("spectral_batch_norm", "table_4", "overhead"): "Table VI",
 }
 
 

@@ -22,7 +22,12 @@ _WORDS = {
     "surreal": "SurReal",
     "svhn": "SVHN",
 }
-_NAMES = {"co_domain_symmetry": "Co-domain symmetry", "fashion_mnist": "Fashion-MNIST"}
+_NAMES = {
+    "co_domain_symmetry": "Co-domain symmetry",
+    "fashion_mnist": "Fashion-MNIST",
+    "imagenet": "ImageNet",
+    "tiny_imagenet": "Tiny ImageNet",
+}
 
 
 def display_name(name: str) -> str:

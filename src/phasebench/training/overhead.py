@@ -27,7 +27,7 @@ from phasebench.training.timing import interleaved_seconds
 ROUNDS = {"cpu": 5, "cuda": 50}
 N_CLASSES = 10
 _BASELINE = "baseline"
-_KEYS = ("dataset", "stands_in_for", "encoding", "model", "item")
+_KEYS = ("dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model", "item")
 _TYPES = {
     **dict.fromkeys(("dataset", "stands_in_for", "encoding", "variant", "model", "metric", "item"), "string"),
     **dict.fromkeys(("train_fraction", "condition", "value"), "Float64"),
@@ -48,7 +48,7 @@ def measure_overheads(
     ----------
     networks : sequence of mapping
         ``model``, ``options``, ``recipe`` and ``size`` (height and width of the images) of each, those of its
-        ``baseline``, and for the table ``dataset``, ``stands_in_for``, ``encoding`` and ``item``.
+        ``baseline``, and for the table the keys of a cell (``dataset`` and so on) and ``item``.
     output : Path
         The Parquet file to write.
     device : {"auto", "cpu", "cuda"}
@@ -74,12 +74,12 @@ def measure_overheads(
 def overhead_rows(network: Mapping[str, Any], own: Sequence[float], baseline: Sequence[float]) -> list[dict[str, Any]]:
     """Rows about one network, from the seconds of its steps and of its baseline's in the same rounds.
 
-    ``training_overhead`` is by how much the median is longer, as a share of the baseline's; ``..._low`` and
-    ``..._high`` are the quartiles of the same over single rounds; ``step_seconds`` and ``baseline_seconds`` medians.
+    ``training_overhead``, ``..._low`` and ``..._high`` are the median and the quartiles over rounds of how much longer
+    the step was, as a share of the baseline's; ``step_seconds`` and ``baseline_seconds`` are medians.
     """
     ratios = np.asarray(own) / np.asarray(baseline) - 1.0
     values = {
-        "training_overhead": float(np.median(own) / np.median(baseline) - 1.0),
+        "training_overhead": float(np.median(ratios)),
         "training_overhead_low": float(np.quantile(ratios, 0.25)),
         "training_overhead_high": float(np.quantile(ratios, 0.75)),
         "step_seconds": float(np.median(own)),
