@@ -5,7 +5,7 @@ from phasebench.models.registry import REGISTRY, build_model, count_parameters
 N_CLASSES = 10
 
 
-def list_models() -> list[dict[str, str | int | list[int]]]:
+def list_models() -> list[dict[str, str | int | list[int] | None]]:
     """One row for each registered model, built with ten logits: name, study, input shape, parameter counts."""
     return [
         {

@@ -26,8 +26,8 @@ class ModelEntry:
     """Name for tables and figures."""
     input_shape: tuple[int, int, int]
     """Usual input: complex channels (real planes if ``real``), height, width."""
-    published_parameters: int
-    """Parameter count printed in the study."""
+    published_parameters: int | None
+    """Parameter count printed in the study; None for a network that the study does not have."""
     real: bool = False
     """A real network: it reads the planes of the encoded input that are not identically zero."""
 
@@ -35,6 +35,7 @@ class ModelEntry:
 _CDS_LARGE = "phasebench.models.cds_large"
 _CIFARNET = "phasebench.models.cifarnet"
 _DEEP_COMPLEX = "phasebench.models.deep_complex"
+_GRAPH = "phasebench.models.graph"
 _LENET = "phasebench.models.lenet"
 _MSTAR = "phasebench.models.mstar"
 _SURREAL = "phasebench.models.surreal"
@@ -68,6 +69,28 @@ REGISTRY: dict[str, ModelEntry] = {
     ),
     "lenet_complex_audio": ModelEntry(
         f"{_LENET}:complex_lenet_audio", "complex_cnn_analysis", "Complex net", (1, 13, 126), 1_212_810
+    ),
+    "graph_unweighted": ModelEntry(
+        f"{_GRAPH}:graph_unweighted", "complex_cnn_analysis", "Graph, no weights", (1, 13, 126), 1_228_812
+    ),
+    "graph_phase": ModelEntry(
+        f"{_GRAPH}:graph_phase", "complex_cnn_analysis", "Graph, phase weights", (1, 13, 126), 1_228_812
+    ),
+    "graph_phase_batch_mean": ModelEntry(
+        f"{_GRAPH}:graph_phase_batch_mean",
+        "complex_cnn_analysis",
+        "Graph, batch-mean phase weights",
+        (1, 13, 126),
+        1_228_812,
+    ),
+    "graph_phase_shuffled": ModelEntry(
+        f"{_GRAPH}:graph_phase_shuffled", "complex_cnn_analysis", "Graph, shuffled weights", (1, 13, 126), None
+    ),
+    "graph_magnitude": ModelEntry(
+        f"{_GRAPH}:graph_magnitude", "complex_cnn_analysis", "Graph, magnitude weights", (1, 13, 126), None
+    ),
+    "graph_hermitian": ModelEntry(
+        f"{_GRAPH}:graph_hermitian", "complex_cnn_analysis", "Graph, Hermitian", (1, 13, 126), None
     ),
 }
 
