@@ -124,6 +124,19 @@ def test_the_tables_are_those_that_the_report_reads(results: Path, tables: dict[
     assert len(read_tables(results / "tables").runs) == 2
 
 
+def test_runs_without_validation_have_the_accuracy_of_their_last_epoch(results: Path) -> None:
+    path = results / "runs" / FIRST.id / "run.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "best_step": 20, "best_validation_accuracy": None}))
+    aggregate_results(SPEC, results, results / "tables")
+    metrics = pd.read_parquet(results / "tables/metrics.parquet")
+    of_run = metrics[(metrics["run"] == FIRST.id) & (metrics["metric"] != "rotation_accuracy")]
+    found = dict(zip(of_run["metric"], of_run["value"], strict=True))
+    assert found == {"test_accuracy": 0.6, "train_accuracy": 0.7, "overfitting": pytest.approx(0.1)}
+    # The other run kept the weights that validated best, of which no training accuracy is known.
+    assert set(metrics[metrics["run"] == SECOND.id]["metric"]) == {"test_accuracy"}
+
+
 def test_what_belongs_to_a_part_of_a_run_stands_apart(results: Path) -> None:
     rows = [
         ("spread", None, 0, 0.5),

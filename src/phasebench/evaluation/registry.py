@@ -18,6 +18,7 @@ EVALUATIONS: dict[str, str] = {
     "confidence": "phasebench.evaluation.confidence:evaluate_confidence",
     "embedding": "phasebench.evaluation.embedding:evaluate_embedding",
     "filter_similarity": "phasebench.evaluation.filter_similarity:evaluate_filter_similarity",
+    "mixed_batches": "phasebench.evaluation.mixed_batches:evaluate_mixed_batches",
     "phase_normalisation": "phasebench.evaluation.phase_normalisation:evaluate_phase_normalisation",
     "rotation": "phasebench.evaluation.rotation:evaluate_rotation",
     "spectra": "phasebench.evaluation.spectra:evaluate_spectra",

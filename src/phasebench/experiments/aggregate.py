@@ -21,7 +21,7 @@ _ANALYSIS_COLUMNS = (
     *("metric", "condition", "item", "value"),
 )
 _HISTORY_KEYS = ("suite", "experiment", "dataset", "encoding", "variant", "model", "seed")
-_TEST_CURVES = ("test_loss", "test_accuracy")
+_CURVES = ("train_accuracy", "test_loss", "test_accuracy")
 # Taken from run.json as they are.
 _RECORDED = (
     *("parameters", "steps", "n_train", "n_validation", "n_test", "device", "images_per_second", "wall_seconds"),
@@ -61,10 +61,11 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
     published = pd.DataFrame(settings["published"], columns=[*_PUBLISHED_KEYS, "value", "std", "where"])
     models = pd.DataFrame([{"model": name, **entry} for name, entry in settings["models"].items()])
     records = {run_id: _read_record(results, run_id) for run_id in settings["runs"]}
+    history = {run_id: _read_history(results, run_id, record) for run_id, record in records.items()}
     evaluations = [
-        _read_evaluations(results, run_id, records[run_id], names) for run_id, names in settings["runs"].items()
+        _read_evaluations(results, run_id, records[run_id], history[run_id], names)
+        for run_id, names in settings["runs"].items()
     ]
-    history = [_read_history(results, run_id, record) for run_id, record in records.items()]
     tables = {
         "runs": _runs_table(records, models),
         "metrics": _with_published(pd.concat([whole for whole, _ in evaluations], ignore_index=True), published),
@@ -73,7 +74,7 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
             {results / "analyses" / f"{name}.parquet": keys for name, keys in settings["analyses"].items()}
             | {results / "overheads" / f"{name}.parquet": keys for name, keys in settings["overheads"].items()}
         ),
-        "history": pd.concat(history, ignore_index=True),
+        "history": pd.concat(history.values(), ignore_index=True),
         "published": published,
         "models": models,
         "benchmark": pd.DataFrame(
@@ -143,18 +144,17 @@ def _runs_table(records: dict[str, dict[str, Any]], models: pd.DataFrame) -> pd.
 
 
 def _read_evaluations(
-    results: Path, run_id: str, record: dict[str, Any], evaluations: list[str]
+    results: Path, run_id: str, record: dict[str, Any], history: pd.DataFrame, evaluations: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One row per metric and condition, and one per metric, condition and item: means over draws.
 
-    The test accuracy is the one that training measured.
+    The accuracies are those that training measured.
     """
     folder = results / "runs" / run_id / "evaluation"
     columns = ("metric", "condition", "value")
-    accuracy = {"metric": ["test_accuracy"], "condition": [float("nan")], "value": [record["test_accuracy"]]}
-    measured = pd.concat(
-        [pd.DataFrame(accuracy), *(_read_parquet(folder / f"{name}.parquet", columns) for name in evaluations)]
-    )
+    accuracies = pd.DataFrame(_accuracies(record, history).items(), columns=["metric", "value"])
+    evaluated = [_read_parquet(folder / f"{name}.parquet", columns) for name in evaluations]
+    measured = pd.concat([accuracies.assign(condition=float("nan")), *evaluated])
     measured = measured.assign(item=measured.get("item", pd.Series(dtype="str")).astype("str"))
     keys = _keys(run_id, record, _KEYS)
 
@@ -168,6 +168,16 @@ def _read_evaluations(
     return means(measured[~of_parts], ["metric", "condition"]), means(parts, ["metric", "condition", "item"])
 
 
+def _accuracies(record: dict[str, Any], history: pd.DataFrame) -> dict[str, float]:
+    """On the test samples and, where nothing validates, on those of the last epoch, and how much more this is."""
+    test = record["test_accuracy"]
+    last = history.loc[history["step"] == record["best_step"], "train_accuracy"]
+    if record["best_validation_accuracy"] is not None or last.isna().all():
+        return {"test_accuracy": test}
+    train = float(last.iloc[-1])
+    return {"test_accuracy": test, "train_accuracy": train, "overfitting": train - test}
+
+
 def _read_analyses(analyses: dict[Path, dict[str, str]]) -> pd.DataFrame:
     """All analyses by their files, each row with the suite, the experiment and the analysis that it is of."""
     tables = [pd.DataFrame(columns=["suite", "experiment", "analysis", *_ANALYSIS_COLUMNS])]
@@ -179,8 +189,8 @@ def _read_analyses(analyses: dict[Path, dict[str, str]]) -> pd.DataFrame:
 
 def _read_history(results: Path, run_id: str, record: dict[str, Any]) -> pd.DataFrame:
     history = _read_parquet(results / "runs" / run_id / "history.parquet", ("step", "validation_accuracy"))
-    # Runs that do not follow the test have no such columns.
-    columns = dict.fromkeys([*history.columns, *_TEST_CURVES])
+    # Runs that do not follow training and test have no such columns.
+    columns = dict.fromkeys([*history.columns, *_CURVES])
     return history.reindex(columns=list(columns)).assign(**_keys(run_id, record, _HISTORY_KEYS))
 
 

@@ -28,7 +28,7 @@ class ModelEntry:
     input_shape: tuple[int, int, int]
     """Usual input: complex channels (real planes if ``real``), height, width."""
     published_parameters: int | None
-    """Parameter count printed in the study, if it prints one."""
+    """Parameter count printed in the study; None for a network that the study does not have."""
     real: bool = False
     """A real network: it reads the planes of the encoded input that are not identically zero."""
     options: Mapping[str, Scalar] = field(default_factory=dict)
@@ -38,6 +38,7 @@ class ModelEntry:
 _CDS_LARGE = "phasebench.models.cds_large"
 _CIFARNET = "phasebench.models.cifarnet"
 _DEEP_COMPLEX = "phasebench.models.deep_complex"
+_GRAPH = "phasebench.models.graph"
 _LENET = "phasebench.models.lenet"
 _RESNET = "phasebench.models.resnet:ResNet"
 _VGG = "phasebench.models.vgg:Vgg"
@@ -103,6 +104,28 @@ REGISTRY: dict[str, ModelEntry] = {
     ),
     "lenet_complex_audio": ModelEntry(
         f"{_LENET}:complex_lenet_audio", "complex_cnn_analysis", "Complex net", (1, 13, 126), 1_212_810
+    ),
+    "graph_unweighted": ModelEntry(
+        f"{_GRAPH}:graph_unweighted", "complex_cnn_analysis", "Graph, no weights", (1, 13, 126), 1_228_812
+    ),
+    "graph_phase": ModelEntry(
+        f"{_GRAPH}:graph_phase", "complex_cnn_analysis", "Graph, phase weights", (1, 13, 126), 1_228_812
+    ),
+    "graph_phase_batch_mean": ModelEntry(
+        f"{_GRAPH}:graph_phase_batch_mean",
+        "complex_cnn_analysis",
+        "Graph, batch-mean phase weights",
+        (1, 13, 126),
+        1_228_812,
+    ),
+    "graph_phase_shuffled": ModelEntry(
+        f"{_GRAPH}:graph_phase_shuffled", "complex_cnn_analysis", "Graph, shuffled weights", (1, 13, 126), None
+    ),
+    "graph_magnitude": ModelEntry(
+        f"{_GRAPH}:graph_magnitude", "complex_cnn_analysis", "Graph, magnitude weights", (1, 13, 126), None
+    ),
+    "graph_hermitian": ModelEntry(
+        f"{_GRAPH}:graph_hermitian", "complex_cnn_analysis", "Graph, Hermitian", (1, 13, 126), None
     ),
     **_spectral_study("resnet18", "ResNet18", _RESNET, 18, ("2BN34", "SBN34", "SBN4", "SBN1234")),
     **_spectral_study("resnet34", "ResNet34", _RESNET, 34, ("2BN34", "SBN34")),
