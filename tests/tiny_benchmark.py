@@ -17,6 +17,7 @@ TINY_SCALE = {
     },
     "suites": {
         "complex_cnn_analysis": {"experiments": {}},
+        "phase_matters": {"experiments": {}},
         STUDY: {
             "experiments": {
                 "table_1": {

@@ -13,6 +13,7 @@ class Stream(IntEnum):
     ORDER = 1
     AUGMENTATION = 2
     ROTATION = 3
+    PROJECTION = 4
 
 
 def generator(seed: int, stream: Stream, index: int = 0) -> torch.Generator:

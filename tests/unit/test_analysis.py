@@ -1,5 +1,6 @@
 """Analyses across runs, against numbers worked out by hand."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from phasebench.analysis.bias_variance import analyse_bias_variance, bias_and_variance
 from phasebench.analysis.finished import FinishedRun, read_run
+from phasebench.analysis.projections import analyse_projections
 from phasebench.analysis.run import analyse_runs
 from phasebench.analysis.trend import analyse_trend
 from phasebench.errors import PhasebenchError
@@ -29,6 +31,7 @@ SPEC = RunSpec(
 )
 NOTHING_PUBLISHED = pd.DataFrame(columns=["dataset", "encoding", "train_fraction", "model", "metric", "value"])
 LABELS = [0, 0, 1, 1]
+HISTORY = pd.DataFrame({"step": [10, 20], "train_loss": [1.0, 0.5]})
 # Least-squares lines through the study's Table 2: slope and intercept.
 TABLE_2_TRENDS = {
     "mstar_real": (-0.2013, -1.1687),
@@ -41,7 +44,7 @@ TABLE_2_TRENDS = {
 def run(predictions: list[int], seed: int = 0, fraction: float = 1.0, accuracy: float = 0.5) -> FinishedRun:
     table = pd.DataFrame({"index": range(len(predictions)), "label": LABELS, "prediction": predictions})
     spec = SPEC.model_copy(update={"seed": seed, "train_fraction": fraction})
-    return FinishedRun(spec, accuracy, 200, ("cat", "dog", "owl"), table)
+    return FinishedRun(spec, accuracy, 200, ("cat", "dog", "owl"), table, HISTORY)
 
 
 def test_equal_networks_vary_nowhere_and_their_bias_is_their_error() -> None:
@@ -115,12 +118,55 @@ def test_a_faultless_run_counts_as_half_an_error() -> None:
     assert table["trend_intercept"] == pytest.approx(np.log(0.5 / 200))
 
 
+def snapshots() -> FinishedRun:
+    """Eight steps, of which the even ones are snapshots; the first quarter of the training ends with step 2."""
+    nan = np.nan
+    history = pd.DataFrame(
+        {
+            "step": range(1, 9),
+            "train_loss": 1.0,
+            "accuracy_origin": [nan, 0.9, nan, 0.9, nan, 0.9, nan, 0.9],
+            "accuracy_only_phase": [nan, 0.4, nan, 0.8, nan, 0.6, nan, 0.8],
+            "accuracy_only_amplitude": [nan, 0.1, nan, 0.1, nan, 0.15, nan, 0.05],
+            "accuracy_only_real": [nan, 0.5, nan, 0.3, nan, 0.3, nan, 0.3],
+        }
+    )
+    return dataclasses.replace(run([0, 1, 1, 1]), history=history)
+
+
+def test_means_over_the_snapshots_after_the_first_quarter() -> None:
+    table = analyse_projections([snapshots()], NOTHING_PUBLISHED).set_index("metric")
+    assert set(table["seed"]) == {0}
+    values = table["value"]
+    assert values["mean_accuracy_only_phase"] == pytest.approx(0.65)
+    assert values["mean_accuracy_only_real"] == pytest.approx(0.35)
+    assert values["largest_accuracy_only_amplitude"] == 0.15
+    assert values["phase_advantage"] == pytest.approx(0.65 - 0.1)
+    assert values["phase_lead"] == pytest.approx(0.65 - 0.35)
+
+
+def test_signs_and_absolute_values_are_phases_and_amplitudes() -> None:
+    names = {"accuracy_only_phase": "accuracy_only_sign", "accuracy_only_amplitude": "accuracy_only_absolute"}
+    finished = snapshots()
+    real = dataclasses.replace(
+        finished, history=finished.history.drop(columns="accuracy_only_real").rename(columns=names)
+    )
+    values = analyse_projections([real], NOTHING_PUBLISHED).set_index("metric")["value"]
+    assert values["phase_advantage"] == values["phase_lead"] == pytest.approx(0.65 - 0.1)
+
+
+def test_a_run_without_snapshots_is_named() -> None:
+    with pytest.raises(PhasebenchError, match=f"{SPEC.id}: analyses: 'projections' needs a recipe with snapshots"):
+        analyse_projections([run([0, 1, 1, 1])], NOTHING_PUBLISHED)
+
+
 def write(folder: Path, finished: FinishedRun) -> None:
     run_folder = folder / "runs" / finished.spec.id
     run_folder.mkdir(parents=True)
     record = {"spec": finished.spec.model_dump(mode="json"), "test_accuracy": 0.5, "n_test": 4}
     (run_folder / "run.json").write_text(json.dumps(record))
     finished.predictions.to_parquet(run_folder / "predictions.parquet")
+    finished.history.to_parquet(run_folder / "history.parquet")
     (folder / "shapes.json").write_text(json.dumps({"classes": list(finished.classes)}))
 
 
@@ -144,7 +190,7 @@ def test_a_table_without_rows_has_its_columns(tmp_path: Path) -> None:
     assert {"model", "seed", "metric", "item", "value"} <= set(table.columns)
 
 
-@pytest.mark.parametrize("file", ["run.json", "predictions.parquet"])
+@pytest.mark.parametrize("file", ["run.json", "predictions.parquet", "history.parquet"])
 def test_a_damaged_run_is_named(tmp_path: Path, file: str) -> None:
     write(tmp_path, run([0, 1, 1, 1]))
     folder = tmp_path / "runs" / SPEC.id
@@ -154,5 +200,5 @@ def test_a_damaged_run_is_named(tmp_path: Path, file: str) -> None:
 
 
 def test_an_unknown_analysis_names_the_known() -> None:
-    with pytest.raises(PhasebenchError, match="'nope' is not known; choose one of bias_variance, trend"):
+    with pytest.raises(PhasebenchError, match="'nope' is not known; choose one of bias_variance, projections, trend"):
         analyse_runs("nope", [], [], Path(), Path(), Path("x"))

@@ -81,6 +81,16 @@ def test_models_are_listed_with_their_measured_parameters() -> None:
         "lenet_complex_wide": 1_139_372,
         "lenet_real_audio": 606_400,
         "lenet_complex_audio": 1_212_810,
+        "perceptron_100": 159_000,
+        "perceptron_real_512_100": 454_120,
+        "perceptron_512": 814_080,
+        "perceptron_20": 31_800,
+        "perceptron_512_100": 908_240,
+        "perceptron_50_20": 80_900,
+        "perceptron_100_phase": 159_000,
+        "perceptron_100_amplitude": 159_000,
+        "perceptron_100_real": 159_000,
+        "perceptron_100_imaginary": 159_000,
         "dcn_wide_shallow": 1_680_046,
         "cifarnet_type_i": 24_241,
         "cifarnet_type_e": 23_697,
@@ -93,7 +103,7 @@ def test_models_are_listed_with_their_measured_parameters() -> None:
         "mstar_real": 32_625,
     }
     assert rows["mstar_cds"]["input_shape"] == [1, 128, 128]
-    assert {row["study"] for row in rows.values()} == {"co_domain_symmetry", "complex_cnn_analysis"}
+    assert {row["study"] for row in rows.values()} == {"co_domain_symmetry", "complex_cnn_analysis", "phase_matters"}
 
 
 def test_the_module_is_a_program(tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def test_only_type_i_ignores_magnitude_up_to_the_offset_of_its_division() -> Non
 
 @pytest.mark.parametrize("name", sorted(REGISTRY))
 def test_native_complex_input_equals_planes(name: str) -> None:
-    encoding = CHIP if name.startswith("mstar") else GREY if name.startswith("lenet") else LAB
+    encoding = CHIP if name.startswith("mstar") else GREY if name.startswith(("lenet", "perceptron")) else LAB
     model = build_model(name, n_classes=10, **encoding).eval()
     planes = torch.randn(2, 2, encoding["in_channels"], *REGISTRY[name].input_shape[1:])
     assert torch.equal(model(as_complex(planes)), model(planes))

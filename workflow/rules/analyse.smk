@@ -4,6 +4,7 @@ rule analyse:
         manifests=analysed_manifests,
         records=analysed_runs("run.json"),
         predictions=analysed_runs("predictions.parquet"),
+        history=analysed_runs("history.parquet"),
     output:
         "<results>/analyses/{analysis}.parquet",
     log:

@@ -32,6 +32,8 @@ class FinishedRun:
         Names of the labels.
     predictions
         Columns ``index`` (position in the data set), ``label`` and ``prediction``, one row per test sample.
+    history
+        What training recorded, one row per ``step`` that it looked at.
     """
 
     spec: RunSpec
@@ -39,6 +41,7 @@ class FinishedRun:
     n_test: int
     classes: tuple[str, ...]
     predictions: pd.DataFrame
+    history: pd.DataFrame
 
 
 def read_run(folder: Path, prepared: Path) -> FinishedRun:
@@ -56,11 +59,13 @@ def read_run(folder: Path, prepared: Path) -> FinishedRun:
         accuracy, n_test = float(record["test_accuracy"]), int(record["n_test"])
         path = folder / "predictions.parquet"
         predictions = pd.read_parquet(path, columns=["index", "label", "prediction"])
+        path = folder / "history.parquet"
+        history = pd.read_parquet(path)
         path = prepared / f"{spec.dataset}.json"
         classes = tuple(json.loads(path.read_text(encoding="utf-8"))["classes"])
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise PhasebenchError(f"{path}: cannot be read ({error}); delete it and run snakemake again") from error
-    return FinishedRun(spec, accuracy, n_test, classes, predictions)
+    return FinishedRun(spec, accuracy, n_test, classes, predictions, history)
 
 
 def by_cell(runs: Iterable[FinishedRun]) -> list[tuple[dict[str, object], Sequence[FinishedRun]]]:

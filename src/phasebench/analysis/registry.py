@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ANALYSES: dict[str, str] = {
     "bias_variance": "phasebench.analysis.bias_variance:analyse_bias_variance",
+    "projections": "phasebench.analysis.projections:analyse_projections",
     "trend": "phasebench.analysis.trend:analyse_trend",
 }
 

@@ -55,6 +55,12 @@ class DeviceData:
         """Where everything is."""
         return self.samples.device
 
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of a sample."""
+        height, width = self.samples.shape[1:3]
+        return height, width
+
     def training_batch(self, indices: Tensor, random: torch.Generator, *, crop_and_flip: bool = False) -> Tensor:
         """Encode the samples at ``indices`` for a training step.
 
@@ -112,7 +118,9 @@ def load_device_data(spec: RunSpec, path: Path | str, device: torch.device, larg
         The file is not a prepared data set, or the encoding is not for its kind of samples.
     """
     store = read_store(path)
-    train, validation = training_split(store.splits["train"], spec.seed, spec.train_fraction, spec.validation_fraction)
+    train, validation = training_split(
+        store.splits["train"], spec.seed, spec.train_fraction, spec.validation_fraction, spec.subset
+    )
 
     def on_device(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(device)

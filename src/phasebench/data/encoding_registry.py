@@ -17,6 +17,8 @@ ENCODINGS: dict[str, str] = {
     "grey_fixed_phase": "phasebench.data.grey_encodings:GreyFixedPhase",
     "grey_fixed_imaginary": "phasebench.data.grey_encodings:GreyFixedImaginary",
     "grey_noise": "phasebench.data.grey_encodings:GreyNoise",
+    "grey_unit": "phasebench.data.grey_encodings:GreyUnit",
+    "grey_proportional_phase": "phasebench.data.grey_encodings:GreyProportionalPhase",
 }
 
 

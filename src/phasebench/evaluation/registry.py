@@ -20,6 +20,7 @@ EVALUATIONS: dict[str, str] = {
     "filter_similarity": "phasebench.evaluation.filter_similarity:evaluate_filter_similarity",
     "phase_normalisation": "phasebench.evaluation.phase_normalisation:evaluate_phase_normalisation",
     "rotation": "phasebench.evaluation.rotation:evaluate_rotation",
+    "weight_projections": "phasebench.evaluation.weight_projections:evaluate_weight_projections",
 }
 
 

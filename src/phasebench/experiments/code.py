@@ -18,7 +18,7 @@ from phasebench.spec import RunSpec
 
 ANALYSES_TABLE = "phasebench.analysis.registry:ANALYSES"
 EVALUATIONS_TABLE = "phasebench.evaluation.registry:EVALUATIONS"
-_TRAIN = "phasebench.training.run:train_run"
+PROCEDURES_TABLE = "phasebench.training.procedures:PROCEDURES"
 _PREPARE = "phasebench.data.prepare:prepare_dataset"
 _EVALUATE = "phasebench.evaluation.run:evaluate_run"
 _ANALYSE = "phasebench.analysis.run:analyse_runs"
@@ -33,9 +33,10 @@ def run_code(tree: SourceTree, spec: RunSpec) -> dict[str, str]:
     entry = _entry(REGISTRY, spec.model, "model")
     names = [spec.encoding, *filter(None, [spec.test_encoding])]
     encodings = [_entry(ENCODINGS, name, "encoding") for name in names]
-    code = tree.closure([_TRAIN, entry.target, *encodings]).hashes
-    # The entry's other fields are for people; these two decide what is built.
-    row = canonical_json({"target": entry.target, "real": entry.real})
+    procedure = _entry(tree.string_table(PROCEDURES_TABLE), spec.recipe.procedure, "training procedure")
+    code = tree.closure([procedure, entry.target, *encodings]).hashes
+    # The entry's other fields are for people; these decide what is built.
+    row = canonical_json({"target": entry.target, "real": entry.real, "sized": entry.sized})
     return {**code, f"phasebench.models.registry:REGISTRY[{spec.model}]": sha256_of_text(row)}
 
 

@@ -16,7 +16,10 @@ _KEYS = ("suite", "experiment", "dataset", "encoding", "variant", "model", "seed
 COLUMNS: dict[str, tuple[str, ...]] = {
     "benchmark": ("scale", "label", "description", "suites", "config_digest"),
     "models": ("model", "label", "study", "published_parameters"),
-    "published": ("suite", "experiment", "dataset", "encoding", "train_fraction", "model", "metric", "value", "where"),
+    "published": (
+        *("suite", "experiment", "dataset", "encoding", "train_fraction", "model", "metric", "condition"),
+        *("value", "where"),
+    ),
     "runs": (
         *("run", *_KEYS, "stands_in_for", "train_fraction", "parameters", "published_parameters", "steps"),
         *("batch_size", "n_train", "n_validation", "n_test", "device", "images_per_second", "wall_seconds"),
