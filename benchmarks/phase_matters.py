@@ -17,22 +17,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from phasebench.data.grey_encodings import GreyProportionalPhase
 from phasebench.memory import keep_freed_memory
-from phasebench.models.mlp import Perceptron, encode_pixels, prepare_inputs
-from phasebench.training.perceptron_run import FIGURES, gradient_step
+from phasebench.models.mlp import Perceptron, perceptron_100, prepare_inputs
+from phasebench.nn.complex.projections import STUDY_PROJECTIONS, half_mask
+from phasebench.training.full_batch import gradient_step
 from phasebench.training.projected_pass import projected_predictions
-from phasebench.training.projections import STUDY_PROJECTIONS, half_mask
 
-SETTINGS = FIGURES["figure_1_left"]
+LEARNING_RATE, UNIT_DRAWS = 0.1, 10
 N_PIXELS, N_CLASSES, N_BLACK, SHARE_BLACK = 784, 10, 67, 0.81
 
 
-def random_digits(n_samples: int) -> Tensor:
+def random_digits(network: Perceptron, n_samples: int) -> Tensor:
     """Encoded columns ``(2, 785, n_samples)``, float64."""
-    pixels = torch.rand(N_PIXELS, n_samples, dtype=torch.float64)
-    pixels *= torch.rand_like(pixels) > SHARE_BLACK * N_PIXELS / (N_PIXELS - N_BLACK) - N_BLACK / (N_PIXELS - N_BLACK)
-    pixels[:N_BLACK] = 0.0
-    return encode_pixels(pixels, complex_valued=True)
+    pixels = torch.randint(1, 256, (n_samples, N_PIXELS), dtype=torch.uint8)
+    pixels *= torch.rand(pixels.shape) > SHARE_BLACK * N_PIXELS / (N_PIXELS - N_BLACK) - N_BLACK / (N_PIXELS - N_BLACK)
+    pixels[:, :N_BLACK] = 0
+    return network.columns(GreyProportionalPhase()(pixels.view(n_samples, 28, 28, 1), torch.ones(())))
 
 
 class Plain:
@@ -60,7 +61,7 @@ class Plain:
         gradients = torch.autograd.grad(loss, self.weights)
         with torch.no_grad():
             for weight, gradient in zip(self.weights, gradients, strict=True):
-                weight -= SETTINGS.learning_rate * gradient
+                weight -= LEARNING_RATE * gradient
         return loss.detach()
 
     @torch.no_grad()
@@ -74,7 +75,7 @@ class Plain:
             [first.real + 0j, second.real + 0j],
             [first.imag + 0j, second.imag + 0j],
         ]
-        masks = half_mask((SETTINGS.unit_draws, len(first)), 1, generator)
+        masks = half_mask((UNIT_DRAWS, len(first)), 1, generator)
         networks += [[first * mask[:, None], second * mask] for mask in masks]
         return torch.stack([self.scores(network, inputs).argmax(dim=0) for network in networks])
 
@@ -103,9 +104,9 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
 
-    train, test = random_digits(arguments.train), random_digits(arguments.test)
+    network = perceptron_100(N_CLASSES)
+    train, test = random_digits(network, arguments.train), random_digits(network, arguments.test)
     labels = torch.arange(arguments.train) % N_CLASSES
-    network = Perceptron((N_PIXELS + 1, *SETTINGS.hidden, N_CLASSES), complex_valued=True)
     plain = Plain(network)
     prepared, native, native_test = prepare_inputs(train), torch.complex(*train), torch.complex(*test)
 
@@ -117,14 +118,14 @@ def main() -> None:
     def plain_snapshot() -> Tensor:
         return plain.snapshot(native_test, torch.Generator().manual_seed(0))
 
-    loss = float(gradient_step(network, prepared, labels, SETTINGS.learning_rate))
+    loss = float(gradient_step(network, prepared, labels, LEARNING_RATE))
     plain_loss = float(plain.step(native, labels))
     agreement = float((snapshot() == plain_snapshot()).double().mean())
     if not math.isclose(loss, plain_loss, rel_tol=1e-12) or agreement < 0.9999:
         raise SystemExit(f"the two are not the same: loss {loss} and {plain_loss}, agreement {agreement}")
     seconds = median_seconds(
         {
-            "step": lambda: gradient_step(network, prepared, labels, SETTINGS.learning_rate),
+            "step": lambda: gradient_step(network, prepared, labels, LEARNING_RATE),
             "plain_step": lambda: plain.step(native, labels),
             "snapshot": snapshot,
             "plain_snapshot": plain_snapshot,

@@ -18,6 +18,7 @@ TINY_SCALE = {
     "suites": {
         "complex_cnn_analysis": {"experiments": {}},
         "spectral_batch_norm": {"experiments": {}},
+        "phase_matters": {"experiments": {}},
         STUDY: {
             "experiments": {
                 "table_1": {

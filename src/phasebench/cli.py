@@ -73,13 +73,13 @@ def train(
     from phasebench.experiments.provenance import collect_provenance
     from phasebench.files import sha256_of_file
     from phasebench.spec import RunIdentity
-    from phasebench.training.run import train_run
+    from phasebench.training.procedures import load_procedure
     from phasebench.training.run_lock import run_lock
 
     identity = read_identity(RunIdentity, spec)
     with run_lock(output, lock_wait):
         check_code(str(spec), identity.code, run_code(own_source(), identity.run))
-        train_run(
+        load_procedure(identity.run.recipe)(
             identity,
             data,
             output,

@@ -14,6 +14,7 @@ class Stream(IntEnum):
     AUGMENTATION = 2
     ROTATION = 3
     DROPOUT = 4
+    PROJECTION = 5
 
 
 def generator(seed: int, stream: Stream, index: int = 0) -> torch.Generator:

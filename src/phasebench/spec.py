@@ -4,9 +4,20 @@ A :class:`RunSpec` is complete and resolved: nothing that changes a run's result
 and ``config.yaml`` are expanded into run specs by :mod:`phasebench.experiments`.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+    model_validator,
+)
 
 from phasebench.files import canonical_json, sha256_of_text
 
@@ -14,6 +25,7 @@ Scalar = bool | int | float | str
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="lower-case letters, digits and underscores")]
 Augmentation = Literal["none", "crop_flip", "pitch_stretch"]
 Fraction = Annotated[float, Field(gt=0.0, le=1.0)]
+Subset = Literal["random", "first"]
 
 
 class Frozen(BaseModel):
@@ -23,8 +35,9 @@ class Frozen(BaseModel):
 
 
 class Recipe(Frozen):
-    """How a model is trained. Exactly one of ``steps`` and ``epochs`` is given."""
+    """How a model is trained in batches. Exactly one of ``steps`` and ``epochs`` is given."""
 
+    procedure: Literal["minibatch"] = Field("minibatch", description="steps on random batches")
     optimizer: Literal["adamw", "sgd"] = Field(description="AdamW, or SGD with momentum")
     learning_rate: PositiveFloat = Field(description="the rate, where no schedule changes it")
     betas: tuple[float, float] = Field((0.9, 0.999), description="AdamW's decay rates")
@@ -71,6 +84,46 @@ class Recipe(Frozen):
         """The recipe's length in steps."""
         return self.steps if self.steps is not None else (self.epochs or 0) * batches_per_epoch
 
+    @property
+    def length(self) -> tuple[int | None, int | None]:
+        """Steps and epochs."""
+        return self.steps, self.epochs
+
+
+class FullBatchRecipe(Frozen):
+    """Gradient descent on all training samples at once; at snapshots, projections of the weights are tested."""
+
+    procedure: Literal["full_batch"] = Field(description="steps on the whole training set")
+    learning_rate: PositiveFloat = Field(description="the rate of every step")
+    steps: PositiveInt = Field(description="length of the training in steps, each of which sees every sample")
+    snapshot_every: PositiveInt = Field(description="steps between two snapshots; the last step is one in any case")
+    projections: tuple[Name, ...] | None = Field(
+        None, description="what is kept of the weights that are tested at a snapshot; if not given, as in the study"
+    )
+    unit_draws: NonNegativeInt = Field(
+        10, description="networks with a random half of the hidden units that are tested at a snapshot"
+    )
+    element_draws: NonNegativeInt = Field(
+        0, description="networks with a random half of the weights that are tested at a snapshot"
+    )
+
+    @property
+    def length(self) -> tuple[int | None, int | None]:
+        """Steps and epochs."""
+        return self.steps, None
+
+
+def _procedure(recipe: Any) -> str:
+    """The tag of a recipe's type. Brackets keep tags apart from keys in pydantic's locations."""
+    named = recipe.get("procedure") if isinstance(recipe, Mapping) else getattr(recipe, "procedure", None)
+    return "[full_batch]" if named == "full_batch" else "[minibatch]"
+
+
+AnyRecipe = Annotated[
+    Annotated[Recipe, Tag("[minibatch]")] | Annotated[FullBatchRecipe, Tag("[full_batch]")], Discriminator(_procedure)
+]
+"""A recipe of either procedure; one that names none is for batches."""
+
 
 class RunSpec(Frozen):
     """One training run, resolved."""
@@ -88,7 +141,8 @@ class RunSpec(Frozen):
     model_options: dict[str, Scalar] = Field(default_factory=dict)
     train_fraction: Fraction = 1.0
     validation_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
-    recipe: Recipe
+    subset: Subset = Field("random", description="which samples a fraction of the training pool consists of")
+    recipe: AnyRecipe
     seed: Annotated[int, Field(ge=0)]
 
     @property

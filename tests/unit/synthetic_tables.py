@@ -141,6 +141,7 @@ def _published(
         "train_fraction": fraction,
         "model": model,
         "metric": "test_accuracy",
+        "condition": np.nan,
         "value": value / 100,
         "std": np.nan,
         "where": where,

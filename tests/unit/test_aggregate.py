@@ -196,6 +196,21 @@ def test_draws_are_averaged_and_conditions_are_not(tables: dict[str, pd.DataFram
     assert rotation["published"].isna().all()
 
 
+def test_what_training_measured_under_steps_are_metrics(results: Path) -> None:
+    path = results / "runs" / SECOND.id / "history.parquet"
+    history = pd.read_parquet(path).assign(accuracy_only_phase=[None, 0.7], deviation_half_units=[0.1, None])
+    history.to_parquet(path)
+    phase = published(train_fraction=0.1, metric="accuracy_only_phase", condition=20.0, value=0.8, where="Figure 1")
+    settings = {**SPEC.settings, "published": [phase, {**phase, "condition": 10.0, "value": 0.1}]}
+    aggregate_results(SPEC.model_copy(update={"settings": settings}), results, results / "tables")
+    metrics = pd.read_parquet(results / "tables/metrics.parquet")
+    found = metrics[metrics["metric"].isin(["accuracy_only_phase", "deviation_half_units"])].set_index("metric")
+    columns = ["run", "condition", "value", "published", "published_where"]
+    assert found.loc["accuracy_only_phase", columns].tolist() == [SECOND.id, 20.0, 0.7, 0.8, "Figure 1"]
+    assert found.loc["deviation_half_units", columns[:3]].tolist() == [SECOND.id, 10.0, 0.1]
+    assert "accuracy_only_phase" not in pd.read_parquet(results / "tables/history.parquet")
+
+
 def test_a_number_published_without_a_condition_is_not_that_of_a_condition(results: Path) -> None:
     settings = {**SPEC.settings, "published": [published(metric="rotation_accuracy")]}
     aggregate_results(SPEC.model_copy(update={"settings": settings}), results, results / "tables")

@@ -11,6 +11,7 @@ import pytest
 from phasebench.analysis.bias_variance import analyse_bias_variance, bias_and_variance
 from phasebench.analysis.early_accuracy import analyse_early_accuracy
 from phasebench.analysis.finished import FinishedRun, read_run
+from phasebench.analysis.projections import analyse_projections
 from phasebench.analysis.run import analyse_runs
 from phasebench.analysis.trend import analyse_trend
 from phasebench.errors import PhasebenchError
@@ -31,7 +32,9 @@ SPEC = RunSpec(
 )
 NOTHING_PUBLISHED = pd.DataFrame(columns=["dataset", "encoding", "train_fraction", "model", "metric", "value"])
 LABELS = [0, 0, 1, 1]
-HISTORY = pd.DataFrame({"epoch": range(1, 21), "test_accuracy": [epoch / 20 for epoch in range(1, 21)]})
+HISTORY = pd.DataFrame(
+    {"epoch": range(1, 21), "step": range(10, 210, 10), "test_accuracy": [epoch / 20 for epoch in range(1, 21)]}
+)
 # Least-squares lines through the study's Table 2: slope and intercept.
 TABLE_2_TRENDS = {
     "mstar_real": (-0.2013, -1.1687),
@@ -118,6 +121,48 @@ def test_a_faultless_run_counts_as_half_an_error() -> None:
     assert table["trend_intercept"] == pytest.approx(np.log(0.5 / 200))
 
 
+def snapshots() -> FinishedRun:
+    """Eight steps, of which the even ones are snapshots; the first quarter of the training ends with step 2."""
+    nan = np.nan
+    history = pd.DataFrame(
+        {
+            "step": range(1, 9),
+            "train_loss": 1.0,
+            "accuracy_origin": [nan, 0.9, nan, 0.9, nan, 0.9, nan, 0.9],
+            "accuracy_only_phase": [nan, 0.4, nan, 0.8, nan, 0.6, nan, 0.8],
+            "accuracy_only_amplitude": [nan, 0.1, nan, 0.1, nan, 0.15, nan, 0.05],
+            "accuracy_only_real": [nan, 0.5, nan, 0.3, nan, 0.3, nan, 0.3],
+        }
+    )
+    return dataclasses.replace(run([0, 1, 1, 1]), history=history)
+
+
+def test_means_over_the_snapshots_after_the_first_quarter() -> None:
+    table = analyse_projections([snapshots()], NOTHING_PUBLISHED).set_index("metric")
+    assert set(table["seed"]) == {0}
+    values = table["value"]
+    assert values["mean_accuracy_only_phase"] == pytest.approx(0.65)
+    assert values["mean_accuracy_only_real"] == pytest.approx(0.35)
+    assert values["largest_accuracy_only_amplitude"] == 0.15
+    assert values["phase_advantage"] == pytest.approx(0.65 - 0.1)
+    assert values["phase_lead"] == pytest.approx(0.65 - 0.35)
+
+
+def test_signs_and_absolute_values_are_phases_and_amplitudes() -> None:
+    names = {"accuracy_only_phase": "accuracy_only_sign", "accuracy_only_amplitude": "accuracy_only_absolute"}
+    finished = snapshots()
+    real = dataclasses.replace(
+        finished, history=finished.history.drop(columns="accuracy_only_real").rename(columns=names)
+    )
+    values = analyse_projections([real], NOTHING_PUBLISHED).set_index("metric")["value"]
+    assert values["phase_advantage"] == values["phase_lead"] == pytest.approx(0.65 - 0.1)
+
+
+def test_a_run_without_snapshots_is_named() -> None:
+    with pytest.raises(PhasebenchError, match=f"{SPEC.id}: analyses: 'projections' needs a recipe with snapshots"):
+        analyse_projections([run([0, 1, 1, 1])], NOTHING_PUBLISHED)
+
+
 def write(folder: Path, finished: FinishedRun) -> None:
     run_folder = folder / "runs" / finished.spec.id
     run_folder.mkdir(parents=True)
@@ -148,7 +193,7 @@ def test_a_table_without_rows_has_its_columns(tmp_path: Path) -> None:
     assert {"model", "seed", "metric", "item", "value"} <= set(table.columns)
 
 
-@pytest.mark.parametrize("file", ["run.json", "predictions.parquet"])
+@pytest.mark.parametrize("file", ["run.json", "predictions.parquet", "history.parquet"])
 def test_a_damaged_run_is_named(tmp_path: Path, file: str) -> None:
     write(tmp_path, run([0, 1, 1, 1]))
     folder = tmp_path / "runs" / SPEC.id
@@ -159,7 +204,7 @@ def test_a_damaged_run_is_named(tmp_path: Path, file: str) -> None:
 
 def test_an_unknown_analysis_names_the_known() -> None:
     with pytest.raises(
-        PhasebenchError, match="'nope' is not known; choose one of bias_variance, early_accuracy, trend"
+        PhasebenchError, match="'nope' is not known; choose one of bias_variance, early_accuracy, projections, trend"
     ):
         analyse_runs("nope", [], [], Path(), Path(), Path("x"))
 

@@ -88,6 +88,16 @@ def test_models_are_listed_with_their_measured_parameters() -> None:
         "graph_phase_shuffled": 1_228_812,
         "graph_magnitude": 1_228_812,
         "graph_hermitian": 1_244_814,
+        "perceptron_100": 159_000,
+        "perceptron_real_512_100": 454_120,
+        "perceptron_512": 814_080,
+        "perceptron_20": 31_800,
+        "perceptron_512_100": 908_240,
+        "perceptron_50_20": 80_900,
+        "perceptron_100_phase": 159_000,
+        "perceptron_100_amplitude": 159_000,
+        "perceptron_100_real": 159_000,
+        "perceptron_100_imaginary": 159_000,
         "dcn_wide_shallow": 1_680_046,
         "cifarnet_type_i": 24_241,
         "cifarnet_type_e": 23_697,
@@ -103,6 +113,7 @@ def test_models_are_listed_with_their_measured_parameters() -> None:
     assert {row["study"] for row in rows.values() if row["name"] not in spectral} == {
         "co_domain_symmetry",
         "complex_cnn_analysis",
+        "phase_matters",
     }
     assert (spectral["resnet18"]["parameters"], spectral["resnet18"]["published_parameters"]) == (11_173_962, None)
 

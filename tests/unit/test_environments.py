@@ -18,10 +18,11 @@ ROOT = Path(__file__).parents[2]
 TREE = SourceTree(ROOT / "src" / "phasebench")
 ANALYSES = TREE.string_table("phasebench.analysis.registry:ANALYSES")
 EVALUATIONS = TREE.string_table("phasebench.evaluation.registry:EVALUATIONS")
+PROCEDURES = TREE.string_table("phasebench.training.procedures:PROCEDURES")
 # Rule -> what its command may look up by name.
 TARGETS = {
     "prepare": [*SOURCES.values()],
-    "train": [*ENCODINGS.values(), *(entry.target for entry in REGISTRY.values())],
+    "train": [*PROCEDURES.values(), *ENCODINGS.values(), *(entry.target for entry in REGISTRY.values())],
     "evaluate": [*ENCODINGS.values(), *(entry.target for entry in REGISTRY.values()), *EVALUATIONS.values()],
     "overhead": [*(entry.target for entry in REGISTRY.values())],
     "analyse": [*ANALYSES.values()],

@@ -20,6 +20,8 @@ PIXELS = GREY[..., 0].numpy() / 255.0 - 0.5
         ("grey_fixed_phase", PIXELS * np.exp(0.5j)),
         ("grey_fixed_imaginary", PIXELS + 0.1j),
         ("grey_noise", PIXELS),
+        ("grey_unit", PIXELS + 0.5),
+        ("grey_proportional_phase", (PIXELS + 0.5) * np.exp(1j * np.pi * (PIXELS + 0.5))),
     ],
 )
 def test_against_complex_arithmetic(name: str, expected: np.ndarray) -> None:
@@ -27,8 +29,15 @@ def test_against_complex_arithmetic(name: str, expected: np.ndarray) -> None:
     assert float(encoding.largest(GREY)) == 1.0
     planes = encoding(GREY, ONE)
     assert planes.shape == (5, 2, 1, 6, 7)
-    np.testing.assert_allclose(planes[:, 0, 0], expected.real, atol=1e-7)
-    np.testing.assert_allclose(planes[:, 1, 0], expected.imag, atol=1e-7)
+    np.testing.assert_allclose(planes[:, 0, 0], expected.real, atol=2e-7)
+    np.testing.assert_allclose(planes[:, 1, 0], expected.imag, atol=2e-7)
+
+
+def test_black_grey_and_white_of_the_proportional_phase() -> None:
+    pixels = torch.tensor([0, 255], dtype=torch.uint8).view(1, 1, 2, 1)
+    re, im = load_encoding("grey_proportional_phase")(pixels, ONE)[0, :, 0, 0]
+    np.testing.assert_allclose(re, [0.0, -1.0], atol=1e-7)
+    np.testing.assert_allclose(im, [0.0, 0.0], atol=1e-7)
 
 
 def test_colours_are_refused() -> None:

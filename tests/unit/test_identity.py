@@ -180,6 +180,22 @@ def test_an_edit_of_a_template_changes_the_report_alone(checkout: Path) -> None:
     assert write(checkout) == {"report"}
 
 
+def test_a_run_is_identified_by_the_procedure_that_trains_it(checkout: Path) -> None:
+    study = {"suites": ["phase_matters", "complex_cnn_analysis"]}
+    write(checkout, **study)
+    edit(checkout / "src/phasebench/training/loop.py", "def fit(", "@profile\ndef fit(")
+    batches = runs_of(write(checkout, **study))
+    assert "lenet_complex" in batches
+    assert not any(name.startswith("perceptron") for name in batches)
+    edit(checkout / "src/phasebench/training/full_batch.py", "def descend(", "@profile\ndef descend(")
+    whole = runs_of(write(checkout, **study))
+    assert {"perceptron_100", "perceptron_real_512_100"} <= whole
+    assert all(name.startswith("perceptron") for name in whole)
+    # Of the networks in one file, each run knows its own alone.
+    edit(checkout / "src/phasebench/models/mlp.py", "hidden=(20,)", "hidden=(21,)")
+    assert runs_of(write(checkout, **study)) == {"perceptron_20"}
+
+
 def test_a_newer_package_changes_what_uses_its_environment(checkout: Path) -> None:
     write(checkout)
     edit(checkout / "envs/analysis.yaml", "seaborn==", "seaborn==1")
@@ -237,7 +253,10 @@ def test_spec_files_that_cannot_be_read(tmp_path: Path, content: bytes | None, m
 def test_every_selected_target_exists() -> None:
     """The tables name definitions by strings; each must be one."""
     tree = SourceTree(ROOT / "src/phasebench")
-    tables = ("data.encoding_registry:ENCODINGS", "data.source_registry:SOURCES", "evaluation.registry:EVALUATIONS")
+    tables = (
+        *("data.encoding_registry:ENCODINGS", "data.source_registry:SOURCES", "evaluation.registry:EVALUATIONS"),
+        *("analysis.registry:ANALYSES", "training.procedures:PROCEDURES"),
+    )
     targets = [target for table in tables for target in tree.string_table(f"phasebench.{table}").values()]
     targets += [entry.target for entry in REGISTRY.values()]
     for target in targets:

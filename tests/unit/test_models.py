@@ -218,10 +218,13 @@ def test_only_type_i_ignores_magnitude_up_to_the_offset_of_its_division() -> Non
     assert relative_change(type_e, images, 3.0 * images) > 0.5
 
 
+GREY_MODELS = ("lenet", "graph", "perceptron")
+
+
 # Insertions leave the door as it is.
 @pytest.mark.parametrize("name", sorted(name for name, entry in REGISTRY.items() if "insertion" not in entry.options))
 def test_native_complex_input_equals_planes(name: str) -> None:
-    encoding = CHIP if name.startswith("mstar") else GREY if name.startswith(("lenet", "graph")) else LAB
+    encoding = CHIP if name.startswith("mstar") else GREY if name.startswith(GREY_MODELS) else LAB
     model = build_model(name, n_classes=10, **encoding).eval()
     planes = torch.randn(2, 2, encoding["in_channels"], *REGISTRY[name].input_shape[1:])
     assert torch.equal(model(as_complex(planes)), model(planes))

@@ -14,14 +14,14 @@ from torch.func import functional_call
 from phasebench.errors import PhasebenchError
 from phasebench.models.mlp import Perceptron
 from phasebench.nn.complex.conv import ComplexConv2d
-from phasebench.training.projected_pass import projected_predictions
-from phasebench.training.projections import (
+from phasebench.nn.complex.projections import (
     COMPLEX_PROJECTIONS,
     REAL_PROJECTIONS,
     half_mask,
     project,
     projected_parameters,
 )
+from phasebench.training.projected_pass import projected_predictions
 
 EVERY = [(2, name) for name in COMPLEX_PROJECTIONS] + [(1, name) for name in REAL_PROJECTIONS]
 

@@ -104,7 +104,7 @@ def test_a_percentage_becomes_a_fraction(published: list[PublishedValue]) -> Non
     for value in published:
         row = value.as_row()
         assert row["value"] == (pytest.approx(value.value / 100) if value.unit == "percent" else value.value)
-        assert (value.unit == "percent") == (value.metric != "parameters")
+        assert (value.unit == "percent") == ("accuracy" in value.metric or value.metric == "training_overhead")
     value = PublishedValue(suite="s", model="m", metric="test_accuracy", value=69.23, unit="percent", where="Table 1")
     assert value.as_row()["value"] == 0.6923
 
@@ -113,9 +113,12 @@ def test_a_percentage_becomes_a_fraction(published: list[PublishedValue]) -> Non
     ("text", "message"),
     [
         (HEADER + LINE.replace("69.23", "good"), "line 2: value: input should be a valid number"),
-        (HEADER + LINE.replace("percent", "%"), "line 2: unit: input should be 'percent' or 'count'; found '%'"),
+        (
+            HEADER + LINE.replace("percent", "%"),
+            "line 2: unit: input should be 'percent', 'count' or 'number'; found '%'",
+        ),
         (HEADER + LINE.replace("net", ""), "line 2: key 'model' is missing"),
-        (HEADER.replace("dataset", "data") + LINE, "line 2: key 'data' is not known; known keys: dataset, "),
+        (HEADER.replace("dataset", "data") + LINE, "line 2: key 'data' is not known; known keys: condition, dataset, "),
         (HEADER + LINE.replace(",Table 1", ""), "line 2: has more or fewer cells than the first line"),
         (
             HEADER + LINE + LINE.replace("69.23", "1"),

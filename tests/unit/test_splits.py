@@ -40,6 +40,14 @@ def test_subsets_are_the_start_of_the_seeded_permutation() -> None:
     assert validation.tolist() == [10]
 
 
+def test_the_first_samples_in_the_pools_own_order() -> None:
+    pool = np.array([70, 10, 50, 30, 20, 90, 40, 60, 80, 0])
+    for seed in (0, 7):
+        train, validation = training_split(pool, seed, 0.5, 0.2, "first")
+        assert train.tolist() == [70, 10, 50, 30]
+        assert validation.tolist() == [20]
+
+
 def test_smaller_fractions_are_nested_and_seeds_differ() -> None:
     pool = np.arange(100, 1100)
     subsets = [set(np.concatenate(training_split(pool, 3, fraction, 0.1))) for fraction in (0.05, 0.5, 1.0)]

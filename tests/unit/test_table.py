@@ -9,6 +9,7 @@ import yaml
 from phasebench.errors import PhasebenchError
 from phasebench.experiments.fingerprint import SourceTree
 from phasebench.experiments.table import BenchmarkPlan, load_plan
+from phasebench.spec import FullBatchRecipe, RunSpec
 from phasebench.training.optimizers import learning_rate
 
 RECIPE = {"optimizer": "sgd", "learning_rate": 0.1, "batch_size": 8, "steps": 500, "validate_every": 100}
@@ -252,7 +253,10 @@ def test_mistakes_in_the_configuration(tmp_path: Path, config: dict[str, Any], m
             {"overhead": [{"model": "cifarnet_real", "baseline": "mstar_cds"}]},
             ".overhead.0: 'mstar_cds' is not in the experiment's grid; known: cifarnet_real, cifarnet_type_e",
         ),
-        ({"analyses": ["bias"]}, ".analyses: 'bias' is not an analysis; known: bias_variance, early_accuracy, trend"),
+        (
+            {"analyses": ["bias"]},
+            ".analyses: 'bias' is not an analysis; known: bias_variance, early_accuracy, projections, trend",
+        ),
     ],
 )
 def test_unknown_names_in_a_suite(tmp_path: Path, experiment: dict[str, Any], message: str) -> None:
@@ -328,6 +332,36 @@ def test_an_experiment_may_have_data_of_its_own(tmp_path: Path) -> None:
     wrong = scale_of(experiments={"images": {"datasets": {"mstar": {}}}})
     with pytest.raises(PhasebenchError, match=r"experiments.images.datasets: 'mstar' is not in the experiment's grid"):
         plan(tmp_path, wrong)
+
+
+WHOLE = {"procedure": "full_batch", "learning_rate": 0.1, "steps": 2000, "snapshot_every": 100}
+
+
+def test_a_recipe_may_name_another_procedure(tmp_path: Path) -> None:
+    experiment = {**EXPERIMENT, "recipe": "whole", "subset": "first", "grid": {**GRID, "train_fractions": [0.5]}}
+    suite = {**SUITE, "recipes": {**SUITE["recipes"], "whole": WHOLE}, "experiments": {"images": experiment}}
+    planned = next(iter(plan(tmp_path, SCALE, suite).runs.values()))
+    assert (planned.spec.recipe, planned.spec.subset) == (FullBatchRecipe(**WHOLE), "first")
+    assert not planned.shortened
+    shorter = scale_of(recipes={"whole": {"steps": 40, "snapshot_every": 20}})
+    planned = next(iter(plan(tmp_path, shorter, suite).runs.values()))
+    assert (planned.spec.recipe.length, planned.shortened) == ((40, None), True)
+    assert RunSpec.model_validate_json(planned.spec.model_dump_json()) == planned.spec
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ({**WHOLE, "batch_size": 8}, "recipes.whole: key 'batch_size' is not known; known keys: element_draws, "),
+        ({**WHOLE, "steps": 0}, "recipes.whole.steps: input should be greater than 0"),
+        ({**WHOLE, "procedure": "whole"}, "recipes.whole: key 'snapshot_every' is not known; known keys: augmentation"),
+    ],
+)
+def test_mistakes_in_a_recipe_of_another_procedure(tmp_path: Path, recipe: dict[str, Any], message: str) -> None:
+    suite = {**SUITE, "recipes": {**SUITE["recipes"], "whole": recipe}}
+    with pytest.raises(PhasebenchError) as caught:
+        plan(tmp_path, SCALE, suite)
+    assert str(caught.value).startswith("workflow/suites/study.yaml: " + message)
 
 
 def test_the_paper_scale_covers_all_tables() -> None:

@@ -33,7 +33,8 @@ class FinishedRun:
     predictions
         Columns ``index`` (position in the data set), ``label`` and ``prediction``, one row per test sample.
     history
-        One row per validation: ``epoch``, ``validation_accuracy`` and more; ``test_accuracy`` where the run follows it.
+        What training recorded, one row per ``step`` that it looked at; ``epoch`` and ``test_accuracy`` where the run
+        follows them.
     """
 
     spec: RunSpec

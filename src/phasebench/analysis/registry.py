@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 ANALYSES: dict[str, str] = {
     "bias_variance": "phasebench.analysis.bias_variance:analyse_bias_variance",
     "early_accuracy": "phasebench.analysis.early_accuracy:analyse_early_accuracy",
+    "projections": "phasebench.analysis.projections:analyse_projections",
     "trend": "phasebench.analysis.trend:analyse_trend",
 }
 

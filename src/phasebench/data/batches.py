@@ -60,6 +60,12 @@ class DeviceData:
         """Where everything is."""
         return self.samples.device
 
+    @property
+    def input_size(self) -> tuple[int, int] | None:
+        """Height and width of a sample; None of one that is no image."""
+        height, *width = self.samples.shape[1:3]
+        return (height, width[0]) if width else None
+
     def training_batch(
         self, indices: Tensor, random: torch.Generator, *, augmentation: Augmentation = "none"
     ) -> Tensor:
@@ -131,7 +137,9 @@ def load_device_data(
         The file is not a prepared data set, or the encoding is not for its kind of samples.
     """
     store = read_store(path)
-    train, validation = training_split(store.splits["train"], spec.seed, spec.train_fraction, spec.validation_fraction)
+    train, validation = training_split(
+        store.splits["train"], spec.seed, spec.train_fraction, spec.validation_fraction, spec.subset
+    )
 
     def on_device(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(device)

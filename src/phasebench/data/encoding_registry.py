@@ -22,6 +22,8 @@ ENCODINGS: dict[str, str] = {
     "mfcc_complex": "phasebench.data.audio_encodings:MfccComplex",
     "mfcc_phase": "phasebench.data.audio_encodings:MfccPhase",
     "mfcc_and_phase": "phasebench.data.audio_encodings:MfccAndPhase",
+    "grey_unit": "phasebench.data.grey_encodings:GreyUnit",
+    "grey_proportional_phase": "phasebench.data.grey_encodings:GreyProportionalPhase",
 }
 
 

@@ -1,7 +1,7 @@
-"""Encodings of grey images that turn or shift them in the complex plane (Agrawal, "Analysis of Complex CNNs").
+"""Encodings of grey images that turn or shift them in the complex plane; nothing is measured on the training subset.
 
-All start from pixels between -0.5 and 0.5, as the study's normalisation leaves them; nothing is measured on the
-training subset.
+Those of Agrawal, "Analysis of Complex CNNs", start from pixels between -0.5 and 0.5, as the study's normalisation
+leaves them; those of Nie and Yuan, "Phase matters more", from pixels between 0 and 1.
 """
 
 import math
@@ -23,6 +23,8 @@ class Grey(Encoding):
 
     n_channels = 1
     nonzero_planes: ClassVar[tuple[int, ...]] = (0,)
+    offset: ClassVar[float] = 0.5
+    """What is taken from a pixel between 0 and 1."""
 
     def _largest_of(self, samples: Tensor) -> Tensor:
         return torch.ones((), device=samples.device)
@@ -31,7 +33,7 @@ class Grey(Encoding):
         """Encode a batch, as :meth:`Encoding.__call__` says."""
         if samples.dtype != torch.uint8 or samples.ndim != 4 or samples.shape[-1] != 1:
             raise PhasebenchError("encoding: the grey encodings are for images with one channel; use 'rgb' for colours")
-        pixels = samples[..., 0] / 255.0 - 0.5
+        pixels = samples[..., 0] / 255.0 - self.offset
         return torch.stack(self._parts(pixels), dim=1).unsqueeze(2)
 
     def _parts(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
@@ -62,3 +64,18 @@ class GreyNoise(Grey):
 
     nonzero_planes = (0, 1)
     noise = NOISE
+
+
+class GreyUnit(Grey):
+    """The pixel between 0 and 1, with imaginary part zero."""
+
+    offset = 0.0
+
+
+class GreyProportionalPhase(GreyUnit):
+    """The pixel x between 0 and 1, turned by pi x: black is 0, white is -1 (Nie and Yuan, section 2)."""
+
+    nonzero_planes = (0, 1)
+
+    def _parts(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        return pixels * torch.cos(math.pi * pixels), pixels * torch.sin(math.pi * pixels)

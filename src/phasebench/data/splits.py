@@ -5,10 +5,11 @@ import math
 import numpy as np
 
 from phasebench.errors import PhasebenchError
+from phasebench.spec import Subset
 
 
 def training_split(
-    pool: np.ndarray, seed: int, train_fraction: float, validation_fraction: float
+    pool: np.ndarray, seed: int, train_fraction: float, validation_fraction: float, subset: Subset = "random"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a training and a validation subset from the training pool; not stratified.
 
@@ -26,6 +27,8 @@ def training_split(
         Share of the pool that is used at all, in (0, 1].
     validation_fraction : float
         Share of the used samples that validate, in [0, 1); none validate at 0.
+    subset : {"random", "first"}
+        ``first`` leaves the pool in its own order, so that the first samples are kept and the last of these validate.
 
     Returns
     -------
@@ -37,7 +40,8 @@ def training_split(
     PhasebenchError
         A subset that is asked for would be empty.
     """
-    kept = np.random.RandomState(seed).permutation(pool)[: _floor(len(pool) * train_fraction)]
+    ordered = pool if subset == "first" else np.random.RandomState(seed).permutation(pool)
+    kept = ordered[: _floor(len(pool) * train_fraction)]
     n_train = _floor(len(kept) * (1.0 - validation_fraction))
     train, validation = kept[:n_train], kept[n_train:]
     if not len(train) or (validation_fraction > 0.0 and not len(validation)):

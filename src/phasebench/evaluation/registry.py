@@ -22,6 +22,7 @@ EVALUATIONS: dict[str, str] = {
     "phase_normalisation": "phasebench.evaluation.phase_normalisation:evaluate_phase_normalisation",
     "rotation": "phasebench.evaluation.rotation:evaluate_rotation",
     "spectra": "phasebench.evaluation.spectra:evaluate_spectra",
+    "weight_projections": "phasebench.evaluation.weight_projections:evaluate_weight_projections",
 }
 
 

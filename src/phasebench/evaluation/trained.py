@@ -59,6 +59,7 @@ def load_trained_run(folder: Path, data_path: Path, device: torch.device) -> Tra
         n_classes=len(data.classes),
         in_channels=data.encoding.n_channels,
         planes=data.encoding.nonzero_planes,
+        input_size=data.input_size,
         **spec.model_options,
     )
     return TrainedRun(spec, load_weights(model, folder / "weights.safetensors").to(device), data)

@@ -22,6 +22,8 @@ _ANALYSIS_COLUMNS = (
 )
 _HISTORY_KEYS = ("suite", "experiment", "dataset", "encoding", "variant", "model", "seed")
 _CURVES = ("train_accuracy", "test_loss", "test_accuracy")
+# Columns of the history whose names begin so are metrics, with the step as condition.
+_MEASURED_IN_TRAINING = ("accuracy_", "deviation_")
 # Taken from run.json as they are.
 _RECORDED = (
     *("parameters", "steps", "n_train", "n_validation", "n_test", "device", "images_per_second", "wall_seconds"),
@@ -29,7 +31,7 @@ _RECORDED = (
     *("git_commit", "python", "digest", "finished_at"),
 )
 # What a published number belongs to.
-_PUBLISHED_KEYS = ("suite", "experiment", "dataset", "encoding", "train_fraction", "model", "metric")
+_PUBLISHED_KEYS = ("suite", "experiment", "dataset", "encoding", "train_fraction", "model", "metric", "condition")
 _REMEDY = "delete the run's folder and run snakemake again"
 
 
@@ -61,11 +63,12 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
     published = pd.DataFrame(settings["published"], columns=[*_PUBLISHED_KEYS, "value", "std", "where"])
     models = pd.DataFrame([{"model": name, **entry} for name, entry in settings["models"].items()])
     records = {run_id: _read_record(results, run_id) for run_id in settings["runs"]}
-    history = {run_id: _read_history(results, run_id, record) for run_id, record in records.items()}
+    recorded = {run_id: _read_history(results, run_id) for run_id in records}
     evaluations = [
-        _read_evaluations(results, run_id, records[run_id], history[run_id], names)
+        _read_evaluations(results, run_id, records[run_id], recorded[run_id], names)
         for run_id, names in settings["runs"].items()
     ]
+    history = [_history_table(run_id, records[run_id], table) for run_id, table in recorded.items()]
     tables = {
         "runs": _runs_table(records, models),
         "metrics": _with_published(pd.concat([whole for whole, _ in evaluations], ignore_index=True), published),
@@ -74,7 +77,7 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
             {results / "analyses" / f"{name}.parquet": keys for name, keys in settings["analyses"].items()}
             | {results / "overheads" / f"{name}.parquet": keys for name, keys in settings["overheads"].items()}
         ),
-        "history": pd.concat(history.values(), ignore_index=True),
+        "history": pd.concat(history, ignore_index=True),
         "published": published,
         "models": models,
         "benchmark": pd.DataFrame(
@@ -135,7 +138,7 @@ def _runs_table(records: dict[str, dict[str, Any]], models: pd.DataFrame) -> pd.
                 **_keys(run_id, record, _KEYS),
                 **{name: record[name] for name in _RECORDED},
                 "published_parameters": parameters[record["spec"]["model"]],
-                "batch_size": record["spec"]["recipe"]["batch_size"],
+                "batch_size": record["spec"]["recipe"].get("batch_size", record["n_train"]),
                 "torch": record["packages"].get("torch"),
             }
             for run_id, record in records.items()
@@ -148,13 +151,13 @@ def _read_evaluations(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One row per metric and condition, and one per metric, condition and item: means over draws.
 
-    The accuracies are those that training measured.
+    The accuracies are those that training measured, as are the metrics in the history.
     """
     folder = results / "runs" / run_id / "evaluation"
     columns = ("metric", "condition", "value")
     accuracies = pd.DataFrame(_accuracies(record, history).items(), columns=["metric", "value"])
     evaluated = [_read_parquet(folder / f"{name}.parquet", columns) for name in evaluations]
-    measured = pd.concat([accuracies.assign(condition=float("nan")), *evaluated])
+    measured = pd.concat([accuracies.assign(condition=float("nan")), *_measured_in_training(history), *evaluated])
     measured = measured.assign(item=measured.get("item", pd.Series(dtype="str")).astype("str"))
     keys = _keys(run_id, record, _KEYS)
 
@@ -187,11 +190,24 @@ def _read_analyses(analyses: dict[Path, dict[str, str]]) -> pd.DataFrame:
     return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
 
 
-def _read_history(results: Path, run_id: str, record: dict[str, Any]) -> pd.DataFrame:
+def _read_history(results: Path, run_id: str) -> pd.DataFrame:
     history = _read_parquet(results / "runs" / run_id / "history.parquet", ("step", "validation_accuracy"))
     # Runs that do not follow training and test have no such columns.
-    columns = dict.fromkeys([*history.columns, *_CURVES])
-    return history.reindex(columns=list(columns)).assign(**_keys(run_id, record, _HISTORY_KEYS))
+    return history.reindex(columns=list(dict.fromkeys([*history.columns, *_CURVES])))
+
+
+def _measured_in_training(history: pd.DataFrame) -> list[pd.DataFrame]:
+    """A table of metric, condition and value, if the history has any."""
+    metrics = [column for column in history.columns if column.startswith(_MEASURED_IN_TRAINING)]
+    if not metrics:
+        return []
+    long = history.melt("step", metrics, var_name="metric").dropna(subset=["value"])
+    return [long.rename(columns={"step": "condition"}).astype({"condition": "float64"})]
+
+
+def _history_table(run_id: str, record: dict[str, Any], history: pd.DataFrame) -> pd.DataFrame:
+    kept = [column for column in history.columns if not column.startswith(_MEASURED_IN_TRAINING)]
+    return history[kept].assign(**_keys(run_id, record, _HISTORY_KEYS))
 
 
 def _read_parquet(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
@@ -208,15 +224,13 @@ def _read_parquet(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _with_published(metrics: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """Add the columns ``published`` and ``published_where``; numbers under a condition have no published one."""
+    """Add the columns ``published`` and ``published_where``."""
     study = metrics["stands_in_for"].where(metrics["stands_in_for"].notna(), metrics["dataset"])
     left = metrics.assign(_dataset=study, _fraction=metrics["train_fraction"].round(9))
-    right = published.assign(_fraction=published["train_fraction"].astype(float).round(9)).rename(
-        columns={"dataset": "_dataset", "value": "published", "where": "published_where"}
-    )
+    right = published.assign(
+        _fraction=published["train_fraction"].astype(float).round(9), condition=published["condition"].astype(float)
+    ).rename(columns={"dataset": "_dataset", "value": "published", "where": "published_where"})
     keys = [{"dataset": "_dataset", "train_fraction": "_fraction"}.get(key, key) for key in _PUBLISHED_KEYS]
+    # Values without a condition meet published ones without: a merge takes NaN for equal to NaN.
     joined = left.merge(right[[*keys, "published", "published_where"]], on=keys, how="left", validate="many_to_one")
-    conditional = joined["condition"].notna()
-    joined.loc[conditional, "published"] = float("nan")
-    joined.loc[conditional, "published_where"] = None
     return joined.drop(columns=["_dataset", "_fraction"])

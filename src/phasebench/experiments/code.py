@@ -18,7 +18,7 @@ from phasebench.spec import RunSpec
 
 ANALYSES_TABLE = "phasebench.analysis.registry:ANALYSES"
 EVALUATIONS_TABLE = "phasebench.evaluation.registry:EVALUATIONS"
-_TRAIN = "phasebench.training.run:train_run"
+PROCEDURES_TABLE = "phasebench.training.procedures:PROCEDURES"
 _PREPARE = "phasebench.data.prepare:prepare_dataset"
 _OVERHEAD = "phasebench.training.overhead:measure_overheads"
 _EVALUATE = "phasebench.evaluation.run:evaluate_run"
@@ -33,8 +33,9 @@ def run_code(tree: SourceTree, spec: RunSpec) -> dict[str, str]:
     """The hashes of the modules that a training run reaches, and one of what the table of models says of its model."""
     names = [spec.encoding, *filter(None, [spec.test_encoding])]
     encodings = [_entry(ENCODINGS, name, "encoding") for name in names]
-    target = _entry(REGISTRY, spec.model, "model").target
-    return {**tree.closure([_TRAIN, target, *encodings]).hashes, **_rows([spec.model])}
+    entry = _entry(REGISTRY, spec.model, "model")
+    procedure = _entry(tree.string_table(PROCEDURES_TABLE), spec.recipe.procedure, "training procedure")
+    return {**tree.closure([procedure, entry.target, *encodings]).hashes, **_rows([spec.model])}
 
 
 def overhead_code(tree: SourceTree, models: Iterable[str]) -> dict[str, str]:
@@ -108,7 +109,9 @@ def _rows(models: Iterable[str]) -> dict[str, str]:
     rows = {}
     for name in models:
         entry = _entry(REGISTRY, name, "model")
-        row = canonical_json({"target": entry.target, "real": entry.real, "options": dict(entry.options)})
+        row = canonical_json(
+            {"target": entry.target, "real": entry.real, "sized": entry.sized, "options": dict(entry.options)}
+        )
         rows[f"phasebench.models.registry:REGISTRY[{name}]"] = sha256_of_text(row)
     return rows
 

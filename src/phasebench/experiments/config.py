@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, create_model
 
-from phasebench.spec import Fraction, Frozen, Name, Recipe, Scalar
+from phasebench.spec import AnyRecipe, Fraction, Frozen, FullBatchRecipe, Name, Recipe, Scalar, Subset
 
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 Fractions = Annotated[tuple[Fraction, ...], Field(min_length=1)]
@@ -107,6 +107,9 @@ class Experiment(Frozen):
     validation_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.1, description="share of the training samples that selects the weights; the last weights if 0"
     )
+    subset: Subset = Field(
+        default="random", description="first: a fraction of the training pool is its first samples in file order"
+    )
 
 
 class Suite(Frozen):
@@ -115,23 +118,25 @@ class Suite(Frozen):
     name: Name = Field(description="the file's name")
     title: str = Field(description="the study's title")
     citation: str = Field(description="authors, venue, year")
-    recipes: dict[Name, Recipe] = Field(description="how models are trained")
+    recipes: dict[Name, AnyRecipe] = Field(description="how models are trained")
     experiments: dict[Name, Experiment] = Field(min_length=1, description="the study's tables and figures")
 
 
-def _changes_to(model: type[Frozen]) -> type[Frozen]:
-    """The model with every key optional. What comes of the changes is validated again as the whole model."""
+def _changes_to(*models: type[Frozen]) -> type[Frozen]:
+    """Every key of the models, optional. What comes of the changes is validated again as the whole model."""
     fields: dict[str, Any] = {
         name: (
             Any if field.annotation is None else field.annotation | None,
             Field(default=None, description=field.description),
         )
+        for model in reversed(models)
         for name, field in model.model_fields.items()
+        if name != "procedure"
     }
-    return create_model(f"{model.__name__}Changes", __base__=Frozen, __doc__="Some of its keys, changed.", **fields)
+    return create_model(f"{models[0].__name__}Changes", __base__=Frozen, __doc__="Some of its keys, changed.", **fields)
 
 
-RecipeChanges = _changes_to(Recipe)
+RecipeChanges = _changes_to(Recipe, FullBatchRecipe)
 ResourceChanges = _changes_to(Resources)
 
 

@@ -25,6 +25,7 @@ OPAQUE_TABLES = frozenset(
         "phasebench.data.source_registry:SOURCES",
         "phasebench.evaluation.registry:EVALUATIONS",
         "phasebench.models.registry:REGISTRY",
+        "phasebench.training.procedures:PROCEDURES",
     }
 )
 

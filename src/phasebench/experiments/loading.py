@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from phasebench.errors import PhasebenchError
@@ -96,16 +96,22 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 
 
 def _explain(model: type[BaseModel], error: ErrorDetails) -> str:
-    location = tuple(part for part in error["loc"] if part != "[key]")
+    tagged = tuple(part for part in error["loc"] if part != "[key]")
+    location = tuple(part for part in tagged if not _is_tag(part))
     if error["type"] in ("extra_forbidden", "missing"):
         *parents, key = location
         where = _dotted(parents)
         if error["type"] == "missing":
             return f"{where}key '{key}' is missing"
-        return f"{where}key '{key}' is not known; known keys: {joined(_known_keys(model, parents))}"
+        return f"{where}key '{key}' is not known; known keys: {joined(_known_keys(model, tagged[:-1]))}"
     message = error["msg"].removeprefix("Value error, ")
     message = (message[:1].lower() + message[1:]).replace("tuple", "list")
     return f"{_dotted(location)}{message}; found {_short(error['input'])}"
+
+
+def _is_tag(part: int | str) -> bool:
+    """Whether a part of a location is no key, but the tag of a union's member."""
+    return isinstance(part, str) and part.startswith("[")
 
 
 def _dotted(location: Sequence[int | str]) -> str:
@@ -118,7 +124,11 @@ def _short(value: object) -> str:
 
 
 def _known_keys(annotation: Any, location: Sequence[int | str]) -> list[str]:
-    """The keys of the model that stands at a location inside a model."""
+    """The keys of the model that stands at a location inside a model; the location has its tags."""
+    if location and _is_tag(location[0]):
+        members = typing.get_args(typing.get_args(annotation)[0])
+        member = next(member for member in members if Tag(str(location[0])) in member.__metadata__)
+        return _known_keys(member, location[1:])
     annotation = _container(annotation)
     if not location:
         return list(annotation.model_fields)

@@ -23,9 +23,10 @@ class PublishedValue(Frozen):
     train_fraction: Fraction | None = None
     model: Name
     metric: Name
+    condition: float | None = Field(default=None, description="condition of the metric, such as a training step")
     value: float = Field(description="as printed")
     std: float | None = Field(default=None, ge=0.0, description="standard deviation over seeds, in the value's unit")
-    unit: Literal["percent", "count"]
+    unit: Literal["percent", "count", "number"]
     where: str = Field(min_length=1, description="place in the study, such as 'Table 1'")
 
     def as_row(self) -> dict[str, str | float | None]:

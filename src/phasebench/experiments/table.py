@@ -27,7 +27,7 @@ from phasebench.experiments.datasets import CONFIG_FILE, DatasetChoices, Dataset
 from phasebench.experiments.fingerprint import SourceTree
 from phasebench.experiments.loading import as_model, joined, read_model
 from phasebench.experiments.overheads import PlannedOverhead, plan_overheads
-from phasebench.spec import Recipe, RunSpec
+from phasebench.spec import FullBatchRecipe, Recipe, RunSpec
 
 SCALES_FOLDER = "workflow/scales"
 SUITES_FOLDER = "workflow/suites"
@@ -208,12 +208,12 @@ def _expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices
                 model_options=_choice(experiment, model).options,
                 train_fraction=fraction,
                 validation_fraction=experiment.validation_fraction,
+                subset=experiment.subset,
                 recipe=recipes[recipe],
                 seed=seed,
             )
             evaluations = [evaluation for evaluation, part in experiment.evaluations.items() if _is_in(part, cell)]
-            own = suite.recipes[recipe]
-            shortened = (spec.recipe.steps, spec.recipe.epochs) != (own.steps, own.epochs)
+            shortened = spec.recipe.length != suite.recipes[recipe].length
             yield PlannedRun(spec, resources, tuple(evaluations), shortened)
 
 
@@ -248,14 +248,14 @@ def _variant(experiment: Experiment, fraction: float) -> str | None:
     return f"fraction{whole:0>3}" + (f"p{rest}" if rest else "")
 
 
-def _scaled_recipe(suite: Suite, scaled: ScaledSuite, name: str, scale_file: str) -> Recipe:
+def _scaled_recipe(suite: Suite, scaled: ScaledSuite, name: str, scale_file: str) -> Recipe | FullBatchRecipe:
     recipe = suite.recipes[name]
     if name not in scaled.recipes:
         return recipe
     changes: BaseModel = scaled.recipes[name]
     lengths = {"steps", "epochs"}
     given = lengths & changes.model_fields_set
-    if len(given) == 1:
+    if isinstance(recipe, Recipe) and len(given) == 1:
         # A recipe has one of the two lengths: the new one takes the place of the old.
         recipe = recipe.model_copy(update=dict.fromkeys(lengths))
     return _changed(recipe, changes, f"{scale_file}: suites.{suite.name}.recipes.{name}")

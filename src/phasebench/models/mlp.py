@@ -5,34 +5,17 @@ imaginary part, for a complex network and P = 1 for a real one. Samples are colu
 """
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-
-def encode_pixels(pixels: Tensor, complex_valued: bool) -> Tensor:
-    """Add the row of ones that carries the bias, then give every number ``x`` the phase ``pi x`` (section 2).
-
-    Parameters
-    ----------
-    pixels : Tensor
-        Real, in [0, 1], shape ``(features, samples)``.
-    complex_valued : bool
-        Whether to add phases. They reach the row of ones too, which becomes -1.
-
-    Returns
-    -------
-    Tensor
-        Shape ``(P, features + 1, samples)``, dtype of ``pixels``.
-    """
-    rows = torch.cat((pixels, pixels.new_ones(1, pixels.shape[1])))
-    if not complex_valued:
-        return rows.unsqueeze(0)
-    return torch.stack((rows * torch.cos(math.pi * rows), rows * torch.sin(math.pi * rows)))
+from phasebench.errors import PhasebenchError
+from phasebench.nn.complex.layout import as_planes
+from phasebench.nn.complex.projections import find_projection
 
 
 def matrix_product(weight: Tensor, planes: Tensor, plane_sum: Tensor | None = None) -> Tensor:
@@ -111,11 +94,15 @@ class Perceptron(nn.Module):
         layer by layer, real parts before imaginary ones. The study has seed 2.
     scale : float
         Standard deviation of the initial weights.
+    constraint : str, optional
+        A projection of :mod:`phasebench.nn.complex.projections` that training applies to all weights after every step.
 
     Raises
     ------
     ValueError
         ``activated`` has not one entry for each hidden layer.
+    PhasebenchError
+        There is no such projection, or it would not stay what it is when it is repeated.
     """
 
     def __init__(
@@ -125,20 +112,36 @@ class Perceptron(nn.Module):
         activated: Sequence[bool] | None = None,
         seed: int = 2,
         scale: float = 0.01,
+        constraint: str | None = None,
     ) -> None:
         super().__init__()
         n_hidden = len(widths) - 2
         self.activated = (True,) * n_hidden if activated is None else tuple(activated)
         if len(self.activated) != n_hidden:
             raise ValueError(f"{n_hidden} hidden layers, but {len(self.activated)} entries in activated")
-        random = np.random.RandomState(seed)
+        if constraint is not None and not find_projection(constraint, complex_valued).idempotent:
+            raise PhasebenchError(f"constraint: '{constraint}' changes its own result; use 'imaginary_axis'")
+        self.constraint = constraint
+        self.scale = scale
         n_planes = 2 if complex_valued else 1
         self.weights = nn.ParameterList(
-            torch.from_numpy(scale * random.randn(n_planes, n_out, n_in)) for n_in, n_out in itertools.pairwise(widths)
+            torch.empty(n_planes, n_out, n_in, dtype=torch.float64) for n_in, n_out in itertools.pairwise(widths)
         )
+        self.initialise(seed)
 
-    def forward(self, inputs: Tensor | PreparedInputs) -> Tensor:
-        """Class scores.
+    @torch.no_grad()
+    def initialise(self, seed: int) -> None:
+        """Draw the initial weights of this seed."""
+        random = np.random.RandomState(seed)
+        for weight in self.weights:
+            weight.copy_(torch.from_numpy(self.scale * random.randn(*weight.shape)))
+
+    def columns(self, images: Tensor) -> Tensor:
+        """Encoded images ``(N, 2, C, H, W)`` as ``(P, features + 1, N)`` with the bias row, dtype of the weights."""
+        raise NotImplementedError
+
+    def scores(self, inputs: Tensor | PreparedInputs) -> Tensor:
+        """Class scores of columns.
 
         Parameters
         ----------
@@ -158,3 +161,96 @@ class Perceptron(nn.Module):
         for weight, activated in zip(others, self.activated, strict=True):
             planes = matrix_product(weight, planes.relu() if activated else planes)
         return class_scores(planes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map ``(N, 2, C, H, W)`` planes, or complex ``(N, C, H, W)``, to logits ``(N, K)``, dtype of the weights."""
+        return self.scores(self.columns(as_planes(images))).T
+
+
+class ComplexPerceptron(Perceptron):
+    """Complex perceptron on images. Its bias input is -1: the study's 1 with the phase pi that it gives to a 1.
+
+    Parameters
+    ----------
+    n_classes : int
+        Logits.
+    in_channels : int
+        Complex channels of the input.
+    hidden : sequence of int
+        Units of the hidden layers.
+    input_size : pair of int
+        Height and width.
+    seed, scale, constraint
+        As in :class:`Perceptron`.
+    """
+
+    def __init__(
+        self,
+        n_classes: int,
+        in_channels: int = 1,
+        *,
+        hidden: Sequence[int],
+        input_size: tuple[int, int] = (28, 28),
+        seed: int = 2,
+        scale: float = 0.01,
+        constraint: str | None = None,
+    ) -> None:
+        n_inputs = in_channels * input_size[0] * input_size[1] + 1
+        super().__init__((n_inputs, *hidden, n_classes), True, None, seed, scale, constraint)
+
+    def columns(self, images: Tensor) -> Tensor:
+        """As :meth:`Perceptron.columns` says."""
+        columns = images.flatten(2).permute(1, 2, 0).to(self.weights[0].dtype)
+        bias = columns.new_tensor((-1.0, 0.0)).view(2, 1, 1).expand(2, 1, columns.shape[2])
+        return torch.cat((columns, bias), dim=1)
+
+
+class RealPerceptron(Perceptron):
+    """Real perceptron on images, with a bias input of 1.
+
+    Parameters
+    ----------
+    n_classes : int
+        Logits.
+    planes : sequence of int
+        Which real planes of the encoded input it reads, as indices into the flattened ``(2C, H, W)``.
+    hidden, activated, input_size, seed, scale, constraint
+        As in :class:`ComplexPerceptron` and :class:`Perceptron`.
+    """
+
+    planes: Tensor
+
+    def __init__(
+        self,
+        n_classes: int,
+        planes: Sequence[int] = (0,),
+        *,
+        hidden: Sequence[int],
+        activated: Sequence[bool] | None = None,
+        input_size: tuple[int, int] = (28, 28),
+        seed: int = 2,
+        scale: float = 0.01,
+        constraint: str | None = None,
+    ) -> None:
+        n_inputs = len(planes) * input_size[0] * input_size[1] + 1
+        super().__init__((n_inputs, *hidden, n_classes), False, activated, seed, scale, constraint)
+        self.register_buffer("planes", torch.tensor(planes), persistent=False)
+
+    def columns(self, images: Tensor) -> Tensor:
+        """As :meth:`Perceptron.columns` says."""
+        chosen = images.flatten(1, 2).index_select(1, self.planes).flatten(1).T.to(self.weights[0].dtype)
+        return torch.cat((chosen, torch.ones_like(chosen[:1]))).unsqueeze(0)
+
+
+# The networks of the study's figures, by the units of their hidden layers.
+perceptron_20 = partial(ComplexPerceptron, hidden=(20,))
+perceptron_100 = partial(ComplexPerceptron, hidden=(100,))
+perceptron_512 = partial(ComplexPerceptron, hidden=(512,))
+perceptron_50_20 = partial(ComplexPerceptron, hidden=(50, 20))
+perceptron_512_100 = partial(ComplexPerceptron, hidden=(512, 100))
+perceptron_real_512_100 = partial(RealPerceptron, hidden=(512, 100), activated=(True, False))
+# Weights that keep one kind of information while they are trained.
+perceptron_100_phase = partial(perceptron_100, constraint="only_phase")
+perceptron_100_amplitude = partial(perceptron_100, constraint="only_amplitude")
+perceptron_100_real = partial(perceptron_100, constraint="only_real")
+perceptron_100_imaginary = partial(perceptron_100, constraint="imaginary_axis")

@@ -20,7 +20,8 @@ class ModelEntry:
     """What is known of a model without building it."""
 
     target: str
-    """``module:Class``. The class takes ``n_classes`` and, if ``real`` is false, ``in_channels``, else ``planes``."""
+    """``module:Class``. The class takes ``n_classes`` and, if ``real`` is false, ``in_channels``, else ``planes``;
+    ``input_size`` if ``sized``."""
     study: str
     """The suite whose study describes the model."""
     label: str
@@ -33,6 +34,8 @@ class ModelEntry:
     """A real network: it reads the planes of the encoded input that are not identically zero."""
     options: Mapping[str, Scalar] = field(default_factory=dict)
     """Arguments of the class that make this model of it; a suite may give further ones."""
+    sized: bool = False
+    """The number of its weights depends on the height and width of the input."""
 
 
 _CDS_LARGE = "phasebench.models.cds_large"
@@ -40,10 +43,17 @@ _CIFARNET = "phasebench.models.cifarnet"
 _DEEP_COMPLEX = "phasebench.models.deep_complex"
 _GRAPH = "phasebench.models.graph"
 _LENET = "phasebench.models.lenet"
+_MLP = "phasebench.models.mlp"
 _RESNET = "phasebench.models.resnet:ResNet"
 _VGG = "phasebench.models.vgg:Vgg"
 _MSTAR = "phasebench.models.mstar"
 _SURREAL = "phasebench.models.surreal"
+
+
+def _perceptron(name: str, label: str, published_parameters: int, real: bool = False) -> ModelEntry:
+    return ModelEntry(
+        f"{_MLP}:{name}", "phase_matters", label, (1, 28, 28), published_parameters, real=real, sized=True
+    )
 
 
 def _spectral_study(
@@ -144,6 +154,16 @@ REGISTRY: dict[str, ModelEntry] = {
         )
         for name, (label, options) in _ABLATIONS.items()
     },
+    "perceptron_100": _perceptron("perceptron_100", "Complex, 100", 159_000),
+    "perceptron_real_512_100": _perceptron("perceptron_real_512_100", "Real, 512 and 100", 454_120, real=True),
+    "perceptron_512": _perceptron("perceptron_512", "Complex, 512", 814_080),
+    "perceptron_20": _perceptron("perceptron_20", "Complex, 20", 31_800),
+    "perceptron_512_100": _perceptron("perceptron_512_100", "Complex, 512 and 100", 908_240),
+    "perceptron_50_20": _perceptron("perceptron_50_20", "Complex, 50 and 20", 80_900),
+    "perceptron_100_phase": _perceptron("perceptron_100_phase", "Phases alone", 159_000),
+    "perceptron_100_amplitude": _perceptron("perceptron_100_amplitude", "Amplitudes alone", 159_000),
+    "perceptron_100_real": _perceptron("perceptron_100_real", "Real parts alone", 159_000),
+    "perceptron_100_imaginary": _perceptron("perceptron_100_imaginary", "Imaginary parts alone", 159_000),
 }
 
 
@@ -160,7 +180,15 @@ def find_model(name: str) -> ModelEntry:
     return REGISTRY[name]
 
 
-def build_model(name: str, *, n_classes: int, in_channels: int, planes: Sequence[int], **options: Any) -> "nn.Module":
+def build_model(
+    name: str,
+    *,
+    n_classes: int,
+    in_channels: int,
+    planes: Sequence[int],
+    input_size: tuple[int, int] | None = None,
+    **options: Any,
+) -> "nn.Module":
     """Build a freshly initialised model.
 
     Parameters
@@ -173,12 +201,16 @@ def build_model(name: str, *, n_classes: int, in_channels: int, planes: Sequence
         Complex channels of the encoded input.
     planes : sequence of int
         Which of the ``2 * in_channels`` real planes are not identically zero; a real network reads only these.
+    input_size : pair of int, optional
+        Height and width; the model's usual ones if not given.
     **options
         Further arguments of the model's class; they replace those of the table.
     """
     entry = find_model(name)
     factory = pkgutil.resolve_name(entry.target)
-    shape = {"planes": tuple(planes)} if entry.real else {"in_channels": in_channels}
+    shape: dict[str, Any] = {"planes": tuple(planes)} if entry.real else {"in_channels": in_channels}
+    if entry.sized:
+        shape["input_size"] = input_size or entry.input_shape[1:]
     model: nn.Module = factory(n_classes=n_classes, **shape, **{**entry.options, **options})
     return model
 

@@ -17,16 +17,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "benchmark": ("scale", "label", "description", "suites", "config_digest"),
     "models": ("model", "label", "study", "published_parameters"),
     "published": (
-        "suite",
-        "experiment",
-        "dataset",
-        "encoding",
-        "train_fraction",
-        "model",
-        "metric",
-        "value",
-        "std",
-        "where",
+        *("suite", "experiment", "dataset", "encoding", "train_fraction", "model", "metric", "condition"),
+        *("value", "std", "where"),
     ),
     "runs": (
         *("run", *_KEYS, "stands_in_for", "train_fraction", "parameters", "published_parameters", "steps"),

@@ -1,7 +1,6 @@
 """The training loop. It reads from top to bottom; everything random follows from the seed and the step's number."""
 
 import math
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from phasebench.progress import track
 from phasebench.seeding import Stream, generator
 from phasebench.spec import Recipe
 from phasebench.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from phasebench.training.clock import Clock
 from phasebench.training.interrupt import StopRequest
 from phasebench.training.numerics import autocast
 from phasebench.training.optimizers import build_optimizer, learning_rate, set_learning_rate
@@ -82,7 +82,7 @@ def fit(
     probe = find_probe(model, data, recipe)
     if probe and not state.step:
         state.probes += probe.measure(model, data, 0, 0.0)
-    clock = _Clock(state)
+    clock = Clock(state)
 
     def save() -> None:
         state.loss_sum, state.correct = float(loss_sum), int(correct)
@@ -143,32 +143,6 @@ def fit(
     state.wall_seconds = clock.wall
     model.load_state_dict(state.best_model)
     return state
-
-
-class _Clock:
-    """Time since the run began and since its last validation, both across resumptions, and since the last save."""
-
-    def __init__(self, state: TrainingState) -> None:
-        now = time.perf_counter()
-        self._run, self._interval, self._save = now - state.wall_seconds, now - state.interval_seconds, now
-
-    @property
-    def wall(self) -> float:
-        return time.perf_counter() - self._run
-
-    @property
-    def interval(self) -> float:
-        return time.perf_counter() - self._interval
-
-    @property
-    def since_save(self) -> float:
-        return time.perf_counter() - self._save
-
-    def restart_interval(self) -> None:
-        self._interval = time.perf_counter()
-
-    def saved(self) -> None:
-        self._save = time.perf_counter()
 
 
 def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoint: Path, digest: str) -> TrainingState:

@@ -1,28 +1,21 @@
-"""One training run, from its identity to the files in its folder."""
+"""One training run on random batches, from its identity to the files in its folder."""
 
-import resource
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
-from safetensors.torch import save
 from torch import nn
 
 from phasebench.data.batches import DeviceData, load_device_data
 from phasebench.devices import find_device
-from phasebench.files import atomic_path, canonical_json, write_text
 from phasebench.memory import keep_freed_memory
-from phasebench.models.inference import EVALUATION_BATCH, predict
-from phasebench.models.registry import build_model, count_parameters
+from phasebench.models.registry import build_model
 from phasebench.seeding import Stream, generator
-from phasebench.spec import RunIdentity, RunSpec
-from phasebench.training.checkpoint import TrainingState
+from phasebench.spec import Recipe, RunIdentity, RunSpec
 from phasebench.training.compilation import compile_if_possible
 from phasebench.training.loop import fit
 from phasebench.training.numerics import place
-from phasebench.training.probe import COLUMN_TYPES as PROBE_TYPES
+from phasebench.training.results import announce, write_results
 
 
 def train_run(
@@ -64,24 +57,27 @@ def train_run(
     """
     keep_freed_memory()
     spec, target = identity.run, find_device(device)
+    recipe = spec.recipe
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"{spec.id}: the recipe is for the procedure '{recipe.procedure}'")
     data = load_device_data(spec, data_path, target)
-    model = place(build_run_model(spec, data), spec.recipe, target)
-    forward, how = compile_if_possible(model) if spec.recipe.compile else (model, "off")
-    _announce(spec, data, model, how)
+    model = place(build_run_model(spec, data), recipe, target)
+    forward, how = compile_if_possible(model) if recipe.compile else (model, "off")
+    announce(spec, data, model, how)
 
     if target.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     state = fit(
         model,
         data,
-        spec.recipe,
+        recipe,
         spec.seed,
         forward=forward,
         checkpoint=checkpoint,
         digest=identity.digest,
         checkpoint_seconds=checkpoint_seconds,
     )
-    _write_results(identity, data, model, state, output, provenance or {}, compiled=forward is not model)
+    write_results(identity, data, model, state, output, provenance or {}, compiled=forward is not model)
     checkpoint.unlink(missing_ok=True)
 
 
@@ -95,76 +91,6 @@ def build_run_model(spec: RunSpec, data: DeviceData) -> nn.Module:
             n_classes=len(data.classes),
             in_channels=encoding.n_channels,
             planes=encoding.nonzero_planes,
+            input_size=data.input_size,
             **spec.model_options,
         )
-
-
-def _announce(spec: RunSpec, data: DeviceData, model: nn.Module, how: str) -> None:
-    print(
-        f"{spec.id}: {count_parameters(model):,} parameters, {len(data.train):,} training, "
-        f"{len(data.validation):,} validation and {len(data.test):,} test samples, {data.device}, "
-        f"compilation: {how}",
-        flush=True,
-    )
-
-
-def _write_results(
-    identity: RunIdentity,
-    data: DeviceData,
-    model: nn.Module,
-    state: TrainingState,
-    output: Path,
-    provenance: dict[str, Any],
-    compiled: bool,
-) -> None:
-    prediction = predict(model, data.batches(data.test, EVALUATION_BATCH)).argmax(dim=1)
-    label = data.labels[data.test]
-    predictions = pd.DataFrame({"index": data.test.cpu(), "label": label.cpu(), "prediction": prediction.cpu()})
-    test_accuracy = (prediction == label).double().mean().item()
-
-    with atomic_path(output / "weights.safetensors") as temporary:
-        temporary.write_bytes(save({name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}))
-    history = pd.DataFrame(state.history).astype({"step": "int64"})
-    probes = pd.DataFrame(state.probes, columns=list(PROBE_TYPES)).astype(PROBE_TYPES)
-    for name, table in (("history", history), ("probes", probes), ("predictions", predictions)):
-        with atomic_path(output / f"{name}.parquet") as temporary:
-            table.to_parquet(temporary, index=False)
-    write_text(output / "spec.json", identity.to_json())
-    record = {
-        "spec": identity.run.model_dump(mode="json"),
-        "digest": identity.digest,
-        "code": identity.code,
-        "environment": identity.environment,
-        "device": torch.cuda.get_device_name() if data.device.type == "cuda" else "cpu",
-        "threads": torch.get_num_threads(),
-        "compiled": compiled,
-        "parameters": count_parameters(model),
-        "normaliser": data.largest.tolist(),
-        "n_train": len(data.train),
-        "n_validation": len(data.validation),
-        "n_test": len(data.test),
-        "steps": state.step,
-        "resumed": state.resumed,
-        "wall_seconds": state.wall_seconds,
-        "train_seconds": state.train_seconds,
-        "images_per_second": state.train_images / state.train_seconds,
-        "peak_memory_bytes": _peak_memory_bytes(data.device),
-        "best_step": state.best_step,
-        "best_validation_accuracy": state.best_accuracy if len(data.validation) else None,
-        "test_accuracy": test_accuracy,
-        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        **provenance,
-    }
-    write_text(output / "run.json", canonical_json(record))
-    print(
-        f"test accuracy {test_accuracy:.4f} with the weights of step {state.best_step}, "
-        f"{record['images_per_second']:,.0f} images/s",
-        flush=True,
-    )
-
-
-def _peak_memory_bytes(device: torch.device) -> int:
-    """Peak memory of the device, or on the CPU that of the process."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,63 @@
+"""Projected weights over the course of a training (Nie and Yuan, Figs. 1 and 3).
+
+Single snapshots can fall right behind a spike of the loss, so the claims are about means over the snapshots after the
+first quarter of the training, from step 500 to 2,000 in the study.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from phasebench.analysis.finished import FinishedRun, by_cell
+from phasebench.errors import PhasebenchError
+
+FIRST_SHARE = 0.25
+_PREFIX = "accuracy_"
+# In a real network, signs are the phases and absolute values the amplitudes.
+_PHASES = ("only_phase", "only_sign")
+_AMPLITUDES = ("only_amplitude", "only_absolute")
+_OTHERS = ("only_real", "only_imaginary")
+
+
+def analyse_projections(runs: Sequence[FinishedRun], published: pd.DataFrame) -> pd.DataFrame:
+    """Rows for each run: of each projection ``mean_accuracy_...`` and, over all snapshots, ``largest_accuracy_...``.
+
+    Of the means, ``phase_advantage`` is that of the phase less that of the amplitude, and ``phase_lead`` the phase less
+    the best of amplitude, real and imaginary part.
+
+    Raises
+    ------
+    PhasebenchError
+        A run has no snapshots.
+    """
+    rows = []
+    for cell, group in by_cell(runs):
+        for run in group:
+            for metric, value in summarise_snapshots(run.history, run.spec.id).items():
+                rows.append({**cell, "seed": run.spec.seed, "n": 1, "metric": metric, "value": value})
+    return pd.DataFrame(rows)
+
+
+def summarise_snapshots(history: pd.DataFrame, run: str) -> dict[str, float]:
+    """The metrics of one run, from the columns ``step`` and ``accuracy_...`` of its history.
+
+    Raises
+    ------
+    PhasebenchError
+        There are no such columns; the message names the ``run``.
+    """
+    names = [str(column).removeprefix(_PREFIX) for column in history.columns if str(column).startswith(_PREFIX)]
+    if not names:
+        raise PhasebenchError(f"{run}: analyses: 'projections' needs a recipe with snapshots, procedure: full_batch")
+    snapshots = history.set_index("step")[[_PREFIX + name for name in names]].dropna(how="all")
+    snapshots.columns = pd.Index(names)
+    means = snapshots[snapshots.index >= FIRST_SHARE * history["step"].max()].mean()
+    phase, amplitude, *others = (
+        [means[name] for name in known if name in means] for known in (_PHASES, _AMPLITUDES, _OTHERS)
+    )
+    found = {f"mean_accuracy_{name}": float(means[name]) for name in names}
+    found |= {f"largest_accuracy_{name}": float(snapshots[name].max()) for name in names}
+    if phase and amplitude:
+        found["phase_advantage"] = float(phase[0] - amplitude[0])
+        found["phase_lead"] = float(phase[0] - max([*amplitude, *others[0]]))
+    return found

@@ -1,0 +1,110 @@
+"""The files that a training run leaves in its folder."""
+
+import resource
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors.torch import save
+from torch import nn
+
+from phasebench.data.batches import DeviceData
+from phasebench.files import atomic_path, canonical_json, write_text
+from phasebench.models.inference import EVALUATION_BATCH, predict
+from phasebench.models.registry import count_parameters
+from phasebench.spec import RunIdentity, RunSpec
+from phasebench.training.checkpoint import TrainingState
+from phasebench.training.probe import COLUMN_TYPES as PROBE_TYPES
+
+
+def announce(spec: RunSpec, data: DeviceData, model: nn.Module, how: str) -> None:
+    """Say what is about to be trained, and how its network was compiled."""
+    print(
+        f"{spec.id}: {count_parameters(model):,} parameters, {len(data.train):,} training, "
+        f"{len(data.validation):,} validation and {len(data.test):,} test samples, {data.device}, "
+        f"compilation: {how}",
+        flush=True,
+    )
+
+
+def write_results(
+    identity: RunIdentity,
+    data: DeviceData,
+    model: nn.Module,
+    state: TrainingState,
+    output: Path,
+    provenance: dict[str, Any],
+    compiled: bool,
+) -> None:
+    """Write the files of a finished run into its folder, ``run.json`` last.
+
+    Parameters
+    ----------
+    identity : RunIdentity
+        What was trained.
+    data : DeviceData
+        Its test samples are predicted.
+    model : nn.Module
+        With the weights that are reported.
+    state : TrainingState
+        The finished state.
+    output : Path
+        The folder.
+    provenance : dict
+        Further entries of ``run.json``.
+    compiled : bool
+        Whether the training steps ran compiled.
+    """
+    prediction = predict(model, data.batches(data.test, EVALUATION_BATCH)).argmax(dim=1)
+    label = data.labels[data.test]
+    predictions = pd.DataFrame({"index": data.test.cpu(), "label": label.cpu(), "prediction": prediction.cpu()})
+    test_accuracy = (prediction == label).double().mean().item()
+
+    with atomic_path(output / "weights.safetensors") as temporary:
+        temporary.write_bytes(save({name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}))
+    history = pd.DataFrame(state.history).astype({"step": "int64"})
+    probes = pd.DataFrame(state.probes, columns=list(PROBE_TYPES)).astype(PROBE_TYPES)
+    for name, table in (("history", history), ("probes", probes), ("predictions", predictions)):
+        with atomic_path(output / f"{name}.parquet") as temporary:
+            table.to_parquet(temporary, index=False)
+    write_text(output / "spec.json", identity.to_json())
+    record = {
+        "spec": identity.run.model_dump(mode="json"),
+        "digest": identity.digest,
+        "code": identity.code,
+        "environment": identity.environment,
+        "device": torch.cuda.get_device_name() if data.device.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+        "compiled": compiled,
+        "parameters": count_parameters(model),
+        "normaliser": data.largest.tolist(),
+        "n_train": len(data.train),
+        "n_validation": len(data.validation),
+        "n_test": len(data.test),
+        "steps": state.step,
+        "resumed": state.resumed,
+        "wall_seconds": state.wall_seconds,
+        "train_seconds": state.train_seconds,
+        "images_per_second": state.train_images / state.train_seconds,
+        "peak_memory_bytes": _peak_memory_bytes(data.device),
+        "best_step": state.best_step,
+        "best_validation_accuracy": state.best_accuracy if len(data.validation) else None,
+        "test_accuracy": test_accuracy,
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        **provenance,
+    }
+    write_text(output / "run.json", canonical_json(record))
+    print(
+        f"test accuracy {test_accuracy:.4f} with the weights of step {state.best_step}, "
+        f"{record['images_per_second']:,.0f} images/s",
+        flush=True,
+    )
+
+
+def _peak_memory_bytes(device: torch.device) -> int:
+    """Peak memory of the device, or on the CPU that of the process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
