@@ -15,6 +15,7 @@ RUN_KEYS = (
 )
 CELL_KEYS = ("suite", "experiment", "dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model")
 TABLES = {
+    "experiments": ("suite", "experiment", "title"),
     "items": (*RUN_KEYS, "metric", "condition", "item", "value"),
     "analyses": (*CELL_KEYS, "analysis", "seed", "n", "metric", "condition", "item", "value"),
     "claims": (
@@ -40,6 +41,9 @@ def study_tables(runs: pd.DataFrame, published: pd.DataFrame) -> dict[str, pd.Da
     first = images[images["dataset"] == images["dataset"].iloc[0]]
     records = first.to_dict("records")
     frames = {
+        "experiments": pd.DataFrame(
+            [{"suite": "co_domain_symmetry", "experiment": "table_2", "title": "Table 2: radar"}]
+        ),
         "items": pd.DataFrame([row for run in records for row in _items(generator, run)]),
         "metrics": pd.DataFrame([row for run in records for row in _metrics(generator, run)]),
         "analyses": pd.DataFrame([*_bias_variance(generator, images), *_trends(runs, published)]),

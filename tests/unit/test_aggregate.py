@@ -45,6 +45,7 @@ SPEC = StageIdentity(
         "label": "DEMO",
         "description": "Words.",
         "suites": ["study", "other"],
+        "experiments": [{"suite": "study", "experiment": "table_1", "title": "Table 1: words"}],
         "runs": {FIRST.id: ["rotation"], SECOND.id: []},
         "analyses": {},
         "overheads": {},

@@ -112,7 +112,13 @@ def tables() -> ReportTables:
     metrics = [{**cell, "metric": "test_accuracy", "value": 0.5} for cell in cells]
     models = [{"model": model, "label": label, "study": SUITE} for model, label in LABELS.items()]
     rows = {"models": models, "published": published, "runs": cells, "metrics": metrics, "items": items}
-    rows |= {"analyses": analyses, "history": history, "claims": [], "benchmark": [{"suites": SUITE}]}
+    rows |= {
+        "experiments": [],
+        "analyses": analyses,
+        "history": history,
+        "claims": [],
+        "benchmark": [{"suites": SUITE}],
+    }
     return ReportTables(**{name: frame(name, content) for name, content in rows.items()}, digests={})
 
 

@@ -145,6 +145,17 @@ def test_an_experiment_that_no_study_printed(tmp_path: Path) -> None:
     assert table.experiment.heading == "Table 1: CIFAR-10 and SVHN"
 
 
+def test_the_suites_title_stands_above_an_experiment(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    titles = pd.DataFrame([{"suite": SUITE, "experiment": "table_2", "title": "Radar"}])
+    titles.to_parquet(tmp_path / "experiments.parquet")
+    experiments = _experiments(read_tables(tmp_path))
+    assert [experiments[name].heading for name in ("table_1", "table_2")] == [
+        "Table 1: CIFAR-10, CIFAR-100 and SVHN",
+        "Radar",
+    ]
+
+
 def test_rotation_loss_is_taken_run_by_run(written: tuple[Frames, ReportTables]) -> None:
     frames, tables = written
     experiment = _experiments(tables)["table_1"]
@@ -175,6 +186,6 @@ def test_rotation_without_the_full_circle_has_no_loss(tmp_path: Path) -> None:
 
 
 def test_names_become_harmless_file_names(written: tuple[Frames, ReportTables]) -> None:
-    experiment = Experiment("../../a", "b/<c>", "", (), (), {})
+    experiment = Experiment("../../a", "b/<c>", "", "", (), (), {})
     assert experiment.slug == "-a-b-c-"
     assert arrange(written[1])[0][0].slug == f"{SUITE}-table_1"

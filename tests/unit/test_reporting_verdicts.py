@@ -98,7 +98,8 @@ def test_the_page(tmp_path: Path) -> None:
     for row, claim in zip(rows, claims.to_dict("records"), strict=True):
         words = " ".join(re.sub(r"<[^>]*>", " ", row).split())
         for part in ("text", "verdict", "where", "published", "reason", "detail", "paper_agrees", "threshold"):
-            assert claim[part].replace("'", "\N{RIGHT SINGLE QUOTATION MARK}") in words
+            shown = claim[part].replace("cifar10 lab", "CIFAR-10 LAB")
+            assert shown.replace("'", "\N{RIGHT SINGLE QUOTATION MARK}") in words
         assert ("not measured" in words) == (claim["n"] == 0)
     # The number of values leads to the first of the runs that they come from.
     target = re.search(r'href="#(run-\d+)"', rows[1])
@@ -120,3 +121,13 @@ def test_without_claims_there_is_no_such_section(tmp_path: Path) -> None:
     text = _built(tmp_path / "empty", _claims(tmp_path).iloc[:0])
     assert 'id="claims"' not in text
     assert 'class="verdicts"' not in text
+
+
+def test_models_and_data_have_their_readers_names(tables: ReportTables) -> None:
+    detail = "shown: svhn lab cifarnet_type_e against cifarnet_real; other data: colour_shapes stands in for cifar10"
+    runs = tables.runs.assign(dataset="colour_shapes", stands_in_for="svhn")
+    claims = tables.claims.iloc[:1].assign(detail=detail, mean=-1041.0, unit="count")
+    (study,) = study_verdicts(replace(tables, claims=claims, runs=runs))
+    (row,) = study.rows
+    assert row.detail == "shown: SVHN LAB CDS Type-E against Real CNN; other data: Colour shapes stands in for CIFAR-10"
+    assert row.measured == "\N{MINUS SIGN}1,041"

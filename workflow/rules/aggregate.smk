@@ -18,6 +18,7 @@ rule aggregate:
         analyses="<results>/tables/analyses.parquet",
         benchmark="<results>/tables/benchmark.parquet",
         claims="<results>/tables/claims.parquet",
+        experiments="<results>/tables/experiments.parquet",
         history="<results>/tables/history.parquet",
         measured_items="<results>/tables/items.parquet",
         metrics="<results>/tables/metrics.parquet",

@@ -41,7 +41,8 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
     ``metrics`` has what was measured on a run as a whole, ``items`` what was measured on its parts (an image, a pair of
     filters, a module of the network while it trained), ``analyses`` what was computed from several runs and what was
     timed, ``claims`` what the studies claim with a verdict; beside
-    these are ``history``, ``runs``, ``published``, ``benchmark`` and ``models``.
+    these are ``history``, ``runs``, ``published``, ``benchmark``, ``experiments`` and
+    ``models``.
 
     The published number stands beside each measured one, also where another data set stands in for the study's.
 
@@ -80,6 +81,7 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
         "history": pd.concat(history, ignore_index=True),
         "published": published,
         "models": models,
+        "experiments": pd.DataFrame(settings["experiments"], columns=["suite", "experiment", "title"]),
         "benchmark": pd.DataFrame(
             {
                 "scale": [settings["scale"]],

@@ -101,6 +101,11 @@ class Identities:
             "label": scale.label,
             "description": scale.description,
             "suites": [suite.name for suite in self._plan.suites],
+            "experiments": [
+                {"suite": suite.name, "experiment": name, "title": experiment.title}
+                for suite in self._plan.suites
+                for name, experiment in suite.experiments.items()
+            ],
             "runs": {run_id: sorted(planned.evaluations) for run_id, planned in self._plan.runs.items()},
             "models": {
                 name: {"label": entry.label, "study": entry.study, "published_parameters": entry.published_parameters}

@@ -52,6 +52,8 @@ class Experiment:
         Its identifiers.
     number
         Where its numbers stand in the study ('Table 1'), or ''.
+    given_title
+        The suite's title for it, or ''.
     settings
         Columns, those that only the study has included.
     models
@@ -63,6 +65,7 @@ class Experiment:
     suite: str
     name: str
     number: str
+    given_title: str
     settings: tuple[Setting, ...]
     models: tuple[str, ...]
     setting_of: dict[str, Setting]
@@ -79,7 +82,9 @@ class Experiment:
 
     @property
     def heading(self) -> str:
-        """'Table 1: CIFAR-10 and SVHN'."""
+        """The suite's title for it, or 'Table 1: CIFAR-10 and SVHN'."""
+        if self.given_title:
+            return self.given_title
         datasets = _in_order(display_name(setting.study_dataset) for setting in self.settings)
         return f"{self.label}: {listed(datasets)}"
 
@@ -126,7 +131,9 @@ def arrange(tables: ReportTables) -> tuple[list[Experiment], list[str]]:
     experiments, not_run = [], []
     for suite, name in _in_order([*_pairs(published), *_pairs(tables.runs)]):
         runs = _of(tables.runs, suite, name)
-        experiment = _arrange_one(suite, name, runs, _of(published, suite, name), tables.models["model"])
+        titles = _of(tables.experiments, suite, name)["title"]
+        title = titles.iloc[0] if len(titles) else ""
+        experiment = _arrange_one(suite, name, title, runs, _of(published, suite, name), tables.models["model"])
         if len(runs):
             experiments.append(experiment)
         else:
@@ -135,7 +142,7 @@ def arrange(tables: ReportTables) -> tuple[list[Experiment], list[str]]:
 
 
 def _arrange_one(
-    suite: str, name: str, runs: pd.DataFrame, published: pd.DataFrame, registered: Iterable[str]
+    suite: str, name: str, title: str, runs: pd.DataFrame, published: pd.DataFrame, registered: Iterable[str]
 ) -> Experiment:
     setting_of = _settings_of(runs)
     paper = [
@@ -165,7 +172,7 @@ def _arrange_one(
     run_models = set(runs["model"])
     rest = [model for model in registered if model in run_models]
     models = _in_order([*published["model"], *rest, *runs["model"]])
-    return Experiment(suite, name, next(numbers, ""), tuple(settings), tuple(models), setting_of)
+    return Experiment(suite, name, next(numbers, ""), title, tuple(settings), tuple(models), setting_of)
 
 
 def _settings_of(runs: pd.DataFrame) -> dict[str, Setting]:

@@ -15,6 +15,7 @@ _KEYS = ("suite", "experiment", "dataset", "encoding", "variant", "model", "seed
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "benchmark": ("scale", "label", "description", "suites", "config_digest"),
+    "experiments": ("suite", "experiment", "title"),
     "models": ("model", "label", "study", "published_parameters"),
     "published": (
         *("suite", "experiment", "dataset", "encoding", "train_fraction", "model", "metric", "condition"),
@@ -54,7 +55,7 @@ _TEXT = frozenset(
         *("analysis", "claim", "config_digest", "dataset", "description", "detail", "device", "digest", "encoding"),
         *("experiment", "finished_at", "git_commit", "item", "label", "metric", "model", "paper_agrees"),
         *("published_where", "python", "reason", "run", "runs", "scale", "stands_in_for", "study", "suite", "suites"),
-        *("text", "torch", "unit", "variant", "verdict", "where"),
+        *("text", "title", "torch", "unit", "variant", "verdict", "where"),
     )
 )
 # A claim quotes what the study printed; elsewhere the column holds a number.
@@ -69,6 +70,8 @@ class ReportTables:
     ----------
     benchmark
         One row: what was run.
+    experiments
+        One row per table or figure of a study.
     models, published, runs, metrics, history
         One row per model, published number, run, measured value and validation.
     items
@@ -82,6 +85,7 @@ class ReportTables:
     """
 
     benchmark: pd.DataFrame
+    experiments: pd.DataFrame
     models: pd.DataFrame
     published: pd.DataFrame
     runs: pd.DataFrame

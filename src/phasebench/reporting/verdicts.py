@@ -1,13 +1,15 @@
 """The claims of each study with their verdicts."""
 
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 import pandas as pd
 
 from phasebench.reporting.inputs import VERDICTS, ReportTables
-from phasebench.reporting.labels import decimal, display_name, per_cent, slug, sortable
+from phasebench.reporting.labels import MINUS, decimal, display_name, per_cent, slug, sortable
 
 # Units of fractions that are printed a hundredfold -> what stands behind the number.
 _HUNDREDFOLD = {"points": "points", "percent": "%"}
@@ -81,7 +83,7 @@ class VerdictRow:
         if self.unit in _HUNDREDFOLD:
             return per_cent(value)
         whole = self.unit == "count" and float(value).is_integer()
-        return f"{value:,.0f}" if whole else decimal(value)
+        return f"{value:,.0f}".replace("-", MINUS) if whole else decimal(value)
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,9 @@ class StudyVerdicts:
 
 def study_verdicts(tables: ReportTables) -> list[StudyVerdicts]:
     """The studies that have claims, with their rows in the order of the table."""
+    names = _names(tables)
     return [
-        StudyVerdicts(str(suite), tuple(_row(record) for record in rows.to_dict("records")))
+        StudyVerdicts(str(suite), tuple(_row(record, names) for record in rows.to_dict("records")))
         for suite, rows in tables.claims.groupby("suite", sort=False)
     ]
 
@@ -128,7 +131,19 @@ def study_frame(tables: ReportTables, study: StudyVerdicts) -> pd.DataFrame:
     return tables.claims[tables.claims["suite"] == study.suite].reset_index(drop=True)
 
 
-def _row(record: dict[Any, Any]) -> VerdictRow:
+def _names(tables: ReportTables) -> dict[str, str]:
+    """Identifier of a model, a data set or an encoding -> how a reader knows it."""
+    columns = [table[name] for table in (tables.runs, tables.published) for name in ("dataset", "encoding")]
+    identifiers = pd.concat([*columns, tables.runs["stands_in_for"]])
+    names = {name: display_name(name) for name in identifiers}
+    # In the middle of a sentence, a word stays as it is.
+    names = {name: shown for name, shown in names.items() if shown.lower() != name or shown.isupper()}
+    return names | dict(zip(tables.models["model"], tables.models["label"], strict=True))
+
+
+def _row(record: dict[Any, Any], names: Mapping[str, str]) -> VerdictRow:
     values = {field.name: record[field.name] for field in fields(VerdictRow)}
+    for part in ("reason", "detail"):
+        values[part] = re.sub(r"\w+", lambda word: names.get(word[0], word[0]), values[part])
     n = 0 if math.isnan(record["n"]) else int(record["n"])
     return VerdictRow(**{**values, "n": n, "runs": tuple(record["runs"].split())})
