@@ -14,6 +14,8 @@ from phasebench.data.store import write_store
 from phasebench.errors import PhasebenchError
 from phasebench.models.registry import build_model
 from phasebench.spec import Recipe, RunIdentity, RunSpec
+from phasebench.training.checkpoint import TrainingState
+from phasebench.training.loop import fit
 from phasebench.training.probe import PERCENTILES, find_probe
 from phasebench.training.run import train_run
 
@@ -130,3 +132,40 @@ def test_modules_that_a_network_does_not_have_are_named(store: Path) -> None:
         find_probe(network("resnet18"), data(store), recipe)
     with pytest.raises(PhasebenchError, match=r"probe_modules: Linear has no module 3; known: none"):
         find_probe(nn.Linear(1, 1), data(store), recipe)
+
+
+class Small(nn.Module):
+    """A network with one numbered module, which may stop a training in its midst."""
+
+    def __init__(self, stops_at: int | None = None) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+        self.layer = nn.Linear(3, 2)
+        self.module_ends = {3: "norm"}
+        self.passes, self.stops_at = 0, stops_at
+
+    def forward(self, planes: torch.Tensor) -> torch.Tensor:
+        if self.training and torch.is_grad_enabled():
+            self.passes += 1
+            if self.passes == self.stops_at:
+                raise KeyboardInterrupt
+        logits: torch.Tensor = self.layer(self.norm(planes[:, 0]).square().mean(dim=(2, 3)))
+        return logits
+
+
+def test_rows_survive_an_interruption(store: Path, tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"probe_modules": (3,), "epochs": 3})
+    torch.manual_seed(0)
+    initial = Small().state_dict()
+
+    def train(model: Small, checkpoint: Path) -> TrainingState:
+        model.load_state_dict(initial)
+        return fit(model, data(store), recipe, 0, checkpoint=checkpoint, digest="d", checkpoint_seconds=0)
+
+    undisturbed = train(Small(), tmp_path / "one.pt")
+    with pytest.raises(KeyboardInterrupt):
+        train(Small(stops_at=4), tmp_path / "two.pt")
+    resumed = train(Small(), tmp_path / "two.pt")
+    assert resumed.resumed == 1
+    assert resumed.probes == undisturbed.probes
+    assert [row["step"] for row in resumed.probes if row["metric"] == "map_norm"] == list(range(7))

@@ -18,6 +18,7 @@ from phasebench.data.store import write_store
 from phasebench.errors import DivergedError, PhasebenchError
 from phasebench.spec import Recipe, RunIdentity, RunSpec
 from phasebench.training.loop import fit
+from phasebench.training.numerics import place
 from phasebench.training.optimizers import build_optimizer, learning_rate
 from phasebench.training.run import train_run
 
@@ -206,6 +207,19 @@ def test_milestones_change_the_rate_from_their_epoch_on() -> None:
     assert rates == pytest.approx([0.1, 0.1, 0.02, 0.02, 0.004, 0.004])
     with pytest.raises(ValueError, match="at most one of 'schedule' and 'milestones'"):
         Recipe(**{**recipe.model_dump(), "schedule": [(0.0, 0.1)]})
+
+
+def test_kernels_may_have_channels_last_and_compute_the_same() -> None:
+    torch.manual_seed(0)
+    model, images = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)), torch.randn(2, 3, 9, 9)
+    expected = model(images)
+    assert place(model, RECIPE, torch.device("cpu"))[0].weight.is_contiguous()
+    recipe = RECIPE.model_copy(update={"channels_last": True})
+    assert place(model, recipe, torch.device("cpu")) is model
+    assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
+    found = model(images)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(found, expected)
 
 
 class Noisy(Linear):
