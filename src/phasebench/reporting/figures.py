@@ -10,8 +10,10 @@ from phasebench.reporting.drawing import StudyFigure
 from phasebench.reporting.embedding import embedding_figure
 from phasebench.reporting.epoch_curves import epoch_curves_figure
 from phasebench.reporting.inputs import ReportTables
+from phasebench.reporting.loss_curves import loss_figure
 from phasebench.reporting.palette import LineStyle
 from phasebench.reporting.phase_normalisation import phase_normalisation_figure
+from phasebench.reporting.projections import constraint_figure, projections_figure, trained_weights_figure
 from phasebench.reporting.similarity import similarity_figure
 from phasebench.reporting.trend import trend_figure
 
@@ -28,6 +30,10 @@ FIGURES: tuple[FigureMaker, ...] = (
     class_figure,
     trend_figure,
     similarity_figure,
+    projections_figure,
+    constraint_figure,
+    trained_weights_figure,
+    loss_figure,
     epoch_curves_figure,
     training_figure,
 )
@@ -44,6 +50,9 @@ _ANSWERED = {
     ("co_domain_symmetry", "table_1", "filter-similarity"): "Figure 7c",
     ("co_domain_symmetry", "table_2", "trend"): "Figure 7a",
     ("co_domain_symmetry", "table_3", "rotation"): "Table 3b",
+    ("phase_matters", "figure_1_left", "projections"): "Figure 1, left",
+    ("phase_matters", "figure_1_right", "projections"): "Figure 1, right",
+    ("phase_matters", "figure_3", "projections"): "Figure 3a to d",
 }
 
 
