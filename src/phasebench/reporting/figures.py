@@ -11,9 +11,11 @@ from phasebench.reporting.embedding import embedding_figure
 from phasebench.reporting.epoch_curves import epoch_curves_figure
 from phasebench.reporting.feature_maps import band_figure, norm_figure
 from phasebench.reporting.inputs import ReportTables
+from phasebench.reporting.loss_curves import loss_figure
 from phasebench.reporting.overhead import overhead_figure
 from phasebench.reporting.palette import LineStyle
 from phasebench.reporting.phase_normalisation import phase_normalisation_figure
+from phasebench.reporting.projections import constraint_figure, projections_figure, trained_weights_figure
 from phasebench.reporting.similarity import similarity_figure
 from phasebench.reporting.spectra import spectra_figure
 from phasebench.reporting.trend import trend_figure
@@ -35,6 +37,10 @@ FIGURES: tuple[FigureMaker, ...] = (
     band_figure,
     spectra_figure,
     overhead_figure,
+    projections_figure,
+    constraint_figure,
+    trained_weights_figure,
+    loss_figure,
     epoch_curves_figure,
     training_figure,
 )
@@ -58,6 +64,9 @@ _ANSWERED = {
     ("spectral_batch_norm", "table_2", "spectra"): "Figure 3",
     ("spectral_batch_norm", "table_2", "overhead"): "Table VI",
     ("spectral_batch_norm", "table_4", "overhead"): "Table VI",
+    ("phase_matters", "figure_1_left", "projections"): "Figure 1, left",
+    ("phase_matters", "figure_1_right", "projections"): "Figure 1, right",
+    ("phase_matters", "figure_3", "projections"): "Figure 3a to d",
 }
 
 

@@ -1,0 +1,52 @@
+"""Training loss over iterations, beside the losses that the author stored (Nie and Yuan)."""
+
+import pandas as pd
+
+from phasebench.reporting import measurements
+from phasebench.reporting.arrangement import Experiment
+from phasebench.reporting.curves import BANDS
+from phasebench.reporting.drawing import StudyFigure
+from phasebench.reporting.inputs import ReportTables
+from phasebench.reporting.lines import Axis, LinePlot, line_panels
+from phasebench.reporting.palette import LineStyle, line_styles, present
+from phasebench.reporting.projections_table import loss_table, published_at_steps
+
+_AUTHOR = "author"
+_MOST_POINTS = 200
+
+
+def loss_figure(tables: ReportTables, experiment: Experiment, styles: dict[str, LineStyle]) -> StudyFigure | None:
+    """The loss of trainings that have neither validation nor test curves; a line for each network."""
+    history = tables.history[tables.history["run"].isin(experiment.setting_of)]
+    history = history[history[["validation_accuracy", "train_accuracy", "test_accuracy"]].isna().all(axis=1)]
+    if not len(history):
+        return None
+    history = history.assign(column=experiment.column_of(history["run"])).reset_index(drop=True)
+    every = max(1, round(history["step"].max() / _MOST_POINTS))
+    drawn = history[history["step"] % every == 0]
+    published = published_at_steps(tables, experiment)
+    published = published[published["metric"] == "train_loss"]
+    names = {name: style.label for name, style in present(styles, history["model"]).items()}
+    panels = []
+    for setting, part in measurements.by_setting(drawn, experiment):
+        author = published if not setting.is_substitute else published[:0]
+        stored = pd.DataFrame({"model": _AUTHOR, "step": author["condition"], "train_loss": author["value"]})
+        panels.append((experiment.title(setting), pd.concat([part, stored], ignore_index=True)))
+    shown = {_AUTHOR} if any((part["model"] == _AUTHOR).any() for _, part in panels) else set()
+    series = present(line_styles({**names, _AUTHOR: "Author's, stored"}.items()), {*names, *shown})
+    plot = LinePlot(
+        Axis("step", "Iteration"), (Axis("train_loss", "Training loss", logarithmic=True),), series, markers=False
+    )
+    return StudyFigure(
+        kind="loss",
+        heading="Training loss",
+        title="Mean cross-entropy of the training set over iterations.",
+        method=f"The loss before each step's update, on a logarithmic axis; every {every}th step is drawn. {BANDS}"
+        if every > 1
+        else f"The loss before each step's update, on a logarithmic axis. {BANDS}",
+        panels=line_panels(plot, panels),
+        data=measurements.tidy(drawn, experiment, ["model", "seed", "step", "train_loss"]),
+        legend=tuple(series.values()),
+        panel_size=(4.4, 2.8),
+        table=loss_table(history, published, experiment),
+    )
