@@ -50,6 +50,64 @@ def prepare(
 
 
 @app.command()
+def plan_shards(
+    spec: SpecOption,
+    output: Annotated[Path, typer.Option(help="The plan to write; what belongs to it is written beside it.")],
+    data_root: Annotated[Path, typer.Option(help="Where raw data are looked for.")] = Path("data/raw"),
+    threads: Annotated[int, typer.Option(help="Files that are read at a time.")] = 1,
+) -> None:
+    """List a data set's encoded images, and which shard each belongs to."""
+    from phasebench.data.shard_plan import plan_shards
+    from phasebench.data.sharded_registry import list_images
+    from phasebench.experiments.code import check_code, dataset_code, own_source, shard_code
+    from phasebench.experiments.identity import DatasetIdentity, read_identity
+
+    identity, tree = read_identity(DatasetIdentity, spec), own_source()
+    check_code(str(spec), identity.code, dataset_code(tree, identity.source))
+    images = list_images(identity.source, identity.options, data_root, output.parent)
+    plan_shards(
+        images,
+        identity.source,
+        output.parent,
+        code=shard_code(tree),
+        environment=identity.environment,
+        threads=threads,
+    )
+
+
+@app.command()
+def write_shard(
+    listing: Annotated[Path, typer.Option(help="What the shard is to hold, written by plan-shards.")],
+    locations: Annotated[Path, typer.Option(help="Where its images lie, written by plan-shards.")],
+    output: OutputOption,
+) -> None:
+    """Write one shard of encoded images, leaving out damaged ones."""
+    from phasebench.data.shard_plan import read_listing
+    from phasebench.data.shard_writer import write_shard
+    from phasebench.experiments.code import check_code, own_source, shard_code
+
+    check_code(str(listing), read_listing(listing).code, shard_code(own_source()))
+    content = write_shard(listing, locations, output)
+    for key, reason in content.damaged.items():
+        print(f"left out: {key}: {reason}")
+    print(f"{output}: {len(content.images)} images, {len(content.damaged)} damaged ones left out")
+
+
+@app.command()
+def gather_shards(
+    plan: Annotated[Path, typer.Option(help="The plan, written by plan-shards.")],
+    shards: Annotated[Path, typer.Option(help="The folder of the shards.")],
+    output: OutputOption,
+    manifest: Annotated[Path, typer.Option(help="The small file that identifies the data set's content.")],
+) -> None:
+    """Write the index of a data set's shards and its manifest."""
+    from phasebench.data.shard_plan import read_plan
+    from phasebench.data.shards import gather_shards
+
+    gather_shards(read_plan(plan), shards, output, manifest)
+
+
+@app.command()
 def train(
     spec: SpecOption,
     data: DataOption,
@@ -64,18 +122,18 @@ def train(
     from phasebench.experiments.identity import read_identity
     from phasebench.experiments.provenance import collect_provenance
     from phasebench.spec import RunIdentity
-    from phasebench.training.run import train_run
+    from phasebench.training.launcher import launch_run
     from phasebench.training.run_lock import run_lock
 
     identity = read_identity(RunIdentity, spec)
     with run_lock(output, lock_wait):
         check_code(str(spec), identity.code, run_code(own_source(), identity.run))
-        train_run(
+        launch_run(
             identity,
-            data,
-            output,
-            checkpoint,
-            device=device,
+            device,
+            data_path=data,
+            output=output,
+            checkpoint=checkpoint,
             checkpoint_seconds=checkpoint_seconds,
             provenance=collect_provenance(),
         )

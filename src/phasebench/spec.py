@@ -38,8 +38,21 @@ class Recipe(Frozen):
         None, description="knots (epoch, learning rate), linear between them; None keeps learning_rate throughout"
     )
     clip_norm: PositiveFloat | None = Field(None, description="global gradient norm at most this")
-    augmentation: Literal["none", "crop_flip"] = Field("none", description="crop_flip: pad by 4, crop, mirror")
+    augmentation: Literal["none", "crop_flip", "resized_crop"] = Field(
+        "none",
+        description="crop_flip: pad by 4, crop, mirror; resized_crop, for images in shards: cut a part of random size "
+        "and shape, resize it, mirror",
+    )
+    image_size: PositiveInt = Field(
+        224, description="for images in shards: the side in pixels to which they are cut; a test image is first resized"
+    )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast")
+    processes: PositiveInt = Field(
+        1, description="processes of one machine that share every batch, each on a GPU of its own if there are any"
+    )
+    synchronised: bool = Field(
+        False, description="statistics of normalisations over the whole batch instead of each process' share"
+    )
     track_test: bool = Field(False, description="test at every validation, for curves; selects nothing")
     compile: bool = Field(False, description="torch.compile the model, if a compiler is there")
 

@@ -236,7 +236,12 @@ def test_spec_files_that_cannot_be_read(tmp_path: Path, content: bytes | None, m
 def test_every_selected_target_exists() -> None:
     """The tables name definitions by strings; each must be one."""
     tree = SourceTree(ROOT / "src/phasebench")
-    tables = ("data.encoding_registry:ENCODINGS", "data.source_registry:SOURCES", "evaluation.registry:EVALUATIONS")
+    tables = (
+        "data.encoding_registry:ENCODINGS",
+        "data.source_registry:SOURCES",
+        "data.sharded_registry:SHARDED_SOURCES",
+        "evaluation.registry:EVALUATIONS",
+    )
     targets = [target for table in tables for target in tree.string_table(f"phasebench.{table}").values()]
     targets += [entry.target for entry in REGISTRY.values()]
     for target in targets:

@@ -8,19 +8,20 @@ from typing import Any
 import pandas as pd
 import torch
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
-from phasebench.data.batches import DeviceData, load_device_data
+from phasebench.data.training_data import TrainingData, load_training_data
 from phasebench.devices import find_device
 from phasebench.files import atomic_path, canonical_json, write_text
 from phasebench.memory import keep_freed_memory
-from phasebench.models.inference import EVALUATION_BATCH, predict
 from phasebench.models.registry import build_model, count_parameters
+from phasebench.processes import ALONE, Processes
 from phasebench.seeding import Stream, generator
 from phasebench.spec import RunIdentity, RunSpec
 from phasebench.training.checkpoint import TrainingState
-from phasebench.training.compilation import compile_if_possible
-from phasebench.training.loop import fit
+from phasebench.training.compilation import COMPILED, compile_if_possible
+from phasebench.training.distribution import check_shares, distributed_form, synchronise
+from phasebench.training.loop import fit, predict_together
 
 
 def train_run(
@@ -32,6 +33,7 @@ def train_run(
     device: str = "auto",
     checkpoint_seconds: float = 60.0,
     provenance: dict[str, Any] | None = None,
+    processes: Processes = ALONE,
 ) -> None:
     """Train a run, or go on with it, and write its folder.
 
@@ -54,6 +56,8 @@ def train_run(
         Time between two checkpoints.
     provenance : dict, optional
         Further entries of ``run.json``: commit, package versions.
+    processes : Processes
+        Those that train together; the first one writes the files.
 
     Raises
     ------
@@ -62,28 +66,46 @@ def train_run(
     """
     keep_freed_memory()
     spec, target = identity.run, find_device(device)
-    data = load_device_data(spec, data_path, target)
+    recipe = spec.recipe
+    # On a CPU the training itself keeps a core busy. Only the first process compares shards with their checksums.
+    workers = torch.get_num_threads() - (target.type == "cpu")
+    data = load_training_data(spec, data_path, target, workers=workers, verify=processes.is_first)
+    check_shares(recipe, len(data.train), processes)
     model = build_run_model(spec, data).to(target)
-    forward, how = compile_if_possible(model) if spec.recipe.compile else (model, "off")
-    _announce(spec, data, model, how)
+    if recipe.synchronised:
+        model = synchronise(model, processes)
+    together = distributed_form(model, processes)
+    forward, how = compile_if_possible(together) if recipe.compile else (together, "off")
+    if processes.is_first:
+        _announce(spec, data, model, how)
 
     if target.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     state = fit(
         model,
         data,
-        spec.recipe,
+        recipe,
         spec.seed,
+        processes=processes,
         forward=forward,
         checkpoint=checkpoint,
         digest=identity.digest,
         checkpoint_seconds=checkpoint_seconds,
     )
-    _write_results(identity, data, model, state, output, provenance or {}, compiled=forward is not model)
-    checkpoint.unlink(missing_ok=True)
+    prediction = predict_together(model, data, data.test, processes).argmax(dim=1)
+    if processes.is_first:
+        further = {
+            "compiled": how == COMPILED,
+            "processes": processes.count,
+            **data.reader_record(),
+            **_highest_test(state),
+            **(provenance or {}),
+        }
+        _write_results(identity, data, model, state, prediction, output, further)
+        checkpoint.unlink(missing_ok=True)
 
 
-def build_run_model(spec: RunSpec, data: DeviceData) -> nn.Module:
+def build_run_model(spec: RunSpec, data: TrainingData) -> nn.Module:
     """The run's network with the initial weights that its seed decides, on the CPU."""
     encoding = data.encoding
     with torch.random.fork_rng(devices=[]):
@@ -97,7 +119,7 @@ def build_run_model(spec: RunSpec, data: DeviceData) -> nn.Module:
         )
 
 
-def _announce(spec: RunSpec, data: DeviceData, model: nn.Module, how: str) -> None:
+def _announce(spec: RunSpec, data: TrainingData, model: nn.Module, how: str) -> None:
     print(
         f"{spec.id}: {count_parameters(model):,} parameters, {len(data.train):,} training, "
         f"{len(data.validation):,} validation and {len(data.test):,} test samples, {data.device}, "
@@ -108,14 +130,13 @@ def _announce(spec: RunSpec, data: DeviceData, model: nn.Module, how: str) -> No
 
 def _write_results(
     identity: RunIdentity,
-    data: DeviceData,
+    data: TrainingData,
     model: nn.Module,
     state: TrainingState,
+    prediction: Tensor,
     output: Path,
-    provenance: dict[str, Any],
-    compiled: bool,
+    further: dict[str, Any],
 ) -> None:
-    prediction = predict(model, data.batches(data.test, EVALUATION_BATCH)).argmax(dim=1)
     label = data.labels[data.test]
     predictions = pd.DataFrame({"index": data.test.cpu(), "label": label.cpu(), "prediction": prediction.cpu()})
     test_accuracy = (prediction == label).double().mean().item()
@@ -134,9 +155,8 @@ def _write_results(
         "environment": identity.environment,
         "device": torch.cuda.get_device_name() if data.device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
-        "compiled": compiled,
         "parameters": count_parameters(model),
-        "normaliser": data.largest.item(),
+        "normaliser": data.largest.tolist(),
         "n_train": len(data.train),
         "n_validation": len(data.validation),
         "n_test": len(data.test),
@@ -150,7 +170,7 @@ def _write_results(
         "best_validation_accuracy": state.best_accuracy if len(data.validation) else None,
         "test_accuracy": test_accuracy,
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        **provenance,
+        **further,
     }
     write_text(output / "run.json", canonical_json(record))
     print(
@@ -158,6 +178,15 @@ def _write_results(
         f"{record['images_per_second']:,.0f} images/s",
         flush=True,
     )
+
+
+def _highest_test(state: TrainingState) -> dict[str, float]:
+    """The best test accuracy along the way, where a curve was taken; the weights are not chosen by it."""
+    rows = [row for row in state.history if "test_accuracy" in row]
+    if not rows:
+        return {}
+    highest = max(rows, key=lambda row: row["test_accuracy"])
+    return {"highest_test_accuracy": highest["test_accuracy"], "highest_test_step": highest["step"]}
 
 
 def _peak_memory_bytes(device: torch.device) -> int:
