@@ -15,6 +15,9 @@ rule all:
 
 
 include: "workflow/rules/prepare.smk"
+include: "workflow/rules/plan_shards.smk"
+include: "workflow/rules/write_shard.smk"
+include: "workflow/rules/gather_shards.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/overhead.smk"

@@ -3,14 +3,14 @@
 Imports stand inside the commands, so that none of them waits for libraries that it does not use.
 """
 
-import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from phasebench.cli_views import views
 from phasebench.errors import InterruptedRunError, PhasebenchError
 
 # The shell's EX_TEMPFAIL: try again. The workflow can tell it from failure.
@@ -23,14 +23,12 @@ app = typer.Typer(
     help="A benchmark of complex-valued and spectral neural networks. The workflow calls these commands; each can be "
     "called by hand with the same arguments.",
 )
+app.add_typer(views)
 
 SpecOption = Annotated[Path, typer.Option(help="The stage's spec file, written by the workflow.")]
 DataOption = Annotated[Path, typer.Option(help="The prepared HDF5 file.")]
 OutputOption = Annotated[Path, typer.Option(help="Where the results go.")]
 ResultsOption = Annotated[Path, typer.Option(help="The folder of one scale's results.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-ScaleOption = Annotated[str | None, typer.Option(help="Another scale than config.yaml's.")]
-StateName = Literal["done", "stale", "interrupted", "missing"]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda; auto takes a GPU if there is one.")]
 
 
@@ -55,6 +53,64 @@ def prepare(
 
 
 @app.command()
+def plan_shards(
+    spec: SpecOption,
+    output: Annotated[Path, typer.Option(help="The plan to write; what belongs to it is written beside it.")],
+    data_root: Annotated[Path, typer.Option(help="Where raw data are looked for.")] = Path("data/raw"),
+    threads: Annotated[int, typer.Option(help="Files that are read at a time.")] = 1,
+) -> None:
+    """List a data set's encoded images, and which shard each belongs to."""
+    from phasebench.data.shard_plan import plan_shards
+    from phasebench.data.sharded_registry import list_images
+    from phasebench.experiments.code import check_code, dataset_code, own_source, shard_code
+    from phasebench.experiments.identity import DatasetIdentity, read_identity
+
+    identity, tree = read_identity(DatasetIdentity, spec), own_source()
+    check_code(str(spec), identity.code, dataset_code(tree, identity.source))
+    images = list_images(identity.source, identity.options, data_root, output.parent)
+    plan_shards(
+        images,
+        identity.source,
+        output.parent,
+        code=shard_code(tree),
+        environment=identity.environment,
+        threads=threads,
+    )
+
+
+@app.command()
+def write_shard(
+    listing: Annotated[Path, typer.Option(help="What the shard is to hold, written by plan-shards.")],
+    locations: Annotated[Path, typer.Option(help="Where its images lie, written by plan-shards.")],
+    output: OutputOption,
+) -> None:
+    """Write one shard of encoded images, leaving out damaged ones."""
+    from phasebench.data.shard_plan import read_listing
+    from phasebench.data.shard_writer import write_shard
+    from phasebench.experiments.code import check_code, own_source, shard_code
+
+    check_code(str(listing), read_listing(listing).code, shard_code(own_source()))
+    content = write_shard(listing, locations, output)
+    for key, reason in content.damaged.items():
+        print(f"left out: {key}: {reason}")
+    print(f"{output}: {len(content.images)} images, {len(content.damaged)} damaged ones left out")
+
+
+@app.command()
+def gather_shards(
+    plan: Annotated[Path, typer.Option(help="The plan, written by plan-shards.")],
+    shards: Annotated[Path, typer.Option(help="The folder of the shards.")],
+    output: OutputOption,
+    manifest: Annotated[Path, typer.Option(help="The small file that identifies the data set's content.")],
+) -> None:
+    """Write the index of a data set's shards and its manifest."""
+    from phasebench.data.shard_plan import read_plan
+    from phasebench.data.shards import gather_shards
+
+    gather_shards(read_plan(plan), shards, output, manifest)
+
+
+@app.command()
 def train(
     spec: SpecOption,
     data: DataOption,
@@ -73,18 +129,18 @@ def train(
     from phasebench.experiments.provenance import collect_provenance
     from phasebench.files import sha256_of_file
     from phasebench.spec import RunIdentity
-    from phasebench.training.procedures import load_procedure
+    from phasebench.training.launcher import launch_run
     from phasebench.training.run_lock import run_lock
 
     identity = read_identity(RunIdentity, spec)
     with run_lock(output, lock_wait):
         check_code(str(spec), identity.code, run_code(own_source(), identity.run))
-        load_procedure(identity.run.recipe)(
+        launch_run(
             identity,
-            data,
-            output,
-            checkpoint,
-            device=device,
+            device,
+            data_path=data,
+            output=output,
+            checkpoint=checkpoint,
             checkpoint_seconds=checkpoint_seconds,
             provenance={"data_manifest": manifest and sha256_of_file(manifest), **collect_provenance()},
         )
@@ -172,55 +228,6 @@ def report(
 
     read_identity(StageIdentity, spec)
     build_report(tables, output)
-
-
-@app.command()
-def status(
-    state: Annotated[StateName | None, typer.Option(help="Only runs in this state.")] = None,
-    scale: ScaleOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List the runs of config.yaml: done, stale and why, interrupted or missing, with their cost so far."""
-    from dataclasses import asdict
-
-    from phasebench.experiments.status import Checkout, as_line, as_total
-
-    runs = Checkout(Path(), scale).status()
-    chosen = [run for run in runs if state in (None, run.state)]
-    if as_json:
-        print(json.dumps([asdict(run) for run in chosen], indent=2))
-    else:
-        print("\n".join([*map(as_line, chosen), as_total(runs)]))
-
-
-@app.command()
-def diff(
-    run: Annotated[str, typer.Argument(help="The run's id, as `phasebench status` prints it.")],
-    scale: ScaleOption = None,
-) -> None:
-    """Show what has changed since a run was made: settings, code, packages and data."""
-    from phasebench.experiments.difference import difference_of_run
-    from phasebench.experiments.status import Checkout
-
-    print(difference_of_run(Checkout(Path(), scale), run))
-
-
-@app.command()
-def models(as_json: JsonOption = False) -> None:
-    """List the registered models with their parameter counts, for ten classes."""
-    from phasebench.models.listing import list_models
-
-    rows = list_models()
-    if as_json:
-        print(json.dumps(rows, indent=2))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*rows[0])
-    for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value or "") for value in row.values()))
-    Console().print(table)
 
 
 @app.command()

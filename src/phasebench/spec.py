@@ -23,7 +23,7 @@ from phasebench.files import canonical_json, sha256_of_text
 
 Scalar = bool | int | float | str
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="lower-case letters, digits and underscores")]
-Augmentation = Literal["none", "crop_flip", "pitch_stretch"]
+Augmentation = Literal["none", "crop_flip", "pitch_stretch", "resized_crop"]
 Fraction = Annotated[float, Field(gt=0.0, le=1.0)]
 Subset = Literal["random", "first"]
 
@@ -57,9 +57,20 @@ class Recipe(Frozen):
     milestone_factor: PositiveFloat = Field(0.1, description="see milestones")
     clip_norm: PositiveFloat | None = Field(None, description="global gradient norm at most this")
     augmentation: Augmentation = Field(
-        "none", description="crop_flip: pad by 4, crop, mirror; pitch_stretch, for audio: shift pitch, stretch time"
+        "none",
+        description="crop_flip: pad by 4, crop, mirror; pitch_stretch, for audio: shift pitch, stretch time; "
+        "resized_crop, for images in shards: cut a part of random size and shape, resize it, mirror",
+    )
+    image_size: PositiveInt = Field(
+        224, description="for images in shards: the side in pixels to which they are cut; a test image is first resized"
     )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast")
+    processes: PositiveInt = Field(
+        1, description="processes of one machine that share every batch, each on a GPU of its own if there are any"
+    )
+    synchronised: bool = Field(
+        False, description="statistics of normalisations over the whole batch instead of each process' share"
+    )
     track_test: bool = Field(False, description="test at every validation, for curves; selects nothing")
     compile: bool = Field(False, description="torch.compile the model, if a compiler is there")
     channels_last: bool = Field(False, description="keep kernels and maps of real networks with channels last")
@@ -111,6 +122,11 @@ class FullBatchRecipe(Frozen):
     def length(self) -> tuple[int | None, int | None]:
         """Steps and epochs."""
         return self.steps, None
+
+    @property
+    def processes(self) -> int:
+        """That share a step."""
+        return 1
 
 
 def _procedure(recipe: Any) -> str:

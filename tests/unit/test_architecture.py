@@ -11,12 +11,12 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "src" / "phasebench"
 PLUGIN = PACKAGE.parent / "snakemake_executor_plugin_submitit"
 FLOORS = (
-    {"errors", "files", "spec", "progress", "devices", "memory", "scheduler", "seeding", "statistics"},
+    {"errors", "files", "spec", "progress", "processes", "devices", "memory", "scheduler", "seeding", "statistics"},
     {"nn"},
     {"models", "data"},
     {"experiments", "training", "evaluation", "analysis"},
     {"reporting"},
-    {"cli", "__main__"},
+    {"cli", "cli_views", "__main__"},
 )
 FLOOR_OF = {part: level for level, parts in enumerate(FLOORS) for part in parts}
 LONGEST_MODULE = 300

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from phasebench.data.encoding_registry import ENCODINGS
+from phasebench.data.sharded_registry import SHARDED_SOURCES
 from phasebench.data.source_registry import SOURCES
 from phasebench.errors import PhasebenchError
 from phasebench.experiments.fingerprint import SourceTree
@@ -22,6 +23,9 @@ PROCEDURES = TREE.string_table("phasebench.training.procedures:PROCEDURES")
 # Rule -> what its command may look up by name.
 TARGETS = {
     "prepare": [*SOURCES.values()],
+    "plan_shards": [*SHARDED_SOURCES.values()],
+    "write_shard": [],
+    "gather_shards": [],
     "train": [*PROCEDURES.values(), *ENCODINGS.values(), *(entry.target for entry in REGISTRY.values())],
     "evaluate": [*ENCODINGS.values(), *(entry.target for entry in REGISTRY.values()), *EVALUATIONS.values()],
     "overhead": [*(entry.target for entry in REGISTRY.values())],

@@ -254,7 +254,8 @@ def test_every_selected_target_exists() -> None:
     """The tables name definitions by strings; each must be one."""
     tree = SourceTree(ROOT / "src/phasebench")
     tables = (
-        *("data.encoding_registry:ENCODINGS", "data.source_registry:SOURCES", "evaluation.registry:EVALUATIONS"),
+        *("data.encoding_registry:ENCODINGS", "data.source_registry:SOURCES", "data.sharded_registry:SHARDED_SOURCES"),
+        "evaluation.registry:EVALUATIONS",
         *("analysis.registry:ANALYSES", "training.procedures:PROCEDURES"),
     )
     targets = [target for table in tables for target in tree.string_table(f"phasebench.{table}").values()]

@@ -8,6 +8,7 @@ ROOT = Path(workflow.basedir)
 SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))
 
+from phasebench.data.sharded_registry import read_shard_names
 from phasebench.errors import PhasebenchError
 from phasebench.experiments.adoption import adopt_results
 from phasebench.experiments.specs import plan_benchmark
@@ -49,6 +50,7 @@ wildcard_constraints:
     evaluation=r"\w+",
     analysis=r"\w+/\w+/\w+",
     overhead=r"\w+/\w+",
+    shard=r"\w+-\d+",
 
 
 localrules:
@@ -58,9 +60,41 @@ localrules:
     report,
 
 
+def one_of(names):
+    """Wildcard constraint: one of these; nothing if there are none."""
+    return "|".join(names) or r"(?!)"
+
+
+def planned_shards(pattern):
+    """Input function: a file of each shard, once it is known which there are."""
+
+    def files(wildcards):
+        plan_file = checkpoints.plan_shards.get(dataset=wildcards.dataset).output[0]
+        return collect(
+            pattern, dataset=wildcards.dataset, shard=read_shard_names(plan_file)
+        )
+
+    return files
+
+
+def listed(wildcards):
+    """Input function: a shard's listing, which is written only where it changes and so is no output of a rule."""
+    plan_file = checkpoints.plan_shards.get(dataset=wildcards.dataset).output[0]
+    return str(Path(plan_file).parent / f"listings/{wildcards.shard}.json")
+
+
 def prepared_file(suffix):
     """Input function: a file of the run's prepared data set."""
-    return lambda wildcards: f"<prepared>/{plan.dataset_of(wildcards.run)}{suffix}"
+
+    def file(wildcards):
+        dataset = plan.dataset_of(wildcards.run)
+        if plan.datasets[dataset].is_sharded:
+            # Asked for directly, so that Snakemake thinks again once the plan is there. A job further down would keep
+            # the reason to run that it had while the plan was still to come, even if no shard changes.
+            checkpoints.plan_shards.get(dataset=dataset)
+        return f"<prepared>/{dataset}{suffix}"
+
+    return file
 
 
 def analysed_runs(file):

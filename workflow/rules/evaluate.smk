@@ -14,7 +14,7 @@ rule evaluate:
         "../../envs/train.yaml"
     threads: train_resource("threads")
     resources:
-        gpu=train_resource("gpu"),
+        gpu=lambda wildcards: min(1, plan.resources_of(wildcards.run).gpu),
         runtime=30,
         mem_mb=train_resource("mem_mb"),
     params:

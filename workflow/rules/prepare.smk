@@ -8,6 +8,8 @@ rule prepare:
         "<logs>/prepare/{dataset}.log",
     benchmark:
         "<benchmarks>/prepare/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(plan.datasets_in_shards(False)),
     conda:
         "../../envs/train.yaml"
     threads: 1

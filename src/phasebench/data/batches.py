@@ -1,8 +1,10 @@
 """A data set that lives on the device as it is stored; batches are gathered, augmented and encoded there."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +15,9 @@ from phasebench.data.encodings import Encoding
 from phasebench.data.splits import training_split
 from phasebench.data.store import read_store
 from phasebench.errors import PhasebenchError
-from phasebench.spec import Augmentation, RunSpec
+from phasebench.processes import ALONE, Processes
+from phasebench.seeding import Stream, generator
+from phasebench.spec import Augmentation, Recipe, RunSpec
 
 _CROP_MARGIN = 4
 _ENCODED_AT_ONCE = 64
@@ -102,6 +106,57 @@ class DeviceData:
             noise = torch.randn(planes.shape, generator=random, dtype=planes.dtype)
             planes = planes.add_(noise.to(planes.device), alpha=self.encoding.noise)
         return planes
+
+    def training_batches(
+        self, recipe: Recipe, seed: int, steps: range, processes: Processes = ALONE
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Planes and labels of this process' share of each step's batch.
+
+        The order is random in every epoch, and its last batch may be smaller.
+
+        Parameters
+        ----------
+        recipe : Recipe
+            Batch size and augmentation.
+        seed : int
+            With the epoch and the step, decides the order and the augmentation.
+        steps : range
+            The steps, in a row.
+        processes : Processes
+            Which share of how many.
+
+        Yields
+        ------
+        planes : Tensor
+            float32 ``(B, 2, C, H, W)``.
+        labels : Tensor
+            int64 ``(B,)``.
+
+        Raises
+        ------
+        PhasebenchError
+            The augmentation is for other data.
+        """
+        if recipe.augmentation == "resized_crop":
+            raise PhasebenchError("recipe.augmentation: 'resized_crop' is for images in shards; use 'crop_flip'")
+        batches_per_epoch = math.ceil(len(self.train) / recipe.batch_size)
+        for step in steps:
+            epoch, position = divmod(step, batches_per_epoch)
+            if position == 0 or step == steps.start:
+                order = self._epoch_order(seed, epoch)
+            indices = order[position * recipe.batch_size : (position + 1) * recipe.batch_size]
+            random = generator(seed, Stream.AUGMENTATION, step)
+            planes = self.training_batch(indices, random, augmentation=recipe.augmentation)
+            # Every process draws the random numbers of the whole batch, so that their number changes nothing.
+            yield processes.share(planes), processes.share(self.labels[indices])
+
+    def reader_record(self) -> dict[str, Any]:
+        """Entries of ``run.json`` about reading: none, since everything is on the device."""
+        return {}
+
+    def _epoch_order(self, seed: int, epoch: int) -> Tensor:
+        shuffled = torch.randperm(len(self.train), generator=generator(seed, Stream.ORDER, epoch))
+        return self.train[shuffled.to(self.device)]
 
     def batch(self, indices: Tensor) -> Tensor:
         """Encode the samples at ``indices`` as for a test, to float32 ``(B, 2, C, H, W)``."""

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import phasebench
 from phasebench.data.encoding_registry import ENCODINGS
+from phasebench.data.sharded_registry import SHARDED_SOURCES
 from phasebench.data.source_registry import SOURCES
 from phasebench.errors import PhasebenchError
 from phasebench.experiments.fingerprint import SourceTree
@@ -21,6 +22,9 @@ EVALUATIONS_TABLE = "phasebench.evaluation.registry:EVALUATIONS"
 PROCEDURES_TABLE = "phasebench.training.procedures:PROCEDURES"
 _PREPARE = "phasebench.data.prepare:prepare_dataset"
 _OVERHEAD = "phasebench.training.overhead:measure_overheads"
+_PLAN_SHARDS = "phasebench.data.shard_plan:plan_shards"
+_WRITE_SHARD = "phasebench.data.shard_writer:write_shard"
+_GATHER_SHARDS = "phasebench.data.shards:gather_shards"
 _EVALUATE = "phasebench.evaluation.run:evaluate_run"
 _ANALYSE = "phasebench.analysis.run:analyse_runs"
 _AGGREGATE = "phasebench.experiments.aggregate:aggregate_results"
@@ -47,7 +51,14 @@ def overhead_code(tree: SourceTree, models: Iterable[str]) -> dict[str, str]:
 
 def dataset_code(tree: SourceTree, source: str) -> dict[str, str]:
     """The hashes of the modules that prepare a data set from this source."""
+    if source in SHARDED_SOURCES:
+        return tree.closure([_PLAN_SHARDS, _WRITE_SHARD, _GATHER_SHARDS, SHARDED_SOURCES[source]]).hashes
     return tree.closure([_PREPARE, _entry(SOURCES, source, "data source")]).hashes
+
+
+def shard_code(tree: SourceTree) -> dict[str, str]:
+    """The hashes of the modules that write a shard."""
+    return tree.closure([_WRITE_SHARD]).hashes
 
 
 def evaluation_code(tree: SourceTree, name: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Which data set is used for each of a study's, and how it is prepared."""
 
+from phasebench.data.sharded_registry import SHARDED_SOURCES
 from phasebench.data.source_registry import SOURCES
 from phasebench.errors import PhasebenchError
 from phasebench.experiments.config import Config, DatasetChoice, Scale, ScaledExperiment
@@ -15,6 +16,11 @@ class DatasetSpec(Frozen):
     name: Name
     source: Name
     options: dict[str, Scalar]
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether it is prepared as shards of encoded images."""
+        return self.source in SHARDED_SOURCES
 
 
 class DatasetChoices:
@@ -37,8 +43,9 @@ class DatasetChoices:
         study_dataset = run.stands_in_for or run.dataset
         choice, place = self._choice(run.suite, run.experiment, study_dataset)
         source = choice.source or study_dataset
-        if source not in SOURCES:
-            raise PhasebenchError(f"{place}: source: '{source}' is not a data source; known: {joined(SOURCES)}")
+        known = (*SOURCES, *SHARDED_SOURCES)
+        if source not in known:
+            raise PhasebenchError(f"{place}: source: '{source}' is not a data source; known: {joined(known)}")
         options = dict(choice.options)
         if choice.path is not None:
             options["path"] = choice.path

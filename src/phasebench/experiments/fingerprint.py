@@ -22,6 +22,7 @@ from phasebench.files import sha256_of_text
 OPAQUE_TABLES = frozenset(
     {
         "phasebench.data.encoding_registry:ENCODINGS",
+        "phasebench.data.sharded_registry:SHARDED_SOURCES",
         "phasebench.data.source_registry:SOURCES",
         "phasebench.evaluation.registry:EVALUATIONS",
         "phasebench.models.registry:REGISTRY",

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
+from phasebench.data.sharded_registry import folder_times, raw_folder
 from phasebench.experiments.claim_files import read_claims
 from phasebench.experiments.code import (
     aggregation_code,
@@ -20,7 +21,7 @@ from phasebench.experiments.overheads import PlannedOverhead
 from phasebench.experiments.pins import read_pins
 from phasebench.experiments.reference import read_published
 from phasebench.experiments.table import BenchmarkPlan, PlannedAnalysis, load_plan
-from phasebench.files import sha256_of_file, write_if_different
+from phasebench.files import canonical_json, sha256_of_file, write_if_different
 from phasebench.models.registry import REGISTRY
 from phasebench.spec import RunIdentity, RunSpec
 
@@ -146,6 +147,8 @@ class Identities:
             write_if_different(folder / "runs" / f"{run_id}.json", self.run(planned.spec).to_json())
         for dataset in self._plan.datasets.values():
             write_if_different(folder / "datasets" / f"{dataset.name}.json", self.dataset(dataset).to_json())
+            if dataset.is_sharded:
+                self._write_raw_times(dataset, folder / "raw" / f"{dataset.name}.json")
         for name in self._plan.evaluation_names:
             write_if_different(folder / "evaluations" / f"{name}.json", self.evaluation(name).to_json())
         for analysis_id, planned_analysis in self._plan.analyses.items():
@@ -156,6 +159,13 @@ class Identities:
             write_if_different(folder / "overheads" / f"{overhead_id}.json", identity.to_json())
         write_if_different(folder / "aggregate.json", self.aggregation().to_json())
         write_if_different(folder / "report.json", self.report().to_json())
+
+    def _write_raw_times(self, dataset: DatasetSpec, path: Path) -> None:
+        """What can be seen of the raw images without looking at each; as it was, where they are not at hand."""
+        raw = raw_folder(dataset.source, dataset.options, self._root / self._plan.config.data_root)
+        times = folder_times(raw) if raw else {}
+        if times or not path.is_file():
+            write_if_different(path, canonical_json(times))
 
     def _analysis(
         self, stage: Literal["analyse", "aggregate", "report"], settings: dict[str, Any], code: dict[str, str]

@@ -94,6 +94,10 @@ class BenchmarkPlan:
         """What the run's training needs."""
         return self.runs[run_id].resources
 
+    def datasets_in_shards(self, sharded: bool) -> tuple[str, ...]:
+        """Names of the data sets that are prepared as shards, or of the others."""
+        return tuple(name for name, dataset in self.datasets.items() if dataset.is_sharded == sharded)
+
     @cached_property
     def analyses(self) -> dict[str, PlannedAnalysis]:
         """Every analysis of an experiment that has runs, by its id."""
@@ -214,7 +218,10 @@ def _expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices
             )
             evaluations = [evaluation for evaluation, part in experiment.evaluations.items() if _is_in(part, cell)]
             shortened = spec.recipe.length != suite.recipes[recipe].length
-            yield PlannedRun(spec, resources, tuple(evaluations), shortened)
+            # A process takes a card of its own.
+            cards = spec.recipe.processes if resources.gpu else 0
+            needed = resources.model_copy(update={"gpu": max(resources.gpu, cards)})
+            yield PlannedRun(spec, needed, tuple(evaluations), shortened)
 
 
 def _choice(experiment: Experiment, model: str) -> ModelChoice:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 Forward = Callable[[Tensor], Tensor]
+COMPILED = "torch.compile"
 
 
 def compile_if_possible(model: nn.Module) -> tuple[Forward, str]:
@@ -24,4 +25,4 @@ def compile_if_possible(model: nn.Module) -> tuple[Forward, str]:
         return model, "eager: no C++ compiler on this machine"
     # A graph that the compiler fails on is run as it stands instead of ending the run.
     torch._dynamo.config.suppress_errors = True
-    return torch.compile(model, dynamic=False), "torch.compile"
+    return torch.compile(model, dynamic=False), COMPILED

@@ -13,7 +13,7 @@ from phasebench.data.batches import DeviceData, load_device_data
 from phasebench.devices import find_device
 from phasebench.errors import DivergedError, InterruptedRunError, PhasebenchError
 from phasebench.memory import keep_freed_memory
-from phasebench.models.inference import EVALUATION_BATCH
+from phasebench.models.inference import EVALUATION_BATCH, predict
 from phasebench.models.mlp import Perceptron, PreparedInputs, prepare_inputs
 from phasebench.models.registry import build_model
 from phasebench.nn.complex.projections import STUDY_PROJECTIONS, find_projection, project
@@ -65,7 +65,8 @@ def train_full_batch(
         digest=identity.digest,
         checkpoint_seconds=checkpoint_seconds,
     )
-    write_results(identity, data, network, state, output, provenance or {}, compiled=False)
+    prediction = predict(network, data.batches(data.test, EVALUATION_BATCH)).argmax(dim=1)
+    write_results(identity, data, network, state, prediction, output, {"compiled": False, **(provenance or {})})
     checkpoint.unlink(missing_ok=True)
 
 

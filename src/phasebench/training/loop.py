@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from phasebench.data.batches import DeviceData
+from phasebench.data.training_data import TrainingData
 from phasebench.errors import DivergedError, InterruptedRunError
 from phasebench.models.inference import EVALUATION_BATCH, predict
+from phasebench.processes import ALONE, Processes
 from phasebench.progress import track
 from phasebench.seeding import Stream, generator
 from phasebench.spec import Recipe
@@ -27,10 +28,11 @@ _STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 100}
 
 def fit(
     model: nn.Module,
-    data: DeviceData,
+    data: TrainingData,
     recipe: Recipe,
     seed: int,
     *,
+    processes: Processes = ALONE,
     forward: Callable[[Tensor], Tensor] | None = None,
     checkpoint: Path,
     digest: str,
@@ -42,14 +44,17 @@ def fit(
     ----------
     model : nn.Module
         Maps planes ``(B, 2, C, H, W)`` to logits ``(B, K)``; on the data's device.
-    data : DeviceData
+    data : TrainingData
         Training and validation subset.
     recipe : Recipe
         Optimiser, length, schedule, augmentation.
     seed : int
         Decides the order of the samples and the augmentation.
+    processes : Processes
+        Those that train together, of which the first writes the checkpoint. With several, ``forward`` has to average
+        the gradients.
     forward : callable, optional
-        A compiled form of ``model``, used for the training steps.
+        A compiled or distributed form of ``model``, used for the training steps.
     checkpoint : Path
         Where the unfinished run is kept.
     digest : str
@@ -72,20 +77,26 @@ def fit(
     forward = model if forward is None else forward
     optimizer = build_optimizer(model, recipe)
     state = _resume(model, optimizer, checkpoint, digest)
-    batches_per_epoch = math.ceil(len(data.train) / recipe.batch_size)
+    n_train = len(data.train)
+    batches_per_epoch = math.ceil(n_train / recipe.batch_size)
     n_steps = recipe.n_steps(batches_per_epoch)
     look_every = _STEPS_BETWEEN_LOOKS[data.device.type]
-    loss_sum = torch.tensor(state.loss_sum, dtype=torch.float64, device=data.device)
-    correct = torch.tensor(state.correct, device=data.device)
-    order = _epoch_order(data, seed, state.step // batches_per_epoch)
+    # Every process adds up its own share; what a checkpoint holds is everybody's.
+    loss_sum = torch.tensor(state.loss_sum if processes.is_first else 0.0, dtype=torch.float64, device=data.device)
+    correct = torch.tensor(state.correct if processes.is_first else 0, device=data.device)
     has_dropout = any(isinstance(module, nn.Dropout) for module in model.modules())
     probe = find_probe(model, data, recipe)
     if probe and not state.step:
         state.probes += probe.measure(model, data, 0, 0.0)
     clock = Clock(state)
 
+    def add_up() -> None:
+        state.loss_sum, state.correct = float(processes.total(loss_sum)), int(processes.total(correct))
+
     def save() -> None:
-        state.loss_sum, state.correct = float(loss_sum), int(correct)
+        add_up()
+        if not processes.is_first:
+            return
         state.interval_seconds, state.wall_seconds = clock.interval, clock.wall
         state.model = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
         state.optimizer = optimizer.state_dict()
@@ -94,23 +105,25 @@ def fit(
 
     model.train()
     with StopRequest() as stop:
-        for step in track(range(state.step, n_steps), "training", n_steps - state.step):
-            epoch, position = divmod(step, batches_per_epoch)
-            if position == 0:
-                order = _epoch_order(data, seed, epoch)
-            indices = order[position * recipe.batch_size : (position + 1) * recipe.batch_size]
+        steps = range(state.step, n_steps)
+        batches = data.training_batches(recipe, seed, steps, processes)
+        shown = track(steps, "training", len(steps)) if processes.is_first else steps
+        for step, (planes, labels) in zip(shown, batches, strict=True):
             rate = learning_rate(recipe, step / batches_per_epoch)
             set_learning_rate(optimizer, rate)
 
-            random = generator(seed, Stream.AUGMENTATION, step)
-            planes = data.training_batch(indices, random, augmentation=recipe.augmentation)
             if has_dropout:
                 # Layers draw from the one global generator of their device.
                 torch.manual_seed(generator(seed, Stream.DROPOUT, step).initial_seed())
             with autocast(recipe, data.device):
                 logits = forward(planes)
-            labels = data.labels[indices]
             loss = functional.cross_entropy(logits.float(), labels)
+            if processes.count > 1:
+                # The mean over the shares' gradients is then that of the mean over the whole batch.
+                whole = _images_seen(n_train, recipe.batch_size, step + 1) - _images_seen(
+                    n_train, recipe.batch_size, step
+                )
+                loss = loss * (len(labels) * processes.count / whole)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             if recipe.clip_norm is not None:
@@ -121,15 +134,17 @@ def fit(
             state.step = step + 1
 
             validates = state.step % recipe.validate_every == 0 or state.step == n_steps
-            saves = clock.since_save >= checkpoint_seconds or bool(stop)
+            stops, saves = processes.any(bool(stop), processes.is_first and clock.since_save >= checkpoint_seconds)
+            saves = saves or stops
             if (validates or saves or state.step % look_every == 0) and not math.isfinite(loss_sum):
                 raise DivergedError(
                     f"step {state.step}: the training loss is not finite; lower recipe.learning_rate. "
                     f"The last checkpoint is {checkpoint}"
                 )
             if validates:
-                state.loss_sum, state.correct = float(loss_sum), int(correct)
-                _validate(model, data, state, recipe, rate, clock.interval)
+                add_up()
+                processes.take_from_first(model.buffers())
+                _validate(model, data, state, recipe, rate, clock.interval, processes)
                 if probe:
                     state.probes += probe.measure(model, data, state.step, state.step / batches_per_epoch)
                 loss_sum.zero_()
@@ -137,8 +152,9 @@ def fit(
                 clock.restart_interval()
             if saves:
                 save()
-            if stop:
-                raise InterruptedRunError(f"stopped by {stop.signal} after step {state.step} of {n_steps}")
+            if stops:
+                reason = stop.signal or "another of its processes"
+                raise InterruptedRunError(f"stopped by {reason} after step {state.step} of {n_steps}")
 
     state.wall_seconds = clock.wall
     model.load_state_dict(state.best_model)
@@ -156,14 +172,14 @@ def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoint: Path
     return state
 
 
-def _epoch_order(data: DeviceData, seed: int, epoch: int) -> Tensor:
-    """The training indices in this epoch's random order; the last batch may be smaller."""
-    shuffled = torch.randperm(len(data.train), generator=generator(seed, Stream.ORDER, epoch))
-    return data.train[shuffled.to(data.device)]
-
-
 def _validate(
-    model: nn.Module, data: DeviceData, state: TrainingState, recipe: Recipe, rate: float, seconds: float
+    model: nn.Module,
+    data: TrainingData,
+    state: TrainingState,
+    recipe: Recipe,
+    rate: float,
+    seconds: float,
+    processes: Processes,
 ) -> None:
     """Append a row to the history and keep the weights if they are strictly the best so far.
 
@@ -177,14 +193,15 @@ def _validate(
     row = {
         "step": state.step,
         "epoch": state.step / math.ceil(n_train / recipe.batch_size),
-        "train_loss": state.loss_sum / (state.step - since),
+        # Each share's loss is weighted so that their mean is the batch's.
+        "train_loss": state.loss_sum / (state.step - since) / processes.count,
         "train_accuracy": state.correct / n_images,
-        **_loss_and_accuracy(model, data, data.validation, "validation"),
+        **_loss_and_accuracy(model, data, data.validation, "validation", processes),
         "learning_rate": rate,
         "images_per_second": n_images / seconds,
     }
     if recipe.track_test:
-        row |= _loss_and_accuracy(model, data, data.test, "test")
+        row |= _loss_and_accuracy(model, data, data.test, "test", processes)
     state.history.append(row)
     accuracy = row["validation_accuracy"]
     if math.isnan(accuracy) or accuracy > state.best_accuracy:
@@ -192,11 +209,19 @@ def _validate(
         state.best_model = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
 
 
-def _loss_and_accuracy(model: nn.Module, data: DeviceData, subset: Tensor, name: str) -> dict[str, float]:
+def predict_together(model: nn.Module, data: TrainingData, subset: Tensor, processes: Processes = ALONE) -> Tensor:
+    """Logits ``(N, K)`` of a subset, every process computing those of its share."""
+    logits = predict(model, data.batches(processes.share(subset), EVALUATION_BATCH))
+    return processes.interleave(logits, len(subset))
+
+
+def _loss_and_accuracy(
+    model: nn.Module, data: TrainingData, subset: Tensor, name: str, processes: Processes
+) -> dict[str, float]:
     """Both for one subset, under its name; NaN for an empty one."""
     if not len(subset):
         return {f"{name}_loss": math.nan, f"{name}_accuracy": math.nan}
-    logits, labels = predict(model, data.batches(subset, EVALUATION_BATCH)), data.labels[subset]
+    logits, labels = predict_together(model, data, subset, processes), data.labels[subset]
     return {
         f"{name}_loss": functional.cross_entropy(logits.double(), labels).item(),
         f"{name}_accuracy": (logits.argmax(dim=1) == labels).double().mean().item(),

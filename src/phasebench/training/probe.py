@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from phasebench.data.batches import DeviceData
+from phasebench.data.training_data import TrainingData
 from phasebench.errors import PhasebenchError
 from phasebench.spec import Recipe
 
@@ -33,7 +33,7 @@ class Probe:
     places: dict[str, str]
     indices: Tensor
 
-    def measure(self, model: nn.Module, data: DeviceData, step: int, epoch: float) -> list[Row]:
+    def measure(self, model: nn.Module, data: TrainingData, step: int, epoch: float) -> list[Row]:
         """Rows of :data:`COLUMN_TYPES`, from a pass in training mode that leaves running statistics as they are.
 
         Metrics are ``map_norm``, the Euclidean norm over batch, channels and pixels; ``map_rms``, the same over the
@@ -54,7 +54,7 @@ class Probe:
         return rows
 
     @torch.no_grad()
-    def _maps(self, model: nn.Module, data: DeviceData) -> dict[str, Tensor]:
+    def _maps(self, model: nn.Module, data: TrainingData) -> dict[str, Tensor]:
         maps: dict[str, Tensor] = {}
         handles = [
             model.get_submodule(name).register_forward_hook(_Keeper(item, maps)) for item, name in self.places.items()
@@ -64,7 +64,8 @@ class Probe:
         try:
             # The pass moves the running statistics of copies.
             copies = {name: buffer.clone() for name, buffer in model.named_buffers()}
-            functional_call(model, copies, (data.batch(self.indices),))
+            (planes,) = data.batches(self.indices, len(self.indices))
+            functional_call(model, copies, (planes,))
         finally:
             model.train(was_training)
             for handle in handles:
@@ -84,7 +85,7 @@ class _Keeper:
         self.maps[self.item] = output.clone()
 
 
-def find_probe(model: nn.Module, data: DeviceData, recipe: Recipe) -> Probe | None:
+def find_probe(model: nn.Module, data: TrainingData, recipe: Recipe) -> Probe | None:
     """The recipe's probe, or None if it has none.
 
     Raises

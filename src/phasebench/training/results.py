@@ -8,18 +8,17 @@ from typing import Any
 import pandas as pd
 import torch
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
-from phasebench.data.batches import DeviceData
+from phasebench.data.training_data import TrainingData
 from phasebench.files import atomic_path, canonical_json, write_text
-from phasebench.models.inference import EVALUATION_BATCH, predict
 from phasebench.models.registry import count_parameters
 from phasebench.spec import RunIdentity, RunSpec
 from phasebench.training.checkpoint import TrainingState
 from phasebench.training.probe import COLUMN_TYPES as PROBE_TYPES
 
 
-def announce(spec: RunSpec, data: DeviceData, model: nn.Module, how: str) -> None:
+def announce(spec: RunSpec, data: TrainingData, model: nn.Module, how: str) -> None:
     """Say what is about to be trained, and how its network was compiled."""
     print(
         f"{spec.id}: {count_parameters(model):,} parameters, {len(data.train):,} training, "
@@ -31,12 +30,12 @@ def announce(spec: RunSpec, data: DeviceData, model: nn.Module, how: str) -> Non
 
 def write_results(
     identity: RunIdentity,
-    data: DeviceData,
+    data: TrainingData,
     model: nn.Module,
     state: TrainingState,
+    prediction: Tensor,
     output: Path,
-    provenance: dict[str, Any],
-    compiled: bool,
+    further: dict[str, Any],
 ) -> None:
     """Write the files of a finished run into its folder, ``run.json`` last.
 
@@ -44,20 +43,19 @@ def write_results(
     ----------
     identity : RunIdentity
         What was trained.
-    data : DeviceData
-        Its test samples are predicted.
+    data : TrainingData
+        What it was trained on.
     model : nn.Module
         With the weights that are reported.
     state : TrainingState
         The finished state.
+    prediction : Tensor
+        Labels predicted for the test samples, int64 ``(N,)``.
     output : Path
         The folder.
-    provenance : dict
+    further : dict
         Further entries of ``run.json``.
-    compiled : bool
-        Whether the training steps ran compiled.
     """
-    prediction = predict(model, data.batches(data.test, EVALUATION_BATCH)).argmax(dim=1)
     label = data.labels[data.test]
     predictions = pd.DataFrame({"index": data.test.cpu(), "label": label.cpu(), "prediction": prediction.cpu()})
     test_accuracy = (prediction == label).double().mean().item()
@@ -77,7 +75,6 @@ def write_results(
         "environment": identity.environment,
         "device": torch.cuda.get_device_name() if data.device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
-        "compiled": compiled,
         "parameters": count_parameters(model),
         "normaliser": data.largest.tolist(),
         "n_train": len(data.train),
@@ -93,7 +90,7 @@ def write_results(
         "best_validation_accuracy": state.best_accuracy if len(data.validation) else None,
         "test_accuracy": test_accuracy,
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        **provenance,
+        **further,
     }
     write_text(output / "run.json", canonical_json(record))
     print(

@@ -6,14 +6,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from phasebench.data.batches import DeviceData, load_device_data
+from phasebench.data.training_data import TrainingData, load_training_data
 from phasebench.devices import find_device
 from phasebench.memory import keep_freed_memory
 from phasebench.models.registry import build_model
+from phasebench.processes import ALONE, Processes
 from phasebench.seeding import Stream, generator
 from phasebench.spec import Recipe, RunIdentity, RunSpec
-from phasebench.training.compilation import compile_if_possible
-from phasebench.training.loop import fit
+from phasebench.training.checkpoint import TrainingState
+from phasebench.training.compilation import COMPILED, compile_if_possible
+from phasebench.training.distribution import check_shares, distributed_form, synchronise
+from phasebench.training.loop import fit, predict_together
 from phasebench.training.numerics import place
 from phasebench.training.results import announce, write_results
 
@@ -27,6 +30,7 @@ def train_run(
     device: str = "auto",
     checkpoint_seconds: float = 60.0,
     provenance: dict[str, Any] | None = None,
+    processes: Processes = ALONE,
 ) -> None:
     """Train a run, or go on with it, and write its folder.
 
@@ -49,6 +53,8 @@ def train_run(
         Time between two checkpoints.
     provenance : dict, optional
         Further entries of ``run.json``: commit, package versions.
+    processes : Processes
+        Those that train together; the first one writes the files.
 
     Raises
     ------
@@ -60,10 +66,17 @@ def train_run(
     recipe = spec.recipe
     if not isinstance(recipe, Recipe):
         raise TypeError(f"{spec.id}: the recipe is for the procedure '{recipe.procedure}'")
-    data = load_device_data(spec, data_path, target)
+    # On a CPU the training itself keeps a core busy. Only the first process compares shards with their checksums.
+    workers = torch.get_num_threads() - (target.type == "cpu")
+    data = load_training_data(spec, data_path, target, workers=workers, verify=processes.is_first)
+    check_shares(recipe, len(data.train), processes)
     model = place(build_run_model(spec, data), recipe, target)
-    forward, how = compile_if_possible(model) if recipe.compile else (model, "off")
-    announce(spec, data, model, how)
+    if recipe.synchronised:
+        model = synchronise(model, processes)
+    together = distributed_form(model, processes)
+    forward, how = compile_if_possible(together) if recipe.compile else (together, "off")
+    if processes.is_first:
+        announce(spec, data, model, how)
 
     if target.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
@@ -72,16 +85,26 @@ def train_run(
         data,
         recipe,
         spec.seed,
+        processes=processes,
         forward=forward,
         checkpoint=checkpoint,
         digest=identity.digest,
         checkpoint_seconds=checkpoint_seconds,
     )
-    write_results(identity, data, model, state, output, provenance or {}, compiled=forward is not model)
-    checkpoint.unlink(missing_ok=True)
+    prediction = predict_together(model, data, data.test, processes).argmax(dim=1)
+    if processes.is_first:
+        further = {
+            "compiled": how == COMPILED,
+            "processes": processes.count,
+            **data.reader_record(),
+            **_highest_test(state),
+            **(provenance or {}),
+        }
+        write_results(identity, data, model, state, prediction, output, further)
+        checkpoint.unlink(missing_ok=True)
 
 
-def build_run_model(spec: RunSpec, data: DeviceData) -> nn.Module:
+def build_run_model(spec: RunSpec, data: TrainingData) -> nn.Module:
     """The run's network with the initial weights that its seed decides, on the CPU."""
     encoding = data.encoding
     with torch.random.fork_rng(devices=[]):
@@ -94,3 +117,12 @@ def build_run_model(spec: RunSpec, data: DeviceData) -> nn.Module:
             input_size=data.input_size,
             **spec.model_options,
         )
+
+
+def _highest_test(state: TrainingState) -> dict[str, float]:
+    """The best test accuracy along the way, where a curve was taken; the weights are not chosen by it."""
+    rows = [row for row in state.history if "test_accuracy" in row]
+    if not rows:
+        return {}
+    highest = max(rows, key=lambda row: row["test_accuracy"])
+    return {"highest_test_accuracy": highest["test_accuracy"], "highest_test_step": highest["step"]}

@@ -1,0 +1,80 @@
+"""What the training loop asks of a data set, wherever its samples are."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from phasebench.data.batches import load_device_data
+from phasebench.data.encodings import Encoding
+from phasebench.data.shards import is_index
+from phasebench.data.streamed import load_streamed_data
+from phasebench.processes import Processes
+from phasebench.spec import Recipe, RunSpec
+
+
+class TrainingData(Protocol):
+    """Samples of one run: :class:`DeviceData` holds them on the device, :class:`StreamedData` reads them from shards.
+
+    ``train``, ``validation`` and ``test`` are int64 indices into ``labels``, all on the device.
+    """
+
+    @property
+    def device(self) -> torch.device: ...  # noqa: D102
+    @property
+    def labels(self) -> Tensor: ...  # noqa: D102
+    @property
+    def train(self) -> Tensor: ...  # noqa: D102
+    @property
+    def validation(self) -> Tensor: ...  # noqa: D102
+    @property
+    def test(self) -> Tensor: ...  # noqa: D102
+    @property
+    def encoding(self) -> Encoding: ...  # noqa: D102
+    @property
+    def largest(self) -> Tensor: ...  # noqa: D102
+    @property
+    def classes(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def input_size(self) -> tuple[int, int] | None: ...  # noqa: D102
+
+    def training_batches(
+        self, recipe: Recipe, seed: int, steps: range, processes: Processes
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Planes and labels of this process' share of each step's batch."""
+
+    def batches(self, indices: Tensor, size: int) -> Iterator[Tensor]:
+        """Planes of these samples, in order, ``size`` at a time, as for a test."""
+
+    def reader_record(self) -> dict[str, Any]:
+        """Entries of ``run.json`` about reading."""
+
+
+def load_training_data(
+    spec: RunSpec, path: Path, device: torch.device, *, workers: int = 0, verify: bool = True
+) -> TrainingData:
+    """Open a prepared data set for a run.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        The run.
+    path : Path
+        The prepared HDF5 file: samples, or an index of shards.
+    device : torch.device
+        Where batches are to be.
+    workers : int
+        Processes that decode images from shards.
+    verify : bool
+        Whether shards are compared with their checksums first.
+
+    Raises
+    ------
+    PhasebenchError
+        The data are missing or damaged, or not for the run's encoding.
+    """
+    if is_index(path):
+        return load_streamed_data(spec, path, device, workers=workers, verify=verify)
+    return load_device_data(spec, path, device)
