@@ -104,7 +104,9 @@ def test_a_percentage_becomes_a_fraction(published: list[PublishedValue]) -> Non
     for value in published:
         row = value.as_row()
         assert row["value"] == (pytest.approx(value.value / 100) if value.unit == "percent" else value.value)
-        assert (value.unit == "percent") == ("accuracy" in value.metric or value.metric == "training_overhead")
+        assert (value.unit == "percent") == (
+            "accuracy" in value.metric or value.metric in ("training_overhead", "overfitting")
+        )
     value = PublishedValue(suite="s", model="m", metric="test_accuracy", value=69.23, unit="percent", where="Table 1")
     assert value.as_row()["value"] == 0.6923
 
