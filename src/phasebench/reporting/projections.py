@@ -1,5 +1,7 @@
 """What is kept of the weights: accuracies in the course of a training and at its end (Nie and Yuan, Figs. 1 and 3)."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -43,7 +45,7 @@ def projections_figure(
     data = measurements.of_runs(tables.metrics, experiment, *KEPT).dropna(subset=["condition"])
     if set(data["metric"]) <= {"accuracy_origin"}:
         return None
-    plot = LinePlot(ITERATION, (TEST_ACCURACY,), present(line_styles(KEPT.items()), data["metric"]), series="metric")
+    plot = LinePlot(ITERATION, (TEST_ACCURACY,), _styles(data["metric"]), series="metric")
     return StudyFigure(
         kind="projections",
         heading="What is kept of the weights",
@@ -133,9 +135,15 @@ def _by_network(
     ]
 
 
+def _styles(metrics: Iterable[str]) -> dict[str, LineStyle]:
+    """Styles by position, so that a sign is drawn like a phase, and what stands in one panel has different colours."""
+    drawn = set(metrics)
+    return line_styles((metric, label) for metric, label in KEPT.items() if metric in drawn)
+
+
 def _bars(title: str, data: pd.DataFrame) -> PanelDrawing:
     means = data.groupby("metric")["per_cent"].mean()
-    drawn = present(line_styles(KEPT.items()), means.index)
+    drawn = _styles(means.index)
     description = " ".join(f"{style.label}: {means[metric]:.3g} %." for metric, style in drawn.items())
     return PanelDrawing(title, f"{title}: test accuracy by what is kept", description, (_bar_painter(data, drawn),))
 
