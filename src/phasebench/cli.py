@@ -159,7 +159,8 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 
     table = Table(*rows[0])
     for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
+        values = ("" if value is None else value for value in row.values())
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in values))
     Console().print(table)
 
 

@@ -61,7 +61,7 @@ def test_a_fresh_checkout_plans_the_demo_in_readable_ids(checkout: Path) -> None
     trained = len(specs)
     assert kinds["Evaluate"] > trained
     del kinds["Evaluate"]
-    assert kinds == {"Prepare": 5, "Train": trained, "Analyse": 2, "Collect": 1, "Write": 1}
+    assert kinds == {"Prepare": 7, "Train": trained, "Analyse": 2, "Collect": 1, "Write": 1}
     assert f"Train {TABLE_1}/cifarnet_type_e/seed1" in messages
     assert f"Evaluate the rotation of {STUDY}/table_2/simulated_mstar-complex-fraction010/mstar_cds/seed0" in messages
     # Planning prepares and trains nothing.
