@@ -190,3 +190,16 @@ def test_training_alone_is_augmented_and_follows_its_generator() -> None:
         data.training_batch(indices, torch.Generator(), augmentation="crop_flip")
     with pytest.raises(PhasebenchError, match="'pitch_stretch' is for audio"):
         load_encoding("grey").augmented(data.samples, ONE, torch.Generator())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", NAMES)
+def test_device_agrees_with_the_processor(name: str) -> None:
+    encoding, samples = load_encoding(name), clips()
+    found, expected = encoding(samples.cuda(), ONE.cuda()).cpu(), encoding(samples, ONE)
+    # A phase next to a half turn may fall to either side.
+    moduli = [torch.hypot(planes[:, 0], planes[:, 1]) for planes in (found, expected)]
+    assert float((moduli[0] - moduli[1]).abs().median()) < 1e-2
+    changed = encoding.augmented(samples.cuda(), ONE.cuda(), torch.Generator().manual_seed(0))
+    assert changed.is_cuda
+    assert changed.isfinite().all()

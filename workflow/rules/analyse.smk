@@ -5,7 +5,6 @@ rule analyse:
         records=analysed_runs("run.json"),
         history=analysed_runs("history.parquet"),
         predictions=analysed_runs("predictions.parquet"),
-        history=analysed_runs("history.parquet"),
     output:
         "<results>/analyses/{analysis}.parquet",
     log:

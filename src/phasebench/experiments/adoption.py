@@ -89,7 +89,7 @@ class _Adoption:
     def analysis(self, analysis_id: str, runs: Iterable[str], datasets: Iterable[str]) -> None:
         """An analysis of finished runs."""
         folders = [self.results / "runs" / run_id for run_id in runs]
-        others = [folder / "predictions.parquet" for folder in folders]
+        others = [folder / name for folder in folders for name in ("history.parquet", "predictions.parquet")]
         others += [self.prepared / f"{dataset}.json" for dataset in datasets]
         stage = self.results / "specs/analyses" / f"{analysis_id}.json"
         table = self.results / "analyses" / f"{analysis_id}.parquet"
