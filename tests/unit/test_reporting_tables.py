@@ -30,9 +30,12 @@ def _accuracy(tables: ReportTables, name: str) -> AccuracyTable:
 
 def test_columns_and_rows_are_those_of_the_study(written: tuple[Frames, ReportTables]) -> None:
     experiments, not_run = arrange(written[1])
-    first, second = experiments
+    first, second, third = experiments
     assert (first.number, second.number) == ("Table 1", "Table 2")
-    assert not_run == ["Table 3: CIFAR-10"]
+    assert (third.setting_of, not_run) == ({}, ["Table 3: CIFAR-10"])
+    # What the study printed is shown all the same.
+    (row,) = accuracy_table(written[1], third).rows
+    assert (row.was_run, row.cells[0].published) == (False, 0.937)
     assert [setting.key for setting in first.settings] == [
         (dataset, encoding, 1.0)
         for dataset in ("cifar10", "cifar100", "svhn")

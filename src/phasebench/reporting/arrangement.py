@@ -44,7 +44,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Experiment:
-    """One experiment of a suite, as far as it was run.
+    """One experiment of a suite: what was run of it, and what the study has beside.
 
     Attributes
     ----------
@@ -119,9 +119,9 @@ def arrange(tables: ReportTables) -> tuple[list[Experiment], list[str]]:
     Returns
     -------
     experiments : list of Experiment
-        Those with at least one run, in the order of the published numbers.
+        Those of the suites that were chosen, in the order of the published numbers.
     not_run : list of str
-        Headings of the others of the suites that were chosen.
+        Headings of those without a run, whose tables hold what was published alone.
     """
     chosen = set(tables.benchmark["suites"].iloc[0].replace(" ", "").split(","))
     published = tables.published[
@@ -134,9 +134,8 @@ def arrange(tables: ReportTables) -> tuple[list[Experiment], list[str]]:
         titles = _of(tables.experiments, suite, name)["title"]
         title = titles.iloc[0] if len(titles) else ""
         experiment = _arrange_one(suite, name, title, runs, _of(published, suite, name), tables.models["model"])
-        if len(runs):
-            experiments.append(experiment)
-        else:
+        experiments.append(experiment)
+        if not len(runs):
             not_run.append(experiment.heading)
     return experiments, not_run
 

@@ -86,7 +86,9 @@ class _Report:
             table,
             self._table(f"{experiment.slug}-accuracy", accuracy.tidy(table), "accuracy", table=table),
             tuple(
-                self._figure(experiment, figure) for figure in figures.figures_of(self.tables, experiment, self.styles)
+                self._figure(experiment, figure)
+                for figure in figures.figures_of(self.tables, experiment, self.styles)
+                if experiment.setting_of
             ),
         )
 
