@@ -67,9 +67,9 @@ def train_run(
     keep_freed_memory()
     spec, target = identity.run, find_device(device)
     recipe = spec.recipe
-    # On a CPU the training itself keeps a core busy. Only the first process compares shards with their checksums.
+    # On a CPU the training itself keeps a core busy.
     workers = torch.get_num_threads() - (target.type == "cpu")
-    data = load_training_data(spec, data_path, target, workers=workers, verify=processes.is_first)
+    data = load_training_data(spec, data_path, target, workers=workers, processes=processes)
     check_shares(recipe, len(data.train), processes)
     model = build_run_model(spec, data).to(target)
     if recipe.synchronised:
