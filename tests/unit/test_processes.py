@@ -21,6 +21,7 @@ from phasebench.nn.spectral.norm import SpectralBatchNorm2d
 from phasebench.processes import ALONE, Processes
 from phasebench.spec import Recipe, RunIdentity, RunSpec
 from phasebench.training.distribution import check_shares, distributed_form, synchronise
+from phasebench.training.launcher import launch_run
 
 # 90 training samples: an epoch's last batch has ten, five for each of two processes.
 RECIPE = Recipe(
@@ -83,18 +84,26 @@ class Run:
         paths = {"spec": folder / "spec.json", "data": store, "output": self.output, "checkpoint": self.checkpoint}
         self._command += [text for name, path in paths.items() for text in (f"--{name}", str(path))]
 
-    def train(self, send: int | None = None) -> tuple[int, str]:
+    def train(self, send: int | None = None, threads: int = 1, everybody: bool = False) -> tuple[int, str]:
         """Train; send a signal once there is a checkpoint. Return the status and what was said of errors."""
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        # Without the last, torch would not take more threads than this machine has cores.
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_DYNAMIC": "false"}
         process = subprocess.Popen(
-            self._command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment, text=True
+            self._command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=environment,
+            text=True,
+            start_new_session=True,
         )
         deadline = time.monotonic() + 120
         while send is not None and not self.checkpoint.exists():
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        if send is not None:
+        if send is not None and everybody:
+            os.killpg(process.pid, send)
+        elif send is not None:
             process.send_signal(send)
         said = process.communicate()[1]
         print(said)  # pytest shows it if the test fails
@@ -170,6 +179,12 @@ def members_of(run: Run) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def test_too_few_gpus_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(PhasebenchError, match=r"recipe\.processes: 4 processes need as many GPUs, .* shows 2"):
+        launch_run(identity_of(processes=4), "auto")
 
 
 def test_what_one_of_them_says_ends_the_run(store: Path, tmp_path: Path) -> None:

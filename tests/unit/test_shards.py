@@ -12,15 +12,16 @@ import pytest
 import torch
 from PIL import Image
 from scipy.io import savemat
+from tiny_shards import prepare_shards
 
 from phasebench.data.generated_tree import Options, list_generated, write_tree
 from phasebench.data.imagenet import list_imagenet, list_tiny_imagenet
 from phasebench.data.jpeg import decode
 from phasebench.data.raw_images import RawImage, RawTree
-from phasebench.data.shard_plan import plan_shards, read_plan
+from phasebench.data.shard_plan import plan_shards
 from phasebench.data.shard_writer import write_shard
 from phasebench.data.sharded_registry import folder_times, list_images
-from phasebench.data.shards import OpenShard, gather_shards, read_index, verify_shards
+from phasebench.data.shards import OpenShard, read_index, verify_shards
 from phasebench.errors import PhasebenchError
 
 FEW = {"folder": "imagenet", "train_shards": 3, "test_shards": 2}
@@ -159,19 +160,9 @@ def test_an_unknown_source_or_option_is_named(tmp_path: Path) -> None:
         list_images("imagenet", {"shards": 3}, tmp_path, tmp_path)
 
 
-def prepare(tree: RawTree, folder: Path, code: dict[str, str] | None = None) -> None:
-    """Plan, write and gather, as the workflow's jobs do."""
-    plan_shards(tree, "imagenet", folder / "data", code=code or {}, environment={})
-    plan = read_plan(folder / "data/plan.json")
-    for name in plan.shards:
-        places = [folder / f"data/{part}/{name}.json" for part in ("listings", "locations")]
-        write_shard(*places, folder / f"data/shards/{name}.h5")
-    gather_shards(plan, folder / "data/shards", folder / "data.h5", folder / "data.json")
-
-
 @pytest.fixture
 def prepared(raw: Path, tmp_path: Path) -> Path:
-    prepare(list_imagenet(FEW, raw, tmp_path), tmp_path)
+    prepare_shards(list_imagenet(FEW, raw, tmp_path), tmp_path)
     return tmp_path
 
 
@@ -203,7 +194,7 @@ def test_a_listing_changes_only_with_its_own_images(
     shutil.copytree(raw / "imagenet", prepared / "raw/imagenet")
     root = prepared / "raw"
     before = listings(prepared)
-    prepare(list_imagenet(FEW, root, prepared), prepared)
+    prepare_shards(list_imagenet(FEW, root, prepared), prepared)
     assert listings(prepared) == before, "the same images in another place"
 
     read: list[str] = []
@@ -236,15 +227,15 @@ def test_equal_images_give_equal_manifests_and_other_code_other_listings(raw: Pa
     other = prepared / "other"
     tree = list_imagenet(FEW, raw, prepared)
     backwards = RawTree(tree.folder, tree.classes, tree.images[::-1], tree.shards, tree.words)
-    prepare(backwards, other)
+    prepare_shards(backwards, other)
     assert (other / "data.json").read_bytes() == (prepared / "data.json").read_bytes()
-    prepare(tree, other, code={"phasebench.data.shards": "0"})
+    prepare_shards(tree, other, code={"phasebench.data.shards": "0"})
     assert (other / "data.json").read_bytes() == (prepared / "data.json").read_bytes()
     assert {n: c for n, (_, c) in listings(other).items()} != {n: c for n, (_, c) in listings(prepared).items()}
 
 
 def test_fewer_shards_leave_nothing_behind(raw: Path, prepared: Path) -> None:
-    prepare(list_imagenet(FEW | {"train_shards": 1}, raw, prepared), prepared)
+    prepare_shards(list_imagenet(FEW | {"train_shards": 1}, raw, prepared), prepared)
     for part in ("listings", "locations", "shards"):
         assert {path.stem for path in (prepared / "data" / part).iterdir()} == {"train-0000", "test-0000", "test-0001"}
 

@@ -8,15 +8,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_shards import generate_shards
 from torch import Tensor
 from torchvision.transforms import v2
 
-from phasebench.data.generated_tree import Options, write_tree
-from phasebench.data.imagenet import list_imagenet
 from phasebench.data.jpeg import decode
-from phasebench.data.shard_plan import plan_shards, read_plan
-from phasebench.data.shard_writer import write_shard
-from phasebench.data.shards import OpenShard, gather_shards
+from phasebench.data.shards import OpenShard
 from phasebench.data.streamed import StreamedData
 from phasebench.data.training_data import load_training_data
 from phasebench.errors import PhasebenchError
@@ -51,19 +48,12 @@ SPEC = RunSpec(
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sixty images in twenty shards, more than fit in one window of the shuffling."""
     folder = tmp_path_factory.mktemp("jpegs")
-    write_tree(folder / "raw", Options(n_train=60, n_test=20, smallest=24, largest=50, damaged=1))
-    tree = list_imagenet({"folder": "raw", "train_shards": 20, "test_shards": 2}, folder, folder)
-    plan_shards(tree, "imagenet", folder / "jpegs", code={}, environment={})
-    plan = read_plan(folder / "jpegs/plan.json")
-    for name in plan.shards:
-        places = [folder / f"jpegs/{part}/{name}.json" for part in ("listings", "locations")]
-        write_shard(*places, folder / f"jpegs/shards/{name}.h5")
-    gather_shards(plan, folder / "jpegs/shards", folder / "jpegs.h5", folder / "jpegs.json")
+    generate_shards(folder)
     return folder
 
 
 def load(folder: Path, workers: int = 0, spec: RunSpec = SPEC) -> StreamedData:
-    data = load_training_data(spec, folder / "jpegs.h5", CPU, workers=workers)
+    data = load_training_data(spec, folder / "data.h5", CPU, workers=workers)
     assert isinstance(data, StreamedData)
     return data
 
@@ -185,7 +175,7 @@ def test_augmentations_for_other_data_are_refused(folder: Path) -> None:
 
 def test_damage_is_found_before_anything_is_read(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "copy")
-    shard = sorted((tmp_path / "copy/jpegs/shards").iterdir())[3]
+    shard = sorted((tmp_path / "copy/data/shards").iterdir())[3]
     shard.unlink()
     with pytest.raises(PhasebenchError, match=rf"{shard.name}: the shard is missing"):
         load(tmp_path / "copy")

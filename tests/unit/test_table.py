@@ -113,6 +113,15 @@ def test_a_scale_restricts_the_grid_and_changes_recipes(tmp_path: Path) -> None:
     assert (resources.gpu, resources.runtime, resources.threads) == (0, 60, 2)
 
 
+def test_each_process_of_a_run_asks_for_a_card(tmp_path: Path) -> None:
+    scale = scale_of(recipes={"plain": {"processes": 4}})
+    found = plan(tmp_path, scale)
+    cards = {run.spec.experiment: run.resources.gpu for run in found.runs.values()}
+    assert cards == {"images": 4, "radar": RADAR["resources"]["gpu"]}
+    found = plan(tmp_path, {**scale, "resources": {"gpu": 0}})
+    assert {run.resources.gpu for run in found.runs.values()} == {0}
+
+
 def test_a_part_of_a_grid_may_have_seeds_of_its_own(tmp_path: Path) -> None:
     parts = [
         {"datasets": ["cifar10"], "encodings": ["lab"], "models": ["cifarnet_real"], "seeds": [5, 3]},

@@ -1,7 +1,7 @@
 """A data set that lives on the device as it is stored; batches are gathered, augmented and encoded there."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,7 @@ class DeviceData:
 
     def training_batches(
         self, recipe: Recipe, seed: int, steps: range, processes: Processes = ALONE
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    ) -> Generator[tuple[Tensor, Tensor], None, None]:
         """Planes and labels of this process' share of each step's batch.
 
         The order is random in every epoch, and its last batch may be smaller.

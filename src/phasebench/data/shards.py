@@ -21,6 +21,7 @@ from phasebench.data.raw_images import Split
 from phasebench.data.shard_plan import ShardPlan
 from phasebench.errors import PhasebenchError
 from phasebench.files import atomic_path, canonical_json, write_text
+from phasebench.processes import ALONE, Processes
 
 SCHEMA_VERSION = 1
 KIND = "shards"
@@ -223,8 +224,8 @@ def is_index(path: Path) -> bool:
         return bool(file.attrs.get("kind") == KIND)
 
 
-def verify_shards(index: ShardIndex, threads: int = 1) -> None:
-    """Read every shard once and compare it with the index.
+def verify_shards(index: ShardIndex, threads: int = 1, processes: Processes = ALONE) -> None:
+    """Read every shard of this process' share once and compare it with the index.
 
     Parameters
     ----------
@@ -232,6 +233,8 @@ def verify_shards(index: ShardIndex, threads: int = 1) -> None:
         What is expected.
     threads : int
         Shards that are read at a time.
+    processes : Processes
+        Those that do the same, each with a share of the shards.
 
     Raises
     ------
@@ -252,7 +255,7 @@ def verify_shards(index: ShardIndex, threads: int = 1) -> None:
             raise PhasebenchError(f"{path}: the shard's content has another checksum; delete it and {_AGAIN}")
 
     with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(verify, range(len(index.paths))):
+        for _ in pool.map(verify, processes.share(list(range(len(index.paths))))):
             pass
 
 

@@ -6,8 +6,9 @@ number of workers, nor that of processes, nor an interruption changes what a ste
 """
 
 import math
+import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 from torchvision.transforms import v2
 
 from phasebench.data.encoding_registry import load_encoding
@@ -29,6 +31,8 @@ from phasebench.seeding import Stream, generator
 from phasebench.spec import Recipe, RunSpec
 
 _WINDOW = 16
+_GRACE_SECONDS = 60
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
 _MEASURED_IMAGES = 1024
 _RESIZED_OVER_CROPPED = 256 / 224
 Decoded = tuple[Tensor, float]
@@ -97,7 +101,7 @@ class StreamedData:
 
     def training_batches(
         self, recipe: Recipe, seed: int, steps: range, processes: Processes = ALONE
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    ) -> Generator[tuple[Tensor, Tensor], None, None]:
         """Planes and labels of this process' share of each step's batch; see :meth:`DeviceData.training_batches`."""
         if recipe.augmentation not in ("none", "resized_crop"):
             raise PhasebenchError(
@@ -137,7 +141,7 @@ class StreamedData:
 
 
 def load_streamed_data(
-    spec: RunSpec, path: Path, device: torch.device, *, workers: int, verify: bool = True
+    spec: RunSpec, path: Path, device: torch.device, *, workers: int, processes: Processes = ALONE
 ) -> StreamedData:
     """Check a data set in shards and make it ready for a run.
 
@@ -151,8 +155,8 @@ def load_streamed_data(
         Where batches are sent.
     workers : int
         Processes that decode.
-    verify : bool
-        Whether every shard is read first and compared with its checksum.
+    processes : Processes
+        Those that train together; each compares its share of the shards with their checksums.
 
     Raises
     ------
@@ -163,8 +167,7 @@ def load_streamed_data(
     if not isinstance(recipe, Recipe):
         raise PhasebenchError(f"{spec.id}: recipe.procedure: '{recipe.procedure}' cannot read images from shards")
     index = read_index(path)
-    if verify:
-        verify_shards(index, max(1, workers))
+    verify_shards(index, max(1, workers), processes)
     train, validation = training_split(index.splits["train"], spec.seed, spec.train_fraction, spec.validation_fraction)
 
     def on_device(array: np.ndarray) -> Tensor:
@@ -198,10 +201,23 @@ def _load(source: "Dataset[Decoded]", order: Sequence[int], workers: int, device
         sampler=order,
         num_workers=min(workers, len(order)),
         pin_memory=device.type == "cuda",
+        worker_init_fn=_outlive_signals,
         # Of no use here; without one of its own the loader draws from torch's.
         generator=torch.Generator(),
     )
-    yield from loader
+    batches = iter(loader)
+    try:
+        yield from batches
+    finally:
+        # Left to the interpreter's exit, workers would be waited for that wait for signals.
+        if isinstance(batches, _MultiProcessingDataLoaderIter):
+            batches._shutdown_workers()
+
+
+def _outlive_signals(_worker: int) -> None:
+    """A scheduler tells every process to stop; workers go on for as long as the training takes to save itself."""
+    for number in _STOP_SIGNALS:
+        signal.signal(number, lambda *_: signal.alarm(_GRACE_SECONDS))
 
 
 class _ShardImages:

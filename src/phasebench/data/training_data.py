@@ -1,6 +1,6 @@
 """What the training loop asks of a data set, wherever its samples are."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ from phasebench.data.batches import load_device_data
 from phasebench.data.encodings import Encoding
 from phasebench.data.shards import is_index
 from phasebench.data.streamed import load_streamed_data
-from phasebench.processes import Processes
+from phasebench.processes import ALONE, Processes
 from phasebench.spec import Recipe, RunSpec
 
 
@@ -41,8 +41,8 @@ class TrainingData(Protocol):
     def input_size(self) -> tuple[int, int] | None: ...  # noqa: D102
 
     def training_batches(
-        self, recipe: Recipe, seed: int, steps: range, processes: Processes
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+        self, recipe: Recipe, seed: int, steps: range, processes: Processes = ALONE
+    ) -> Generator[tuple[Tensor, Tensor], None, None]:
         """Planes and labels of this process' share of each step's batch."""
 
     def batches(self, indices: Tensor, size: int) -> Iterator[Tensor]:
@@ -53,7 +53,7 @@ class TrainingData(Protocol):
 
 
 def load_training_data(
-    spec: RunSpec, path: Path, device: torch.device, *, workers: int = 0, verify: bool = True
+    spec: RunSpec, path: Path, device: torch.device, *, workers: int = 0, processes: Processes = ALONE
 ) -> TrainingData:
     """Open a prepared data set for a run.
 
@@ -67,8 +67,8 @@ def load_training_data(
         Where batches are to be.
     workers : int
         Processes that decode images from shards.
-    verify : bool
-        Whether shards are compared with their checksums first.
+    processes : Processes
+        Those that train together; each compares its share of the shards with their checksums.
 
     Raises
     ------
@@ -76,5 +76,5 @@ def load_training_data(
         The data are missing or damaged, or not for the run's encoding.
     """
     if is_index(path):
-        return load_streamed_data(spec, path, device, workers=workers, verify=verify)
+        return load_streamed_data(spec, path, device, workers=workers, processes=processes)
     return load_device_data(spec, path, device)

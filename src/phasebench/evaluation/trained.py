@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from phasebench.data.batches import DeviceData, load_device_data
+from phasebench.data.shards import is_index
 from phasebench.errors import PhasebenchError
 from phasebench.models.inference import EVALUATION_BATCH, load_weights, predict
 from phasebench.models.registry import build_model
@@ -45,7 +46,7 @@ def load_trained_run(folder: Path, data_path: Path, device: torch.device) -> Tra
     Raises
     ------
     PhasebenchError
-        A file of the run or the data set is missing or corrupt.
+        A file of the run or the data set is missing or corrupt, or the data set is in shards.
     """
     record_path = folder / "run.json"
     try:
@@ -53,6 +54,10 @@ def load_trained_run(folder: Path, data_path: Path, device: torch.device) -> Tra
         spec, normaliser = RunSpec.model_validate(record["spec"]), torch.tensor(record["normaliser"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PhasebenchError(f"{record_path}: cannot be read ({error}); train the run again") from error
+    if is_index(data_path):
+        raise PhasebenchError(
+            f"{data_path}: evaluations do not read images in shards; take them out of the experiment's evaluations"
+        )
     data = load_device_data(spec, data_path, device, largest=normaliser)
     model = build_model(
         spec.model,

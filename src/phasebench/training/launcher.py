@@ -4,6 +4,7 @@ import ctypes
 import multiprocessing
 import signal
 import sys
+from datetime import timedelta
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -19,6 +20,7 @@ from phasebench.training.interrupt import StopRequest
 from phasebench.training.procedures import load_procedure
 
 _HOST = "127.0.0.1"
+_PATIENCE = timedelta(hours=6)
 _PR_SET_PDEATHSIG = 1
 _LOOK_SECONDS = 0.2
 _SAID = {"interrupted": InterruptedRunError, "error": PhasebenchError}
@@ -91,7 +93,8 @@ def _watch(members: list[tuple[SpawnProcess, Connection]], stop: StopRequest) ->
                 kind, text = said
                 if kind != "interrupted" or not running:
                     raise _SAID[kind](text)
-            elif stop:
+            elif stop and member.exitcode == -signal.SIGTERM:
+                # It had not yet begun to train.
                 raise InterruptedRunError(f"stopped by {stop.signal}")
             elif member.exitcode != 0:
                 raise PhasebenchError(
@@ -120,6 +123,8 @@ def _member(rank: int, count: int, port: int, threads: int, parent: Connection, 
         store=TCPStore(_HOST, port, is_master=False),
         rank=rank,
         world_size=count,
+        # Who dies is noticed by the parent; checking a million images may take the others a while.
+        timeout=_PATIENCE,
     )
     try:
         load_procedure(arguments["identity"].run.recipe)(**arguments, processes=Processes(rank, count))

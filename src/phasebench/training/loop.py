@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -104,9 +105,9 @@ def fit(
         clock.saved()
 
     model.train()
-    with StopRequest() as stop:
-        steps = range(state.step, n_steps)
-        batches = data.training_batches(recipe, seed, steps, processes)
+    steps = range(state.step, n_steps)
+    batches = data.training_batches(recipe, seed, steps, processes)
+    with StopRequest() as stop, closing(batches):
         shown = track(steps, "training", len(steps)) if processes.is_first else steps
         for step, (planes, labels) in zip(shown, batches, strict=True):
             rate = learning_rate(recipe, step / batches_per_epoch)

@@ -66,9 +66,9 @@ def train_run(
     recipe = spec.recipe
     if not isinstance(recipe, Recipe):
         raise TypeError(f"{spec.id}: the recipe is for the procedure '{recipe.procedure}'")
-    # On a CPU the training itself keeps a core busy. Only the first process compares shards with their checksums.
+    # On a CPU the training itself keeps a core busy.
     workers = torch.get_num_threads() - (target.type == "cpu")
-    data = load_training_data(spec, data_path, target, workers=workers, verify=processes.is_first)
+    data = load_training_data(spec, data_path, target, workers=workers, processes=processes)
     check_shares(recipe, len(data.train), processes)
     model = place(build_run_model(spec, data), recipe, target)
     if recipe.synchronised:
