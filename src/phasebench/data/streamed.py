@@ -31,7 +31,7 @@ from phasebench.seeding import Stream, generator
 from phasebench.spec import Recipe, RunSpec
 
 _WINDOW = 16
-_GRACE_SECONDS = 60
+_GRACE_SECONDS = 20
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
 _MEASURED_IMAGES = 1024
 _RESIZED_OVER_CROPPED = 256 / 224
