@@ -115,7 +115,8 @@ def fit(
 
             if has_dropout:
                 # Layers draw from the one global generator of their device.
-                torch.manual_seed(generator(seed, Stream.DROPOUT, step).initial_seed())
+                draw = step * processes.count + processes.rank
+                torch.manual_seed(generator(seed, Stream.DROPOUT, draw).initial_seed())
             with autocast(recipe, data.device):
                 logits = forward(planes)
             loss = functional.cross_entropy(logits.float(), labels)
