@@ -42,7 +42,10 @@ def study_tables(runs: pd.DataFrame, published: pd.DataFrame) -> dict[str, pd.Da
     records = first.to_dict("records")
     frames = {
         "experiments": pd.DataFrame(
-            [{"suite": "co_domain_symmetry", "experiment": "table_2", "title": "Table 2: radar"}]
+            [
+                {"suite": "co_domain_symmetry", "experiment": name, "title": title}
+                for name, title in (("table_1", ""), ("table_2", "Table 2: radar"))
+            ]
         ),
         "items": pd.DataFrame([row for run in records for row in _items(generator, run)]),
         "metrics": pd.DataFrame([row for run in records for row in _metrics(generator, run)]),

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from synthetic_tables import LABELS, write_tables
@@ -10,6 +11,7 @@ from phasebench.reporting.arrangement import arrange
 from phasebench.reporting.curves import training_figure
 from phasebench.reporting.epoch_curves import epoch_curves_figure
 from phasebench.reporting.inputs import ReportTables, read_tables
+from phasebench.reporting.lines import Axis, LinePlot
 from phasebench.reporting.palette import line_styles
 
 STYLES = line_styles((model, label) for model, (label, *_) in LABELS.items())
@@ -47,5 +49,27 @@ def test_a_panel_for_each_data_set_and_a_line_for_each_model_and_encoding(tables
     mnist.levels[3](axes)
     assert len(axes.lines) == 2 * models
     highest = max(float(line.get_ydata().max()) for line in axes.lines)
+    alone = replace(followed, runs=tables.runs[tables.runs["dataset"] == "kmnist"])
+    single = epoch_curves_figure(alone, arrange(alone)[0][0], STYLES)
+    assert single is not None
+    assert [panel.title for panel in single.panels] == [
+        "KMNIST: training loss",
+        "KMNIST: test loss",
+        "KMNIST: training accuracy (%)",
+        "KMNIST: test accuracy (%)",
+    ]
     of_mnist = history[history["dataset"] == "mnist"].groupby(["model", "encoding", "step"])["test_accuracy"]
     assert highest == pytest.approx(100 * of_mnist.mean().max())
+
+
+@pytest.mark.parametrize("lowest", [0.2, 1e-6])
+def test_logarithmic_axes_have_ticks_over_few_and_many_decades(lowest: float) -> None:
+    data = pd.DataFrame({"x": [1.0, 2.0], "y": [lowest, 1.0], "model": "m", "seed": 0})
+    plot = LinePlot(Axis("x", "X"), (Axis("y", "Y", logarithmic=True),), line_styles([("m", "M")]))
+    figure = Figure(figsize=(3, 2))
+    axes = figure.add_subplot()
+    plot.panel("T", data).levels[0](axes)
+    figure.draw_without_rendering()
+    low, high = axes.get_ylim()
+    shown = [label for label in axes.get_yticklabels() if label.get_text() and low <= label.get_position()[1] <= high]
+    assert len(shown) >= 2

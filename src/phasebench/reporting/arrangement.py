@@ -119,7 +119,7 @@ def arrange(tables: ReportTables) -> tuple[list[Experiment], list[str]]:
     Returns
     -------
     experiments : list of Experiment
-        Those of the suites that were chosen, in the order of the published numbers.
+        Those of the suites that were chosen, in the order of the suites.
     not_run : list of str
         Headings of those without a run, whose tables hold what was published alone.
     """
@@ -129,7 +129,9 @@ def arrange(tables: ReportTables) -> tuple[list[Experiment], list[str]]:
         & (tables.published["metric"] == TEST_ACCURACY)
     ]
     experiments, not_run = [], []
-    for suite, name in _in_order([*_pairs(published), *_pairs(tables.runs)]):
+    known = [*_pairs(published), *_pairs(tables.runs)]
+    # In the order of the suites, so that a study's experiments stand together.
+    for suite, name in _in_order([pair for pair in _pairs(tables.experiments) if pair in known] + known):
         runs = _of(tables.runs, suite, name)
         titles = _of(tables.experiments, suite, name)["title"]
         title = titles.iloc[0] if len(titles) else ""

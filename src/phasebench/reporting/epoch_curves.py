@@ -1,11 +1,13 @@
 """Loss and accuracy on training and test data over epochs, for studies that follow the test while they train."""
 
+from dataclasses import replace
+
 import pandas as pd
 
 from phasebench.reporting import measurements
 from phasebench.reporting.arrangement import Experiment
 from phasebench.reporting.curves import BANDS
-from phasebench.reporting.drawing import StudyFigure
+from phasebench.reporting.drawing import PanelDrawing, StudyFigure
 from phasebench.reporting.inputs import ReportTables
 from phasebench.reporting.labels import display_name
 from phasebench.reporting.lines import Axis, LinePlot, line_panels
@@ -25,7 +27,7 @@ _CURVES = (
 def epoch_curves_figure(
     tables: ReportTables, experiment: Experiment, styles: dict[str, LineStyle]
 ) -> StudyFigure | None:
-    """One panel for each data set and network, one line for each model and encoding."""
+    """One panel for each data set and network, or each quantity of a single one; a line for each model and encoding."""
     history = tables.history[tables.history["run"].isin(experiment.setting_of)].dropna(subset=["test_accuracy"])
     if not len(history):
         return None
@@ -41,13 +43,15 @@ def epoch_curves_figure(
         for model, encoding, series in pairs.itertuples(index=False)
     }
     plot = LinePlot(_EPOCH, _CURVES, line_styles(labels.items()), series="series", markers=False)
+    parts = _by_dataset(data, experiment, styles)
+    panels = line_panels(plot, parts) if len(parts) > 1 else _side_by_side(plot, *parts[0])
     return StudyFigure(
         kind="epoch-curves",
         heading="Training and test curves",
         title="Loss and accuracy on training and test data over epochs.",
         method="The training curves are means over the steps since the point before, each step before its update. The "
         "test curves select nothing. Losses are on logarithmic axes. " + BANDS,
-        panels=line_panels(plot, _by_dataset(data, experiment, styles)),
+        panels=panels,
         data=measurements.tidy(
             data,
             experiment,
@@ -55,7 +59,13 @@ def epoch_curves_figure(
         ),
         legend=tuple(plot.styles.values()),
         most_panels=_MOST_PANELS,
+        across=2 if len(parts) == 1 else 3,
     )
+
+
+def _side_by_side(plot: LinePlot, title: str, data: pd.DataFrame) -> tuple[PanelDrawing, ...]:
+    """A panel for each quantity, where a single column would leave most of the page empty."""
+    return tuple(replace(plot, ys=(y,)).panel(f"{title}: {y.label.lower()}", data) for y in plot.ys)
 
 
 def _by_dataset(

@@ -11,6 +11,8 @@ from matplotlib.ticker import Locator, LogLocator, MaxNLocator, MultipleLocator,
 from phasebench.reporting.drawing import Painter, PanelDrawing
 from phasebench.reporting.palette import LineStyle
 
+_FEW_DECADES = 1000
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -120,7 +122,9 @@ def _arrange(axes: Axes, values: "pd.Series[float]", x: Axis, y: Axis) -> None:
     axes.xaxis.set_major_locator(_locator(x))
     if y.logarithmic and (values > 0).all():
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        # With ticks between the decades, matplotlib labels none where there are many decades.
+        few = values.max() < _FEW_DECADES * values.min()
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(NullFormatter())
     else:
