@@ -99,7 +99,11 @@ def measure(arguments: argparse.Namespace) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", choices=REGISTRY, default=list(REGISTRY), help="default: all")
+    studies = {REGISTRY[name].study for name in NATIVE_MODELS}
+    rivals = [name for name, entry in REGISTRY.items() if entry.real and entry.study in studies]
+    default = [name for name in REGISTRY if name in NATIVE_MODELS or name in rivals]
+    words = "default: those with a native form, and the real ones of the same studies"
+    parser.add_argument("--models", nargs="+", choices=REGISTRY, metavar="MODEL", default=default, help=words)
     parser.add_argument("--batch", type=int, default=64, help="images in a step")
     parser.add_argument("--rounds", type=int, default=5, help="steps of each form")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
