@@ -106,12 +106,17 @@ class Checkout:
             )
         run = self.plan.run(run_id)
         spec = self._identities.run(run).to_json()
-        record = self.folder(run_id) / "run.json"
-        if not record.is_file():
+        folder = self.folder(run_id)
+        if not (folder / "run.json").is_file():
             checkpoint = self._results / "checkpoints" / f"{sha256_of_text(spec)}.pt"
             return RunStatus(run_id, "interrupted" if checkpoint.is_file() else "missing")
-        changes = changes_of_run(spec, self.folder(run_id), self._manifests[run.dataset])
-        return RunStatus(run_id, "stale" if changes else "done", changes, float(_read_json(record)["wall_seconds"]))
+        record = _read_json(folder / "run.json")
+        changes = _spec_changes(spec, folder / "spec.json")
+        recorded, manifest = record.get("data_manifest"), self._manifests[run.dataset]
+        # Data that are not prepared make no run stale.
+        if None not in (recorded, manifest) and recorded != manifest:
+            changes.append(Change("data", run.dataset, str(recorded), str(manifest)))
+        return RunStatus(run_id, "stale" if changes else "done", tuple(changes), float(record["wall_seconds"]))
 
     def commit_of(self, run_id: str) -> str:
         """The commit that a finished run was made with."""
@@ -120,36 +125,6 @@ class Checkout:
     def folder(self, run_id: str) -> Path:
         """Where the run's files are."""
         return self._results / "runs" / run_id
-
-
-def changes_of_run(spec: str, folder: Path, manifest: str | None) -> tuple[Change, ...]:
-    """All differences between a finished run and what it would be made from now.
-
-    Parameters
-    ----------
-    spec : str
-        The current spec file's content.
-    folder : Path
-        The run's folder.
-    manifest : str or None
-        SHA-256 of the data set's current manifest; None if it is not prepared, which makes no run stale.
-
-    Raises
-    ------
-    PhasebenchError
-        ``spec.json`` or ``run.json`` is damaged.
-    """
-    stored, current = folder / "spec.json", json.loads(spec)
-    changes = []
-    if not stored.is_file() or stored.read_text(encoding="utf-8") != spec:
-        before = _read_json(stored)
-        changes += _compared("spec", _flat(before.get("run", {})), _flat(current["run"]))
-        changes += _compared("code", before.get("code", {}), current["code"])
-        changes += _compared("environment", before.get("environment", {}), current["environment"])
-    recorded = _read_json(folder / "run.json").get("data_manifest")
-    if None not in (recorded, manifest) and recorded != manifest:
-        changes.append(Change("data", current["run"]["dataset"], str(recorded), str(manifest)))
-    return tuple(changes)
 
 
 def as_line(run: RunStatus) -> str:
@@ -170,6 +145,18 @@ def as_total(runs: Sequence[RunStatus]) -> str:
     hours = sum(run.seconds or 0.0 for run in runs) / 3600
     states = ", ".join(f"{counts[state]} {state}" for state in STATES)
     return f"{len(runs)} runs: {states}; {hours:.2f} hours of training"
+
+
+def _spec_changes(spec: str, stored: Path) -> list[Change]:
+    """How the spec file that a run was made from differs from the current one's text."""
+    if stored.is_file() and stored.read_text(encoding="utf-8") == spec:
+        return []
+    before, current = _read_json(stored), json.loads(spec)
+    return [
+        *_compared("spec", _flat(before.get("run", {})), _flat(current["run"])),
+        *_compared("code", before.get("code", {}), current["code"]),
+        *_compared("environment", before.get("environment", {}), current["environment"]),
+    ]
 
 
 def _digest_if_there(path: Path) -> str | None:

@@ -12,7 +12,7 @@ from phasebench.reporting.labels import decimal, item_order
 from phasebench.reporting.lines import Axis, LinePlot, line_panels
 from phasebench.reporting.metric_table import metric_table
 from phasebench.reporting.networks import by_network, joined_title
-from phasebench.reporting.palette import LineStyle, present
+from phasebench.reporting.palette import COLOURS, LineStyle, present
 from phasebench.reporting.plain_table import PlainTable
 
 _EPOCH = Axis("condition", "Epoch")
@@ -118,11 +118,11 @@ def _painter(data: pd.DataFrame) -> Painter:
                 epochs,
                 data[f"map_percentile_{low}"],
                 data[f"map_percentile_{high}"],
-                color="#0173b2",
+                color=COLOURS[0],
                 alpha=0.22,
                 linewidth=0,
             )
-        axes.plot(epochs, data[f"map_percentile_{_MEDIAN}"], color="#0173b2")
+        axes.plot(epochs, data[f"map_percentile_{_MEDIAN}"], color=COLOURS[0])
         axes.set(xlabel="Epoch", ylabel="Value")
         axes.grid(axis="y")
         axes.set_axisbelow(True)
