@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from phasebench.models.graph import GraphNet, graph_phase, graph_phase_batch_mean, graph_unweighted, shuffled
+from phasebench.models.graph import GraphNet, shuffled
 from phasebench.models.lenet import complex_lenet_audio
 from phasebench.models.registry import build_model, count_parameters
 from phasebench.nn.graph import GraphConvolution, HermitianGraphConvolution, mean_distance, normalised
@@ -107,14 +107,14 @@ def test_equal_weights_mix_all_nodes_alike(weight: float) -> None:
 
 
 def test_without_weights_every_node_gets_the_mean() -> None:
-    model, planes = graph_unweighted(2).double(), inputs().double()
+    model, planes = GraphNet(2, edges="none").double(), inputs().double()
     nodes, phases = planes[:, :, 0].unbind(1)
     features = model.convolution(nodes, model._weights(nodes, phases))
     torch.testing.assert_close(features, features[:, :1].expand(-1, 13, -1))
     # So that a clip with its spectrum upside down is the same clip.
     model.eval()
     torch.testing.assert_close(model(planes.flip(3)), model(planes))
-    weighted = graph_phase(2).double().eval()
+    weighted = GraphNet(2, edges="phase").double().eval()
     assert not torch.allclose(weighted(planes.flip(3)), weighted(planes))
 
 
@@ -155,7 +155,7 @@ def test_the_mean_over_a_batch_leaks_what_the_other_clips_are() -> None:
     generator = torch.Generator().manual_seed(0)
     clip = torch.randn(1, 2, 1, 13, 126, dtype=torch.float64, generator=generator)
     quiet, loud = (scale * torch.randn(31, 2, 1, 13, 126, dtype=torch.float64, generator=generator) for scale in (1, 9))
-    leaking, honest = graph_phase_batch_mean(2).double().eval(), graph_phase(2).double().eval()
+    leaking, honest = GraphNet(2, edges="phase_batch_mean").double().eval(), GraphNet(2, edges="phase").double().eval()
     seen = {model: [model(torch.cat((clip, others)))[0] for others in (quiet, loud)] for model in (leaking, honest)}
     torch.testing.assert_close(*seen[honest])
     assert float((seen[leaking][0] - seen[leaking][1]).detach().abs().max()) > 1e-3
@@ -168,7 +168,7 @@ def test_the_mean_over_a_batch_leaks_what_the_other_clips_are() -> None:
 
 
 def test_the_mean_is_over_blocks_of_32_in_order() -> None:
-    model, planes = graph_phase_batch_mean(2).double(), inputs(70).double()
+    model, planes = GraphNet(2, edges="phase_batch_mean").double(), inputs(70).double()
     nodes, phases = planes[:, :, 0].unbind(1)
     weights = model._weights(nodes, phases)
     for start, end in ((0, 32), (32, 64), (64, 70)):
@@ -190,7 +190,7 @@ def test_shuffled_weights_are_the_same_weights() -> None:
 
 
 def test_the_network_behind_the_graph_is_that_of_the_audio_experiment() -> None:
-    model = graph_phase(10)
+    model = GraphNet(10, edges="phase")
     assert model.network.state_dict().keys() == complex_lenet_audio(10).state_dict().keys()
     with pytest.raises(ValueError, match="one complex channel, got 2"):
-        graph_phase(10, in_channels=2)
+        GraphNet(10, in_channels=2)

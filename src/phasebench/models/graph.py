@@ -86,33 +86,3 @@ def shuffled(weights: Tensor, order: Tensor) -> Tensor:
     moved = torch.zeros_like(weights)
     moved[:, row, column] = weights[:, row, column][:, order]
     return moved + moved.mT
-
-
-def graph_unweighted(n_classes: int, in_channels: int = 1) -> GraphNet:
-    """Edges without weights: the study's arm to compare with."""
-    return GraphNet(n_classes, in_channels, edges="none")
-
-
-def graph_phase(n_classes: int, in_channels: int = 1) -> GraphNet:
-    """Edges weighted by each clip's own phases."""
-    return GraphNet(n_classes, in_channels, edges="phase")
-
-
-def graph_phase_batch_mean(n_classes: int, in_channels: int = 1) -> GraphNet:
-    """Edges weighted by the mean phases of 32 clips, as the study's code computes them."""
-    return GraphNet(n_classes, in_channels, edges="phase_batch_mean")
-
-
-def graph_phase_shuffled(n_classes: int, in_channels: int = 1) -> GraphNet:
-    """A control: the phases' weights on other pairs of nodes."""
-    return GraphNet(n_classes, in_channels, edges="phase_shuffled")
-
-
-def graph_magnitude(n_classes: int, in_channels: int = 1) -> GraphNet:
-    """A control: edges weighted without any phase."""
-    return GraphNet(n_classes, in_channels, edges="magnitude")
-
-
-def graph_hermitian(n_classes: int, in_channels: int = 1) -> GraphNet:
-    """A complex graph convolution, which the study does not have."""
-    return GraphNet(n_classes, in_channels, edges="phase", hermitian=True)

@@ -41,7 +41,7 @@ class ModelEntry:
 _CDS_LARGE = "phasebench.models.cds_large"
 _CIFARNET = "phasebench.models.cifarnet"
 _DEEP_COMPLEX = "phasebench.models.deep_complex"
-_GRAPH = "phasebench.models.graph"
+_GRAPH = "phasebench.models.graph:GraphNet"
 _LENET = "phasebench.models.lenet"
 _MLP = "phasebench.models.mlp"
 _RESNET = "phasebench.models.resnet:ResNet"
@@ -54,6 +54,11 @@ def _perceptron(name: str, label: str, published_parameters: int, real: bool = F
     return ModelEntry(
         f"{_MLP}:{name}", "phase_matters", label, (1, 28, 28), published_parameters, real=real, sized=True
     )
+
+
+def _graph(label: str, published_parameters: int | None, **options: Scalar) -> ModelEntry:
+    """An arm of Agrawal's EXP3."""
+    return ModelEntry(_GRAPH, "complex_cnn_analysis", label, (1, 13, 126), published_parameters, options=options)
 
 
 def _spectral_study(
@@ -115,28 +120,13 @@ REGISTRY: dict[str, ModelEntry] = {
     "lenet_complex_audio": ModelEntry(
         f"{_LENET}:complex_lenet_audio", "complex_cnn_analysis", "Complex net", (1, 13, 126), 1_212_810
     ),
-    "graph_unweighted": ModelEntry(
-        f"{_GRAPH}:graph_unweighted", "complex_cnn_analysis", "Graph, no weights", (1, 13, 126), 1_228_812
-    ),
-    "graph_phase": ModelEntry(
-        f"{_GRAPH}:graph_phase", "complex_cnn_analysis", "Graph, phase weights", (1, 13, 126), 1_228_812
-    ),
-    "graph_phase_batch_mean": ModelEntry(
-        f"{_GRAPH}:graph_phase_batch_mean",
-        "complex_cnn_analysis",
-        "Graph, batch-mean phase weights",
-        (1, 13, 126),
-        1_228_812,
-    ),
-    "graph_phase_shuffled": ModelEntry(
-        f"{_GRAPH}:graph_phase_shuffled", "complex_cnn_analysis", "Graph, shuffled weights", (1, 13, 126), None
-    ),
-    "graph_magnitude": ModelEntry(
-        f"{_GRAPH}:graph_magnitude", "complex_cnn_analysis", "Graph, magnitude weights", (1, 13, 126), None
-    ),
-    "graph_hermitian": ModelEntry(
-        f"{_GRAPH}:graph_hermitian", "complex_cnn_analysis", "Graph, Hermitian", (1, 13, 126), None
-    ),
+    "graph_unweighted": _graph("Graph, no weights", 1_228_812, edges="none"),
+    "graph_phase": _graph("Graph, phase weights", 1_228_812, edges="phase"),
+    "graph_phase_batch_mean": _graph("Graph, batch-mean phase weights", 1_228_812, edges="phase_batch_mean"),
+    # Controls, which the study does not have.
+    "graph_phase_shuffled": _graph("Graph, shuffled weights", None, edges="phase_shuffled"),
+    "graph_magnitude": _graph("Graph, magnitude weights", None, edges="magnitude"),
+    "graph_hermitian": _graph("Graph, Hermitian", None, hermitian=True),
     **_spectral_study("resnet18", "ResNet18", _RESNET, 18, ("2BN34", "SBN34", "SBN4", "SBN1234")),
     **_spectral_study("resnet34", "ResNet34", _RESNET, 34, ("2BN34", "SBN34")),
     **_spectral_study("resnet50", "ResNet50", _RESNET, 50, _EVERYWHERE),
