@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from phasebench.errors import PhasebenchError
 from phasebench.files import atomic_path
@@ -73,4 +73,23 @@ def load_checkpoint(path: Path, digest: str) -> TrainingState | None:
         raise PhasebenchError(
             f"{path}: the checkpoint belongs to another version of the run; delete it to start the run afresh"
         )
+    return state
+
+
+def resume(path: Path, digest: str, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> TrainingState:
+    """Put a model, and its optimizer, where the checkpoint left them; a fresh state where there is none.
+
+    Raises
+    ------
+    PhasebenchError
+        The file is corrupt or belongs to another run.
+    """
+    state = load_checkpoint(path, digest)
+    if state is None:
+        return TrainingState()
+    model.load_state_dict(state.model)
+    if optimizer is not None:
+        optimizer.load_state_dict(state.optimizer)
+    state.resumed += 1
+    print(f"taking up the run at step {state.step}", flush=True)
     return state

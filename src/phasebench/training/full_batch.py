@@ -20,7 +20,7 @@ from phasebench.nn.complex.projections import STUDY_PROJECTIONS, find_projection
 from phasebench.progress import track
 from phasebench.seeding import Stream, generator
 from phasebench.spec import FullBatchRecipe, RunIdentity, RunSpec
-from phasebench.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from phasebench.training.checkpoint import TrainingState, resume, save_checkpoint
 from phasebench.training.clock import Clock
 from phasebench.training.interrupt import StopRequest
 from phasebench.training.projected_pass import projected_predictions
@@ -142,7 +142,7 @@ def descend(
     projections = recipe.projections or STUDY_PROJECTIONS[complex_valued]
     for name in projections:
         find_projection(name, complex_valued)
-    state = _resume(network, checkpoint, digest)
+    state = resume(checkpoint, digest, network)
     random = generator(seed, Stream.AUGMENTATION)
     train_batches = (data.training_batch(part, random) for part in data.train.split(EVALUATION_BATCH))
     inputs, labels = prepare_inputs(encoded_columns(network, train_batches)), data.labels[data.train]
@@ -210,16 +210,6 @@ def gradient_step(network: Perceptron, inputs: PreparedInputs, labels: Tensor, l
 def encoded_columns(network: Perceptron, batches: Iterable[Tensor]) -> Tensor:
     """Encoded batches as ``(P, features + 1, samples)``."""
     return torch.cat([network.columns(batch) for batch in batches], dim=2)
-
-
-def _resume(network: Perceptron, checkpoint: Path, digest: str) -> TrainingState:
-    state = load_checkpoint(checkpoint, digest)
-    if state is None:
-        return TrainingState()
-    network.load_state_dict(state.model)
-    state.resumed += 1
-    print(f"taking up the run at step {state.step}", flush=True)
-    return state
 
 
 def _last_snapshot(state: TrainingState) -> int:

@@ -16,7 +16,7 @@ from phasebench.processes import ALONE, Processes
 from phasebench.progress import track
 from phasebench.seeding import Stream, generator
 from phasebench.spec import Recipe
-from phasebench.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from phasebench.training.checkpoint import TrainingState, resume, save_checkpoint
 from phasebench.training.clock import Clock
 from phasebench.training.interrupt import StopRequest
 from phasebench.training.numerics import autocast
@@ -77,7 +77,7 @@ def fit(
     """
     forward = model if forward is None else forward
     optimizer = build_optimizer(model, recipe)
-    state = _resume(model, optimizer, checkpoint, digest)
+    state = resume(checkpoint, digest, model, optimizer)
     n_train = len(data.train)
     batches_per_epoch = math.ceil(n_train / recipe.batch_size)
     n_steps = recipe.n_steps(batches_per_epoch)
@@ -160,17 +160,6 @@ def fit(
 
     state.wall_seconds = clock.wall
     model.load_state_dict(state.best_model)
-    return state
-
-
-def _resume(model: nn.Module, optimizer: torch.optim.Optimizer, checkpoint: Path, digest: str) -> TrainingState:
-    state = load_checkpoint(checkpoint, digest)
-    if state is None:
-        return TrainingState()
-    model.load_state_dict(state.model)
-    optimizer.load_state_dict(state.optimizer)
-    state.resumed += 1
-    print(f"taking up the run at step {state.step}", flush=True)
     return state
 
 
