@@ -7,7 +7,6 @@ both alike; a figure is the median over the rounds. One figure each line: ``name
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -18,6 +17,7 @@ from scipy.signal import get_window
 from phasebench.data.cepstrum import HOP, N_FFT, SAMPLING_RATE, mel_triangles
 from phasebench.data.encoding_registry import load_encoding
 from phasebench.memory import keep_freed_memory
+from phasebench.training.timing import interleaved_seconds
 
 ENCODINGS = ("mfcc", "mfcc_complex", "mfcc_phase")
 LENGTH = 3 * SAMPLING_RATE
@@ -42,14 +42,7 @@ def plain_features(clip: np.ndarray, encoding: str, triangles: np.ndarray, windo
 
 
 def median_seconds(functions: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
-    for done in range(-1, rounds):
-        for name, function in functions.items():
-            start = time.perf_counter()
-            function()
-            # The first round only warms up.
-            if done >= 0:
-                seconds[name].append(time.perf_counter() - start)
+    seconds = interleaved_seconds(functions, rounds, warm_up=1)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 

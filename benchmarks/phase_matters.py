@@ -10,7 +10,6 @@ in every image. The last lines are one figure each: ``name value unit``.
 import argparse
 import math
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
@@ -23,6 +22,7 @@ from phasebench.models.mlp import Perceptron, perceptron_100, prepare_inputs
 from phasebench.nn.complex.projections import STUDY_PROJECTIONS, half_mask
 from phasebench.training.full_batch import gradient_step
 from phasebench.training.projected_pass import projected_predictions
+from phasebench.training.timing import interleaved_seconds
 
 LEARNING_RATE, UNIT_DRAWS = 0.1, 10
 N_PIXELS, N_CLASSES, N_BLACK, SHARE_BLACK = 784, 10, 67, 0.81
@@ -81,15 +81,7 @@ class Plain:
 
 
 def median_seconds(functions: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
-    for done in range(-1, rounds):
-        for name, function in functions.items():
-            start = time.perf_counter()
-            function()
-            # The first round only warms up.
-            if done >= 0:
-                seconds[name].append(time.perf_counter() - start)
-        print(f"# round {done + 1} of {rounds}", flush=True)
+    seconds = interleaved_seconds(functions, rounds, warm_up=1)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
