@@ -189,6 +189,7 @@ def _run(
         "best_validation_accuracy": best + float(generator.normal(0.01, 0.01)),
         "test_accuracy": best + float(generator.normal(0, 0.01)),
         "resumed": 0,
+        "diverged_at": None,
         "git_commit": "0123456789abcdef0123456789abcdef01234567",
         "torch": "2.13.0",
         "python": "3.11.2",

@@ -125,6 +125,37 @@ def test_the_tables_are_those_that_the_report_reads(results: Path, tables: dict[
     assert len(read_tables(results / "tables").runs) == 2
 
 
+def test_a_run_that_diverged_decides_no_claim(tmp_path: Path) -> None:
+    results, runs = tmp_path / "results", [SECOND.model_copy(update={"seed": seed}) for seed in (1, 2)]
+    folders = [write_run(results, run, 0.4) for run in runs]
+    claim = {
+        "id": "accuracy",
+        "text": "The network is accurate.",
+        "where": "Table 1",
+        "published": "0.67",
+        "unit": "percent",
+        "measured": {"metric": "test_accuracy", "experiment": "table_1", "models": ["net"]},
+        "at_least": 30,
+    }
+    claims = [{"suite": "study", "claims": [claim]}]
+    spec = SPEC.model_copy(
+        update={"settings": {**SPEC.settings, "runs": {run.id: [] for run in runs}, "claims": claims}}
+    )
+
+    def judged() -> tuple[str, str]:
+        aggregate_results(spec, results, results / "tables")
+        row = pd.read_parquet(results / "tables" / "claims.parquet").iloc[0]
+        return row["verdict"], row["reason"]
+
+    assert judged() == ("reproduced", "")
+    path = folders[0] / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"diverged_at": 17}))
+    verdict, reason = judged()
+    assert verdict == "not decidable at this scale"
+    assert reason.startswith("shorter training than the study's")
+    assert read_tables(results / "tables").runs["diverged_at"].dropna().tolist() == [17]
+
+
 def test_runs_without_validation_have_the_accuracy_of_their_last_epoch(results: Path) -> None:
     path = results / "runs" / FIRST.id / "run.json"
     record = json.loads(path.read_text())

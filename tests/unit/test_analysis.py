@@ -16,7 +16,7 @@ from phasebench.analysis.run import analyse_runs
 from phasebench.analysis.trend import analyse_trend
 from phasebench.errors import PhasebenchError
 from phasebench.experiments.reference import read_published
-from phasebench.spec import Recipe, RunSpec
+from phasebench.spec import FullBatchRecipe, Recipe, RunSpec
 
 ROOT = Path(__file__).parents[2]
 RECIPE = Recipe(optimizer="adamw", learning_rate=0.1, batch_size=32, steps=20, validate_every=10)
@@ -123,6 +123,7 @@ def test_a_faultless_run_counts_as_half_an_error() -> None:
 
 def snapshots() -> FinishedRun:
     """Eight steps, of which the even ones are snapshots; the first quarter of the training ends with step 2."""
+    recipe = FullBatchRecipe(procedure="full_batch", learning_rate=0.1, steps=8, snapshot_every=2)
     nan = np.nan
     history = pd.DataFrame(
         {
@@ -134,7 +135,8 @@ def snapshots() -> FinishedRun:
             "accuracy_only_real": [nan, 0.5, nan, 0.3, nan, 0.3, nan, 0.3],
         }
     )
-    return dataclasses.replace(run([0, 1, 1, 1]), history=history)
+    spec = SPEC.model_copy(update={"recipe": recipe})
+    return dataclasses.replace(run([0, 1, 1, 1]), spec=spec, history=history)
 
 
 def test_means_over_the_snapshots_after_the_first_quarter() -> None:
@@ -148,6 +150,22 @@ def test_means_over_the_snapshots_after_the_first_quarter() -> None:
     assert values["phase_lead"] == pytest.approx(0.65 - 0.35)
 
 
+def test_means_of_a_run_that_diverged_begin_where_those_of_others_do() -> None:
+    finished = snapshots()
+    metrics = {}
+    for last in (1, 3, 5):
+        diverged = dataclasses.replace(finished, history=finished.history[finished.history["step"] <= 2 * last + 1])
+        values = analyse_projections([diverged], NOTHING_PUBLISHED).set_index("metric")["value"]
+        metrics[last] = values["mean_accuracy_only_phase"]
+    assert metrics[1] == pytest.approx(0.4)
+    assert metrics[3] == pytest.approx(0.6)
+    late = dataclasses.replace(finished, history=finished.history.assign(step=lambda table: table["step"] / 8))
+    values = analyse_projections([late], NOTHING_PUBLISHED).set_index("metric")["value"]
+    assert values.filter(regex="^mean_").isna().all()
+    assert np.isnan(values["phase_lead"])
+    assert values["largest_accuracy_only_phase"] == 0.8
+
+
 def test_signs_and_absolute_values_are_phases_and_amplitudes() -> None:
     names = {"accuracy_only_phase": "accuracy_only_sign", "accuracy_only_amplitude": "accuracy_only_absolute"}
     finished = snapshots()
@@ -159,8 +177,13 @@ def test_signs_and_absolute_values_are_phases_and_amplitudes() -> None:
 
 
 def test_a_run_without_snapshots_is_named() -> None:
-    with pytest.raises(PhasebenchError, match=f"{SPEC.id}: analyses: 'projections' needs a recipe with snapshots"):
+    with pytest.raises(
+        PhasebenchError, match=f"{SPEC.id}: analyses: 'projections' needs a recipe with procedure: full"
+    ):
         analyse_projections([run([0, 1, 1, 1])], NOTHING_PUBLISHED)
+    without = dataclasses.replace(snapshots(), history=run([0, 1, 1, 1]).history)
+    with pytest.raises(PhasebenchError, match=f"{SPEC.id}: analyses: 'projections' needs a history with snapshots"):
+        analyse_projections([without], NOTHING_PUBLISHED)
 
 
 def write(folder: Path, finished: FinishedRun) -> None:

@@ -34,6 +34,7 @@ from phasebench.training.procedures import load_procedure
 from phasebench.training.run import train_run
 
 RECIPE = FullBatchRecipe(procedure="full_batch", learning_rate=0.1, steps=6, snapshot_every=2)
+DIVERGING = RECIPE.model_copy(update={"learning_rate": 3.0, "steps": 400})
 PHASE, UNIT = "grey_proportional_phase", "grey_unit"
 STUDY = ("origin", "half_units", "only_phase", "only_amplitude", "only_real", "only_imaginary")
 
@@ -181,10 +182,25 @@ def test_a_constraint_is_applied_after_every_step(tmp_path: Path) -> None:
     np.testing.assert_allclose(native(network.weights[1]), second, rtol=1e-11, atol=1e-14)
 
 
-def test_a_loss_that_is_not_finite_ends_the_run(tmp_path: Path) -> None:
-    with pytest.raises(DivergedError, match=r"step \d: .* not finite; lower recipe.learning_rate") as refused:
-        run(small_network(), tmp_path, learning_rate=1e160)
+def test_a_run_that_diverges_before_it_measured_anything_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DivergedError, match=r"step \d: .* not finite before .*; lower recipe.learning_rate") as refused:
+        run(small_network(), tmp_path, learning_rate=1e160, snapshot_every=6)
     assert "\n" not in str(refused.value)
+
+
+def test_a_run_that_diverges_later_keeps_its_last_snapshot(tmp_path: Path) -> None:
+    network = small_network()
+    state = descend(network, small_data(), DIVERGING, 2, checkpoint=tmp_path / "c.pt", digest="d")
+    history = pd.DataFrame(state.history).set_index("step")
+    assert 2 < state.step < DIVERGING.steps
+    assert history.index.tolist() == list(range(1, state.step + 1))
+    assert np.isfinite(history["train_loss"]).all()
+    assert state.best_step == state.step - state.step % 2 == history["accuracy_origin"].last_valid_index()
+    # The same training, told to end there.
+    ended = small_network()
+    run(ended, tmp_path / "ended", learning_rate=DIVERGING.learning_rate, steps=state.best_step)
+    for weight, other in zip(network.weights, ended.weights, strict=True):
+        assert torch.equal(weight, other)
 
 
 # The contract of a run's folder.
@@ -203,6 +219,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     arrays = {"samples": samples, "labels": labels.astype(np.int64), "splits": splits}
     write_store(path, path.with_suffix(".json"), **arrays, classes=["top", "bottom"], source={"source": "generated"})
     return path
+
+
+def test_the_files_of_a_run_that_diverged(store: Path, tmp_path: Path) -> None:
+    identity = make_identity(recipe=DIVERGING.model_copy(update={"snapshot_every": 1}))
+    train_full_batch(identity, store, tmp_path / "run", tmp_path / "c.pt", device="cpu")
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    history = pd.read_parquet(tmp_path / "run" / "history.parquet").set_index("step")
+    assert record["diverged_at"] == record["steps"] + 1 == history.index[-1] + 1 <= DIVERGING.steps
+    assert record["test_accuracy"] == history["accuracy_origin"][record["best_step"]]
+    assert load_trained_run(tmp_path / "run", store, torch.device("cpu")).test_accuracy() == record["test_accuracy"]
+    assert not (tmp_path / "c.pt").exists()
 
 
 def make_identity(**changes: Any) -> RunIdentity:
@@ -249,6 +276,7 @@ def test_a_finished_run_has_its_files(undisturbed: Path, store: Path) -> None:
     predictions = pd.read_parquet(undisturbed / "predictions.parquet")
     assert (record["n_train"], record["n_validation"], record["n_test"], record["steps"]) == (200, 0, 100, 300)
     assert record["parameters"] == 2 * (145 * 20 + 20 * 2)
+    assert record["diverged_at"] is None
     assert record["images_per_second"] * record["train_seconds"] == pytest.approx(300 * 200)
     assert history["accuracy_origin"][300] == record["test_accuracy"]
     assert (predictions["label"] == predictions["prediction"]).mean() == record["test_accuracy"]

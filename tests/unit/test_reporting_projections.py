@@ -74,6 +74,19 @@ def test_a_panel_for_each_network_and_a_line_for_what_is_kept(tables: ReportTabl
     assert constraint_figure(measured, experiment, STYLES) is None
 
 
+def test_the_caption_names_the_trainings_that_diverged(tables: ReportTables) -> None:
+    measured = with_accuracies(tables, {ORIGIN: 0.9, PHASE: 0.7}, STEPS)
+    figure = projections_figure(measured, experiment_of(measured), STYLES)
+    assert figure is not None
+    assert "diverged" not in figure.method
+    third = (measured.runs["model"] == MODELS[0]) & (measured.runs["seed"] == 2)
+    diverged = replace(measured, runs=measured.runs.assign(diverged_at=measured.runs["seed"].where(third) + 1374))
+    figure = projections_figure(diverged, experiment_of(diverged), STYLES)
+    assert figure is not None
+    label = STYLES[MODELS[0]].label
+    assert figure.method.endswith(f"count up to the last snapshot before: {label}, seed 2, at step 1,376.")
+
+
 def test_our_accuracies_stand_beside_the_authors(tables: ReportTables) -> None:
     measured = with_accuracies(tables, {ORIGIN: 0.9, PHASE: 0.7}, STEPS)
     measured = with_published(measured, published(PHASE, 20.0, 0.85), published(PHASE, 2000.0, 0.635))

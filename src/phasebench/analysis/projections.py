@@ -10,6 +10,7 @@ import pandas as pd
 
 from phasebench.analysis.finished import FinishedRun, by_cell
 from phasebench.errors import PhasebenchError
+from phasebench.spec import FullBatchRecipe
 
 FIRST_SHARE = 0.25
 _PREFIX = "accuracy_"
@@ -33,13 +34,21 @@ def analyse_projections(runs: Sequence[FinishedRun], published: pd.DataFrame) ->
     rows = []
     for cell, group in by_cell(runs):
         for run in group:
-            for metric, value in summarise_snapshots(run.history, run.spec.id).items():
+            recipe = run.spec.recipe
+            if not isinstance(recipe, FullBatchRecipe):
+                raise PhasebenchError(
+                    f"{run.spec.id}: analyses: 'projections' needs a recipe with procedure: full_batch"
+                )
+            # A run that diverged is averaged from the same step on as the others.
+            for metric, value in summarise_snapshots(run.history, FIRST_SHARE * recipe.steps, run.spec.id).items():
                 rows.append({**cell, "seed": run.spec.seed, "n": 1, "metric": metric, "value": value})
     return pd.DataFrame(rows)
 
 
-def summarise_snapshots(history: pd.DataFrame, run: str) -> dict[str, float]:
+def summarise_snapshots(history: pd.DataFrame, first: float, run: str) -> dict[str, float]:
     """The metrics of one run, from the columns ``step`` and ``accuracy_...`` of its history.
+
+    Means begin at step ``first``; they are NaN where the run diverged before.
 
     Raises
     ------
@@ -48,10 +57,10 @@ def summarise_snapshots(history: pd.DataFrame, run: str) -> dict[str, float]:
     """
     names = [str(column).removeprefix(_PREFIX) for column in history.columns if str(column).startswith(_PREFIX)]
     if not names:
-        raise PhasebenchError(f"{run}: analyses: 'projections' needs a recipe with snapshots, procedure: full_batch")
+        raise PhasebenchError(f"{run}: analyses: 'projections' needs a history with snapshots")
     snapshots = history.set_index("step")[[_PREFIX + name for name in names]].dropna(how="all")
     snapshots.columns = pd.Index(names)
-    means = snapshots[snapshots.index >= FIRST_SHARE * history["step"].max()].mean()
+    means = snapshots[snapshots.index >= first].mean()
     phase, amplitude, *others = (
         [means[name] for name in known if name in means] for known in (_PHASES, _AMPLITUDES, _OTHERS)
     )

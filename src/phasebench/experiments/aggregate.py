@@ -99,7 +99,7 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
         tables["analyses"],
         tables["runs"],
         published,
-        frozenset(settings["shortened"]),
+        frozenset(settings["shortened"]) | {run_id for run_id, record in records.items() if record.get("diverged_at")},
     )
     for name, table in tables.items():
         with atomic_path(output / f"{name}.parquet") as temporary:
@@ -140,6 +140,8 @@ def _runs_table(records: dict[str, dict[str, Any]], models: pd.DataFrame) -> pd.
                 **_keys(run_id, record, _KEYS),
                 **{name: record[name] for name in _RECORDED},
                 "published_parameters": parameters[record["spec"]["model"]],
+                # Only procedures that keep what a diverging run measured say this.
+                "diverged_at": record.get("diverged_at"),
                 "batch_size": record["spec"]["recipe"].get("batch_size", record["n_train"]),
                 "torch": record["packages"].get("torch"),
             }

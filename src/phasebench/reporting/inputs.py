@@ -25,6 +25,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("run", *_KEYS, "stands_in_for", "train_fraction", "parameters", "published_parameters", "steps"),
         *("batch_size", "n_train", "n_validation", "n_test", "device", "images_per_second", "wall_seconds"),
         *("train_seconds", "peak_memory_bytes", "best_step", "best_validation_accuracy", "test_accuracy", "resumed"),
+        "diverged_at",
         *("git_commit", "torch", "python", "digest", "finished_at"),
     ),
     "metrics": (

@@ -1,6 +1,6 @@
 """What was measured on an experiment, by the column of its table."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -64,6 +64,26 @@ def first_seed(data: pd.DataFrame) -> pd.DataFrame:
     """Of each model on each setting, the run with the lowest seed."""
     lowest = data.groupby(["column", "model"])["seed"].transform("min") if len(data) else data["seed"]
     return data[data["seed"] == lowest].reset_index(drop=True)
+
+
+def divergence_note(runs: pd.DataFrame, experiment: Experiment, labels: Mapping[str, str]) -> str:
+    """A sentence on the trainings that diverged, '' if none did.
+
+    Parameters
+    ----------
+    runs
+        The runs of the tables.
+    labels
+        Model -> its label.
+    """
+    diverged = runs[runs["run"].isin(experiment.setting_of) & runs["diverged_at"].notna()]
+    if not len(diverged):
+        return ""
+    named = [
+        f"{labels[model]}, seed {seed:.0f}, at step {step:,.0f}"
+        for model, seed, step in diverged[["model", "seed", "diverged_at"]].itertuples(index=False)
+    ]
+    return f" Trainings that diverged count up to the last snapshot before: {'; '.join(named)}."
 
 
 def tidy(data: pd.DataFrame, experiment: Experiment, columns: Iterable[str]) -> pd.DataFrame:

@@ -50,7 +50,7 @@ def projections_figure(
         kind="projections",
         heading="What is kept of the weights",
         title="Test accuracy over iterations, of networks of whose weights one kind of information is kept.",
-        method=_METHOD + BANDS,
+        method=_METHOD + BANDS + _divergence_note(tables, experiment, styles),
         panels=line_panels(plot, _by_network(data, experiment, styles)),
         data=measurements.tidy(data, experiment, ["model", "seed", "metric", "condition", "value"]),
         legend=tuple(plot.styles.values()),
@@ -74,7 +74,7 @@ def constraint_figure(tables: ReportTables, experiment: Experiment, styles: dict
         heading="Weights that are projected while they are trained",
         title="Test accuracy over iterations, of networks that keep one kind of information after every step.",
         method="After every step of gradient descent the weights themselves are replaced by what is kept of them, and "
-        f"training goes on from there. {BANDS}",
+        f"training goes on from there. {BANDS}" + _divergence_note(tables, experiment, styles),
         panels=line_panels(plot, panels),
         data=measurements.tidy(data, experiment, ["model", "seed", "metric", "condition", "value"]),
         legend=tuple(plot.styles.values()),
@@ -119,6 +119,10 @@ def trained_weights_figure(
             caption="Mean ± sample standard deviation over seeds.",
         ),
     )
+
+
+def _divergence_note(tables: ReportTables, experiment: Experiment, styles: dict[str, LineStyle]) -> str:
+    return measurements.divergence_note(tables.runs, experiment, {name: style.label for name, style in styles.items()})
 
 
 def _by_network(

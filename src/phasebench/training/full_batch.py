@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from phasebench.data.batches import DeviceData, load_device_data
@@ -45,6 +45,9 @@ def train_full_batch(
     Parameters, files and errors are those of :func:`phasebench.training.run.train_run`. The history has a row for
     every step; at snapshots it has the test accuracies ``accuracy_<projection>`` and, for random halves,
     ``deviation_<projection>``, the sample standard deviation over the draws.
+
+    The study's rates are at the edge of stability. A run that diverges keeps what it measured: its history ends before
+    the step that is named as ``diverged_at`` in ``run.json``, and its weights are those of its last snapshot.
     """
     keep_freed_memory()
     spec, target = identity.run, find_device(device)
@@ -65,8 +68,12 @@ def train_full_batch(
         digest=identity.digest,
         checkpoint_seconds=checkpoint_seconds,
     )
+    diverged_at = state.step + 1 if state.step < recipe.steps else None
+    if diverged_at:
+        print(f"diverged at step {diverged_at} of {recipe.steps}; the results are those of step {state.best_step}")
     prediction = predict(network, data.batches(data.test, EVALUATION_BATCH)).argmax(dim=1)
-    write_results(identity, data, network, state, prediction, output, {"compiled": False, **(provenance or {})})
+    further = {"compiled": False, "diverged_at": diverged_at, **(provenance or {})}
+    write_results(identity, data, network, state, prediction, output, further)
     checkpoint.unlink(missing_ok=True)
 
 
@@ -129,12 +136,13 @@ def descend(
     Returns
     -------
     TrainingState
-        The finished state.
+        The finished state. Where its step is not the recipe's last one the training diverged: the loss of the next
+        step, or a weight after it, is not finite, and ``network`` is as it was at the last snapshot.
 
     Raises
     ------
     DivergedError
-        The loss, or a weight at a snapshot, is not finite; the last checkpoint stays.
+        That happened before the first snapshot; nothing was measured.
     InterruptedRunError
         A signal asked the run to stop; the checkpoint was written.
     """
@@ -152,7 +160,7 @@ def descend(
 
     def save() -> None:
         state.interval_seconds, state.wall_seconds = clock.interval, clock.wall
-        state.model = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
+        state.model = _copy(network)
         save_checkpoint(checkpoint, digest, state)
         clock.saved()
 
@@ -162,10 +170,13 @@ def descend(
             snapshot = step % recipe.snapshot_every == 0 or step == recipe.steps
             finite = math.isfinite(loss) and (not snapshot or all(bool(w.isfinite().all()) for w in network.weights))
             if not finite:
-                raise DivergedError(
-                    f"step {step}: loss or weights are not finite; lower recipe.learning_rate. "
-                    f"The last checkpoint is {checkpoint}"
-                )
+                if not state.best_model:
+                    raise DivergedError(
+                        f"step {step}: loss or weights are not finite before the first snapshot; "
+                        "lower recipe.learning_rate"
+                    )
+                network.load_state_dict(state.best_model)
+                break
             state.step = step
             row = {"step": step, "epoch": step, "train_loss": loss, "learning_rate": recipe.learning_rate}
             row |= dict.fromkeys((*_UNUSED, "images_per_second"), math.nan)
@@ -177,14 +188,20 @@ def descend(
                 # A random half of the units is the first half of them in a random order.
                 halves = generator(seed, Stream.PROJECTION, step)
                 row |= snapshot_accuracies(network, recipe, projections, halves, test_inputs, test_labels)
+                state.best_step, state.best_model = step, _copy(network)
                 clock.restart_interval()
             state.history.append(row)
             if clock.since_save >= checkpoint_seconds or stop:
                 save()
             if stop:
                 raise InterruptedRunError(f"stopped by {stop.signal} after step {step} of {recipe.steps}")
-    state.wall_seconds, state.best_step = clock.wall, state.step
+    state.wall_seconds = clock.wall
     return state
+
+
+def _copy(network: nn.Module) -> dict[str, Tensor]:
+    """The weights as they are now, on the CPU."""
+    return {name: tensor.to("cpu", copy=True) for name, tensor in network.state_dict().items()}
 
 
 def gradient_step(network: Perceptron, inputs: PreparedInputs, labels: Tensor, learning_rate: float) -> Tensor:
