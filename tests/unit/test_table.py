@@ -91,6 +91,13 @@ def test_a_run_is_resolved(tmp_path: Path) -> None:
     assert found.evaluation_names == ("rotation",)
 
 
+def test_a_run_that_is_not_planned_is_refused_in_a_line(tmp_path: Path) -> None:
+    found = plan(tmp_path, SCALE)
+    for look_up in (found.run, found.dataset_of, found.resources_of):
+        with pytest.raises(PhasebenchError, match=r"^'study/radar/none' is no run of study at scale 'tiny'; .*status"):
+            look_up("study/radar/none")
+
+
 def test_a_scale_restricts_the_grid_and_changes_recipes(tmp_path: Path) -> None:
     parts = [{"datasets": ["cifar10"], "encodings": ["lab"]}, {"models": ["cifarnet_real"], "encodings": ["lab"]}]
     scale = {

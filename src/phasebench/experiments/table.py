@@ -82,17 +82,33 @@ class BenchmarkPlan:
     runs: dict[str, PlannedRun]
     datasets: dict[str, DatasetSpec]
 
+    def planned(self, run_id: str) -> PlannedRun:
+        """A run with what it needs.
+
+        Raises
+        ------
+        PhasebenchError
+            There is no such run; somebody asked Snakemake for its files by name.
+        """
+        try:
+            return self.runs[run_id]
+        except KeyError as error:
+            suites = ", ".join(suite.name for suite in self.suites)
+            raise PhasebenchError(
+                f"'{run_id}' is no run of {suites} at scale '{self.scale.name}'; 'phasebench status' lists them"
+            ) from error
+
     def run(self, run_id: str) -> RunSpec:
         """The run's spec."""
-        return self.runs[run_id].spec
+        return self.planned(run_id).spec
 
     def dataset_of(self, run_id: str) -> str:
         """Name of the run's data set."""
-        return self.runs[run_id].spec.dataset
+        return self.planned(run_id).spec.dataset
 
     def resources_of(self, run_id: str) -> Resources:
         """What the run's training needs."""
-        return self.runs[run_id].resources
+        return self.planned(run_id).resources
 
     def datasets_in_shards(self, sharded: bool) -> tuple[str, ...]:
         """Names of the data sets that are prepared as shards, or of the others."""
