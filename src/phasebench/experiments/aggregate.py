@@ -11,7 +11,7 @@ from phasebench.errors import PhasebenchError
 from phasebench.experiments.claims import StudyClaims
 from phasebench.experiments.identity import StageIdentity
 from phasebench.experiments.verdicts import judge_claims
-from phasebench.files import atomic_path, sha256_of_file, sha256_of_text
+from phasebench.files import sha256_of_file, sha256_of_text, write_table
 
 # A run as the other tables name it; its values come from the spec.
 _KEYS = ("suite", "experiment", "dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model", "seed")
@@ -102,8 +102,7 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
         frozenset(settings["shortened"]) | {run_id for run_id, record in records.items() if record.get("diverged_at")},
     )
     for name, table in tables.items():
-        with atomic_path(output / f"{name}.parquet") as temporary:
-            table.to_parquet(temporary, index=False)
+        write_table(output / f"{name}.parquet", table)
 
 
 def _read_record(results: Path, run_id: str) -> dict[str, Any]:
