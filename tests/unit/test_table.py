@@ -176,6 +176,26 @@ def test_networks_are_timed_where_both_are_run(tmp_path: Path) -> None:
     assert not plan(tmp_path, alone, suite).overheads
 
 
+def test_controls_are_planned_once_for_each_input(tmp_path: Path) -> None:
+    again = {**EXPERIMENT, "recipe": "radar", "grid": {**GRID, "datasets": ["cifar10"], "encodings": ["lab"]}}
+    suite = {**SUITE, "experiments": {**SUITE["experiments"], "again": again}}
+    (planned,) = plan(tmp_path, SCALE, suite).controls.values()
+    assert (planned.suite, planned.datasets) == ("study", ("cifar10", "mstar", "svhn"))
+    # Two data sets in two encodings and three fractions of another one, each with two seeds.
+    assert len(planned.inputs) == (4 + 3) * 2
+    shared = [one for one in planned.inputs if (one["dataset"], one["encoding"]) == ("cifar10", "lab")]
+    assert [(one["seed"], [cell["experiment"] for cell in one["cells"]]) for one in shared] == [
+        (1, ["again", "images"]),
+        (3, ["again", "images"]),
+    ]
+    variants = {
+        one["train_fraction"]: one["cells"][0]["variant"] for one in planned.inputs if "mstar" in one["dataset"]
+    }
+    assert variants == {0.005: "fraction000p5", 0.05: "fraction005", 1.0: "fraction100"}
+    turned = {**SUITE, "experiments": dict(reversed(suite["experiments"].items()))}
+    assert plan(tmp_path, SCALE, turned).controls == {"study": planned}
+
+
 def test_ids_do_not_depend_on_how_much_of_a_grid_is_run(tmp_path: Path) -> None:
     found = plan(tmp_path, scale_of(experiments={"radar": {"grid": [{"train_fractions": [1.0]}]}}))
     assert "study/radar/mstar-complex-fraction100/mstar_cds/seed1" in found.runs

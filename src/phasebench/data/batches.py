@@ -4,7 +4,7 @@ import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -17,10 +17,27 @@ from phasebench.data.store import read_store
 from phasebench.errors import PhasebenchError
 from phasebench.processes import ALONE, Processes
 from phasebench.seeding import Stream, generator
-from phasebench.spec import Augmentation, Recipe, RunSpec
+from phasebench.spec import Augmentation, Recipe, Subset
 
 _CROP_MARGIN = 4
 _ENCODED_AT_ONCE = 64
+
+
+class InputSpec(Protocol):
+    """What of a run decides its input: :class:`~phasebench.spec.RunSpec` has it, which documents it."""
+
+    @property
+    def encoding(self) -> str: ...  # noqa: D102
+    @property
+    def test_encoding(self) -> str | None: ...  # noqa: D102
+    @property
+    def train_fraction(self) -> float: ...  # noqa: D102
+    @property
+    def validation_fraction(self) -> float: ...  # noqa: D102
+    @property
+    def subset(self) -> Subset: ...  # noqa: D102
+    @property
+    def seed(self) -> int: ...  # noqa: D102
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,13 +188,13 @@ class DeviceData:
 
 
 def load_device_data(
-    spec: RunSpec, path: Path | str, device: torch.device, largest: Tensor | None = None
+    spec: InputSpec, path: Path | str, device: torch.device, largest: Tensor | None = None
 ) -> DeviceData:
     """Read a prepared data set and put what a run needs of it on a device.
 
     Parameters
     ----------
-    spec : RunSpec
+    spec : InputSpec
         Gives the encoding, the seed of the split and its fractions.
     path : Path
         The prepared HDF5 file.

@@ -39,8 +39,8 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
     """Write the tables that the report is made of as Parquet.
 
     ``metrics`` has what was measured on a run as a whole, ``items`` what was measured on its parts (an image, a pair of
-    filters, a module of the network while it trained), ``analyses`` what was computed from several runs and what was
-    timed, ``claims`` what the studies claim with a verdict; beside
+    filters, a module of the network while it trained), ``analyses`` what was computed from several runs, what was
+    timed and the controls, ``claims`` what the studies claim with a verdict; beside
     these are ``history``, ``runs``, ``published``, ``benchmark``, ``experiments`` and
     ``models``.
 
@@ -77,6 +77,7 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
         "analyses": _read_analyses(
             {results / "analyses" / f"{name}.parquet": keys for name, keys in settings["analyses"].items()}
             | {results / "overheads" / f"{name}.parquet": keys for name, keys in settings["overheads"].items()}
+            | {results / "controls" / f"{name}.parquet": keys for name, keys in settings["controls"].items()}
         ),
         "history": pd.concat(history, ignore_index=True),
         "published": published,
@@ -185,11 +186,14 @@ def _accuracies(record: dict[str, Any], history: pd.DataFrame) -> dict[str, floa
 
 
 def _read_analyses(analyses: dict[Path, dict[str, str]]) -> pd.DataFrame:
-    """All analyses by their files, each row with the suite, the experiment and the analysis that it is of."""
+    """All analyses by their files, each row with the suite, the experiment and the analysis that it is of.
+
+    A file of several experiments says itself of which a row is.
+    """
     tables = [pd.DataFrame(columns=["suite", "experiment", "analysis", *_ANALYSIS_COLUMNS])]
     for path, keys in analyses.items():
-        table = _read_parquet(path, _ANALYSIS_COLUMNS)
-        tables.append(table[list(_ANALYSIS_COLUMNS)].assign(**keys))
+        columns = (*(("experiment",) if "experiment" not in keys else ()), *_ANALYSIS_COLUMNS)
+        tables.append(_read_parquet(path, columns)[list(columns)].assign(**keys))
     return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
 
 

@@ -8,12 +8,14 @@ from phasebench.experiments.claim_files import read_claims
 from phasebench.experiments.code import (
     aggregation_code,
     analysis_code,
+    control_code,
     dataset_code,
     evaluation_code,
     overhead_code,
     report_code,
     run_code,
 )
+from phasebench.experiments.controls import PlannedControls
 from phasebench.experiments.datasets import DatasetSpec
 from phasebench.experiments.fingerprint import SourceTree
 from phasebench.experiments.identity import DatasetIdentity, StageIdentity
@@ -84,6 +86,15 @@ class Identities:
             environment=self._train_pins,
         )
 
+    def control(self, planned: PlannedControls) -> StageIdentity:
+        """Identity of a study's controls; it depends on no network."""
+        return StageIdentity(
+            stage="control",
+            settings={"inputs": list(planned.inputs)},
+            code=control_code(self._tree, planned.inputs),
+            environment=self._train_pins,
+        )
+
     def analysis(self, planned: PlannedAnalysis) -> StageIdentity:
         """Identity of an analysis: its runs and the study's own numbers of the experiment."""
         published = [
@@ -121,6 +132,7 @@ class Identities:
                 overhead_id: {"suite": planned.suite, "experiment": planned.experiment, "analysis": "overhead"}
                 for overhead_id, planned in self._plan.overheads.items()
             },
+            "controls": {suite: {"suite": suite, "analysis": "controls"} for suite in self._plan.controls},
             "published": [value.as_row() for value in self._published],
             "claims": [
                 study.model_dump(mode="json", exclude_none=True) for study in read_claims(self._root, self._plan.suites)
@@ -157,6 +169,8 @@ class Identities:
         for overhead_id, planned_overhead in self._plan.overheads.items():
             identity = self.overhead(planned_overhead)
             write_if_different(folder / "overheads" / f"{overhead_id}.json", identity.to_json())
+        for suite, planned_controls in self._plan.controls.items():
+            write_if_different(folder / "controls" / f"{suite}.json", self.control(planned_controls).to_json())
         write_if_different(folder / "aggregate.json", self.aggregation().to_json())
         write_if_different(folder / "report.json", self.report().to_json())
 

@@ -23,6 +23,7 @@ from phasebench.experiments.config import (
     ScaledSuite,
     Suite,
 )
+from phasebench.experiments.controls import PlannedControls, plan_controls
 from phasebench.experiments.datasets import CONFIG_FILE, DatasetChoices, DatasetSpec
 from phasebench.experiments.fingerprint import SourceTree
 from phasebench.experiments.loading import as_model, joined, read_model
@@ -134,6 +135,11 @@ class BenchmarkPlan:
     def overheads(self) -> dict[str, PlannedOverhead]:
         """What is timed, by ``<suite>/<experiment>``."""
         return plan_overheads(self.suites, self.runs)
+
+    @cached_property
+    def controls(self) -> dict[str, PlannedControls]:
+        """What the networks' accuracies are read beside, by suite."""
+        return plan_controls(planned.spec for planned in self.runs.values())
 
     @cached_property
     def evaluations(self) -> tuple[tuple[str, str], ...]:
