@@ -250,6 +250,59 @@ def test_spec_files_that_cannot_be_read(tmp_path: Path, content: bytes | None, m
         read_identity(StageIdentity, path)
 
 
+def raw_of(checkout: Path, dataset: str) -> dict[str, str]:
+    path = checkout / f"results/demo/specs/datasets/{dataset}.json"
+    return read_identity(DatasetIdentity, path).raw
+
+
+def use(source: str, **options: Any) -> dict[str, Any]:
+    chosen = {"mstar": {"name": "own", "source": source, "options": options}}
+    return {"data_root": "raw", "datasets": chosen}
+
+
+def test_a_changed_raw_file_changes_its_data_set_alone(checkout: Path) -> None:
+    chip = checkout / "raw/mstar/17_DEG/BMP2/HB1.000"
+    chip.parent.mkdir(parents=True)
+    chip.write_text("first")
+    assert "datasets/own" in write(checkout, **use("mstar"))
+    assert raw_of(checkout, "own") == {"mstar/17_DEG/BMP2/HB1.000": sha256_of_file(chip)}
+    chip.touch()
+    assert write(checkout, **use("mstar")) == set()
+    chip.write_text("second")
+    assert write(checkout, **use("mstar")) == {"datasets/own"}
+    # Whoever has the prepared data needs the raw ones no more.
+    shutil.rmtree(checkout / "raw")
+    assert write(checkout, **use("mstar")) == set()
+    # Another source never had them.
+    write(checkout, **use("digits"))
+    assert raw_of(checkout, "own") == {}
+
+
+def test_what_was_downloaded_is_no_change(checkout: Path) -> None:
+    write(checkout, **use("cifar10"))
+    batch = checkout / "raw/cifar-10-batches-py/data_batch_1"
+    batch.parent.mkdir(parents=True)
+    batch.touch()
+    prepared = checkout / "data/prepared/demo/own.h5"
+    prepared.parent.mkdir(parents=True)
+    prepared.touch()
+    assert write(checkout, **use("cifar10")) == set()
+    prepared.unlink()
+    assert write(checkout, **use("cifar10")) == {"datasets/own"}
+
+
+def test_a_damaged_list_of_known_checksums_is_made_anew(checkout: Path) -> None:
+    chip = checkout / "raw/mstar/HB1.000"
+    chip.parent.mkdir(parents=True)
+    chip.write_text("first")
+    write(checkout, **use("mstar"))
+    known = checkout / "results/demo/raw_files.json"
+    text = known.read_text()
+    known.write_text(text[:10])
+    assert write(checkout, **use("mstar")) == set()
+    assert known.read_text() == text
+
+
 def test_every_selected_target_exists() -> None:
     """The tables name definitions by strings; each must be one."""
     tree = SourceTree(ROOT / "src/phasebench")

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from phasebench.data.sharded_registry import folder_times, raw_folder
 from phasebench.experiments.claim_files import read_claims
 from phasebench.experiments.code import (
     aggregation_code,
@@ -19,9 +18,10 @@ from phasebench.experiments.fingerprint import SourceTree
 from phasebench.experiments.identity import DatasetIdentity, StageIdentity
 from phasebench.experiments.overheads import PlannedOverhead
 from phasebench.experiments.pins import read_pins
+from phasebench.experiments.raw_listing import RawListings
 from phasebench.experiments.reference import read_published
 from phasebench.experiments.table import BenchmarkPlan, PlannedAnalysis, load_plan
-from phasebench.files import canonical_json, sha256_of_file, write_if_different
+from phasebench.files import sha256_of_file, write_if_different
 from phasebench.models.registry import REGISTRY
 from phasebench.spec import RunIdentity, RunSpec
 
@@ -41,12 +41,17 @@ class Identities:
         The repository.
     tree : SourceTree
         The package's sources.
+    results : Path
+        The folder that holds one folder per scale.
     """
 
-    def __init__(self, plan: BenchmarkPlan, root: Path, tree: SourceTree) -> None:
+    def __init__(self, plan: BenchmarkPlan, root: Path, tree: SourceTree, results: Path) -> None:
         self._plan = plan
         self._root = root
         self._tree = tree
+        scale = plan.scale.name
+        self._results = results / scale
+        self._raw = RawListings(self._results, root / "data" / "prepared" / scale, root / plan.config.data_root)
         self._train_pins = read_pins(root / TRAIN_ENVIRONMENT, TRAIN_ENVIRONMENT)
         self._published = read_published(root)
         self._analysis_pins = read_pins(root / ANALYSIS_ENVIRONMENT, ANALYSIS_ENVIRONMENT)
@@ -63,6 +68,7 @@ class Identities:
             options=spec.options,
             code=dataset_code(self._tree, spec.source),
             environment=self._train_pins,
+            raw=self._raw.of(spec),
         )
 
     def evaluation(self, name: str) -> StageIdentity:
@@ -135,20 +141,14 @@ class Identities:
         templates = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in files}
         return self._analysis("report", {"templates": templates}, report_code(self._tree))
 
-    def write(self, folder: Path) -> None:
-        """Write every spec file whose bytes change.
-
-        Parameters
-        ----------
-        folder
-            ``results/<scale>/specs``.
-        """
+    def write(self) -> None:
+        """Write every spec file whose bytes change."""
+        folder = self._results / "specs"
         for run_id, planned in self._plan.runs.items():
             write_if_different(folder / "runs" / f"{run_id}.json", self.run(planned.spec).to_json())
         for dataset in self._plan.datasets.values():
             write_if_different(folder / "datasets" / f"{dataset.name}.json", self.dataset(dataset).to_json())
-            if dataset.is_sharded:
-                self._write_raw_times(dataset, folder / "raw" / f"{dataset.name}.json")
+        self._raw.save()
         for name in self._plan.evaluation_names:
             write_if_different(folder / "evaluations" / f"{name}.json", self.evaluation(name).to_json())
         for analysis_id, planned_analysis in self._plan.analyses.items():
@@ -159,13 +159,6 @@ class Identities:
             write_if_different(folder / "overheads" / f"{overhead_id}.json", identity.to_json())
         write_if_different(folder / "aggregate.json", self.aggregation().to_json())
         write_if_different(folder / "report.json", self.report().to_json())
-
-    def _write_raw_times(self, dataset: DatasetSpec, path: Path) -> None:
-        """What can be seen of the raw images without looking at each; as it was, where they are not at hand."""
-        raw = raw_folder(dataset.source, dataset.options, self._root / self._plan.config.data_root)
-        times = folder_times(raw) if raw else {}
-        if times or not path.is_file():
-            write_if_different(path, canonical_json(times))
 
     def _analysis(
         self, stage: Literal["analyse", "aggregate", "report"], settings: dict[str, Any], code: dict[str, str]
@@ -195,5 +188,5 @@ def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> 
     tree = SourceTree(root / "src" / "phasebench")
     plan = load_plan(settings, root, tree)
     if write:
-        Identities(plan, root, tree).write(results / plan.scale.name / "specs")
+        Identities(plan, root, tree, results).write()
     return plan
