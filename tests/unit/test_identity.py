@@ -13,6 +13,7 @@ import yaml
 from phasebench.errors import PhasebenchError
 from phasebench.experiments.fingerprint import SourceTree
 from phasebench.experiments.identity import DatasetIdentity, StageIdentity, read_identity
+from phasebench.experiments.reference import read_published
 from phasebench.experiments.specs import plan_benchmark
 from phasebench.files import sha256_of_file
 from phasebench.models.registry import REGISTRY
@@ -301,6 +302,15 @@ def test_a_damaged_list_of_known_checksums_is_made_anew(checkout: Path) -> None:
     known.write_text(text[:10])
     assert write(checkout, **use("mstar")) == set()
     assert known.read_text() == text
+
+
+def test_analyses_with_published_numbers_are_analyses() -> None:
+    tree = SourceTree(ROOT / "src/phasebench")
+    analyses, published = (
+        tree.string_table(f"phasebench.analysis.registry:{name}") for name in ("ANALYSES", "PUBLISHED")
+    )
+    assert published.keys() <= analyses.keys()
+    assert {value.metric for value in read_published(ROOT)} >= set(published.values())
 
 
 def test_every_selected_target_exists() -> None:

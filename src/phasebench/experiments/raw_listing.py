@@ -7,7 +7,7 @@ from typing import Any
 from phasebench.data.raw_files import Known, raw_checksums
 from phasebench.data.sharded_registry import folder_times, raw_folder
 from phasebench.experiments.datasets import DatasetSpec
-from phasebench.files import canonical_json, write_if_different
+from phasebench.files import canonical_json, write_plan
 
 _KNOWN = "raw_files.json"
 
@@ -53,7 +53,7 @@ class RawListings:
     def save(self) -> None:
         """Keep the checksums, so that unchanged files are not read again."""
         if self._known:
-            write_if_different(self._results / _KNOWN, canonical_json(self._known))
+            write_plan(self._results / _KNOWN, canonical_json(self._known))
 
     def _found(self, dataset: DatasetSpec) -> dict[str, str]:
         if not dataset.is_sharded:

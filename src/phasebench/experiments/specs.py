@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from phasebench.experiments.claim_files import read_claims
 from phasebench.experiments.code import (
+    PUBLISHED_TABLE,
     aggregation_code,
     analysis_code,
     dataset_code,
@@ -21,7 +22,7 @@ from phasebench.experiments.pins import read_pins
 from phasebench.experiments.raw_listing import RawListings
 from phasebench.experiments.reference import read_published
 from phasebench.experiments.table import BenchmarkPlan, PlannedAnalysis, load_plan
-from phasebench.files import sha256_of_file, write_if_different
+from phasebench.files import sha256_of_file, write_plan
 from phasebench.models.registry import REGISTRY
 from phasebench.spec import RunIdentity, RunSpec
 
@@ -91,11 +92,11 @@ class Identities:
         )
 
     def analysis(self, planned: PlannedAnalysis) -> StageIdentity:
-        """Identity of an analysis: its runs and the study's own numbers of the experiment."""
+        """Identity of an analysis: its runs and those of the study's own numbers that it reads."""
+        metric = self._tree.string_table(PUBLISHED_TABLE).get(planned.name)
+        wanted = (planned.suite, planned.experiment, metric)
         published = [
-            value.as_row()
-            for value in self._published
-            if (value.suite, value.experiment) == (planned.suite, planned.experiment)
+            value.as_row() for value in self._published if (value.suite, value.experiment, value.metric) == wanted
         ]
         settings = {"analysis": planned.name, "runs": list(planned.runs), "published": published}
         return self._analysis("analyse", settings, analysis_code(self._tree, planned.name))
@@ -145,20 +146,20 @@ class Identities:
         """Write every spec file whose bytes change."""
         folder = self._results / "specs"
         for run_id, planned in self._plan.runs.items():
-            write_if_different(folder / "runs" / f"{run_id}.json", self.run(planned.spec).to_json())
+            write_plan(folder / "runs" / f"{run_id}.json", self.run(planned.spec).to_json())
         for dataset in self._plan.datasets.values():
-            write_if_different(folder / "datasets" / f"{dataset.name}.json", self.dataset(dataset).to_json())
+            write_plan(folder / "datasets" / f"{dataset.name}.json", self.dataset(dataset).to_json())
         self._raw.save()
         for name in self._plan.evaluation_names:
-            write_if_different(folder / "evaluations" / f"{name}.json", self.evaluation(name).to_json())
+            write_plan(folder / "evaluations" / f"{name}.json", self.evaluation(name).to_json())
         for analysis_id, planned_analysis in self._plan.analyses.items():
             identity = self.analysis(planned_analysis)
-            write_if_different(folder / "analyses" / f"{analysis_id}.json", identity.to_json())
+            write_plan(folder / "analyses" / f"{analysis_id}.json", identity.to_json())
         for overhead_id, planned_overhead in self._plan.overheads.items():
             identity = self.overhead(planned_overhead)
-            write_if_different(folder / "overheads" / f"{overhead_id}.json", identity.to_json())
-        write_if_different(folder / "aggregate.json", self.aggregation().to_json())
-        write_if_different(folder / "report.json", self.report().to_json())
+            write_plan(folder / "overheads" / f"{overhead_id}.json", identity.to_json())
+        write_plan(folder / "aggregate.json", self.aggregation().to_json())
+        write_plan(folder / "report.json", self.report().to_json())
 
     def _analysis(
         self, stage: Literal["analyse", "aggregate", "report"], settings: dict[str, Any], code: dict[str, str]
