@@ -9,41 +9,18 @@ import h5py
 import numpy as np
 import pytest
 import yaml
+from finished_runs import finish, plan_tiny, prepare
 from tiny_benchmark import STUDY, copy_checkout
 
-from phasebench.data.prepare import prepare_dataset
 from phasebench.errors import PhasebenchError
 from phasebench.experiments.difference import difference
-from phasebench.experiments.identity import DatasetIdentity, read_identity
-from phasebench.experiments.provenance import describe_data
 from phasebench.experiments.specs import plan_benchmark
 from phasebench.experiments.status import Checkout, as_line, as_total
-from phasebench.files import canonical_json, sha256_of_file
+from phasebench.files import sha256_of_file
 
 TYPE_E = f"{STUDY}/table_1/colour_shapes-lab/cifarnet_type_e/seed0"
 TYPE_I = f"{STUDY}/table_1/colour_shapes-lab/cifarnet_type_i/seed0"
 LAYER = "src/phasebench/nn/complex/norm.py"
-
-
-def finish(checkout: Path, commit: str = "unknown") -> None:
-    """Leave what a prepared data set and finished runs leave."""
-    results = checkout / "results/tiny"
-    plan = plan_benchmark({"scale": "tiny", "suites": [STUDY]}, checkout, checkout / "results", write=True)
-    manifest = prepare(checkout)
-    for number, run_id in enumerate(plan.runs):
-        folder = results / "runs" / run_id
-        folder.mkdir(parents=True)
-        shutil.copy(results / "specs/runs" / f"{run_id}.json", folder / "spec.json")
-        record = {"wall_seconds": 1800.0 * (number + 1), "git_commit": commit, **describe_data(manifest)}
-        (folder / "run.json").write_text(canonical_json(record))
-
-
-def prepare(checkout: Path) -> Path:
-    """Prepare the data set that the spec file describes; return its manifest."""
-    data, manifest = (checkout / f"data/prepared/tiny/colour_shapes.{suffix}" for suffix in ("h5", "json"))
-    spec = read_identity(DatasetIdentity, checkout / "results/tiny/specs/datasets/colour_shapes.json")
-    prepare_dataset(spec.source, spec.options, checkout, False, data, manifest, spec.to_json())
-    return manifest
 
 
 @pytest.fixture
@@ -139,8 +116,8 @@ def test_a_data_set_that_is_to_be_prepared_anew_says_why(checkout: Path) -> None
 def test_other_data_are_told_by_what_differs_in_them(checkout: Path) -> None:
     finish(checkout)
     edit(checkout / "workflow/scales/tiny.yaml", "n_train: 60", "n_train: 70")
-    plan_benchmark({"scale": "tiny", "suites": [STUDY]}, checkout, checkout / "results", write=True)
-    prepare(checkout)
+    plan_tiny(checkout)
+    prepare(checkout, "colour_shapes")
     current = Checkout(checkout)
     assert [dataset.state for dataset in current.datasets()] == ["done"]
     told = [str(change) for change in current.status_of(TYPE_I).changes]
@@ -154,7 +131,7 @@ def test_other_data_are_told_by_what_differs_in_them(checkout: Path) -> None:
 def test_a_changed_raw_file_is_named(checkout: Path) -> None:
     chosen = "datasets:\n  cifar10: {name: own, source: hdf5, path: images.h5}"
     edit(checkout / "config.yaml", "datasets: {}", chosen)
-    raw, prepared = checkout / "data/raw/images.h5", checkout / "data/prepared/tiny"
+    raw = checkout / "data/raw/images.h5"
     raw.parent.mkdir(parents=True)
     with h5py.File(raw, "w") as file:
         file.attrs["classes"] = ["a", "b"]
@@ -164,8 +141,7 @@ def test_a_changed_raw_file_is_named(checkout: Path) -> None:
     settings = yaml.safe_load((checkout / "config.yaml").read_text())
     plan_benchmark(settings, checkout, checkout / "results", write=True)
     assert [dataset.state for dataset in Checkout(checkout).datasets()] == ["missing"]
-    spec = read_identity(DatasetIdentity, checkout / "results/tiny/specs/datasets/own.json")
-    prepare_dataset("hdf5", spec.options, raw.parent, False, prepared / "own.h5", prepared / "own.json", spec.to_json())
+    prepare(checkout, "own")
     assert [dataset.state for dataset in Checkout(checkout).datasets()] == ["done"]
     with h5py.File(raw, "a") as file:
         file["train/images"][0] = 8
