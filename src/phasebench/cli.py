@@ -44,12 +44,10 @@ def prepare(
     from phasebench.data.prepare import prepare_dataset
     from phasebench.experiments.code import check_code, dataset_code, own_source
     from phasebench.experiments.identity import DatasetIdentity, read_identity
-    from phasebench.files import sha256_of_file
 
     identity = read_identity(DatasetIdentity, spec)
     check_code(str(spec), identity.code, dataset_code(own_source(), identity.source))
-    digest = sha256_of_file(spec)
-    prepare_dataset(identity.source, identity.options, data_root, download, output, manifest, digest)
+    prepare_dataset(identity.source, identity.options, data_root, download, output, manifest, identity.to_json())
 
 
 @app.command()
@@ -64,6 +62,8 @@ def plan_shards(
     from phasebench.data.sharded_registry import list_images
     from phasebench.experiments.code import check_code, dataset_code, own_source, shard_code
     from phasebench.experiments.identity import DatasetIdentity, read_identity
+    from phasebench.experiments.staleness import PLANNED_FROM
+    from phasebench.files import write_text
 
     identity, tree = read_identity(DatasetIdentity, spec), own_source()
     check_code(str(spec), identity.code, dataset_code(tree, identity.source))
@@ -76,6 +76,7 @@ def plan_shards(
         environment=identity.environment,
         threads=threads,
     )
+    write_text(output.parent / PLANNED_FROM, identity.to_json())
 
 
 @app.command()
@@ -126,8 +127,7 @@ def train(
     """Train one run, or go on with it."""
     from phasebench.experiments.code import check_code, own_source, run_code
     from phasebench.experiments.identity import read_identity
-    from phasebench.experiments.provenance import collect_provenance
-    from phasebench.files import sha256_of_file
+    from phasebench.experiments.provenance import collect_provenance, describe_data
     from phasebench.spec import RunIdentity
     from phasebench.training.launcher import launch_run
     from phasebench.training.run_lock import run_lock
@@ -142,7 +142,7 @@ def train(
             output=output,
             checkpoint=checkpoint,
             checkpoint_seconds=checkpoint_seconds,
-            provenance={"data_manifest": manifest and sha256_of_file(manifest), **collect_provenance()},
+            provenance={**describe_data(manifest), **collect_provenance()},
         )
 
 

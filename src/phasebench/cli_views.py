@@ -15,33 +15,36 @@ StateName = Literal["done", "stale", "interrupted", "missing"]
 
 @views.command()
 def status(
-    state: Annotated[StateName | None, typer.Option(help="Only runs in this state.")] = None,
+    state: Annotated[StateName | None, typer.Option(help="Only what is in this state.")] = None,
     scale: ScaleOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the runs of config.yaml: done, stale and why, interrupted or missing, with their cost so far."""
+    """List the data sets and runs of config.yaml: done, stale and why, interrupted or missing, and what runs cost."""
     from dataclasses import asdict
 
     from phasebench.experiments.status import Checkout, as_line, as_total
 
-    runs = Checkout(Path(), scale).status()
-    chosen = [run for run in runs if state in (None, run.state)]
+    checkout = Checkout(Path(), scale)
+    datasets, runs = checkout.datasets(), checkout.status()
+    chosen_datasets = [dataset for dataset in datasets if state in (None, dataset.state)]
+    chosen_runs = [run for run in runs if state in (None, run.state)]
     if as_json:
-        print(json.dumps([asdict(run) for run in chosen], indent=2))
+        told = {"datasets": list(map(asdict, chosen_datasets)), "runs": list(map(asdict, chosen_runs))}
+        print(json.dumps(told, indent=2))
     else:
-        print("\n".join([*map(as_line, chosen), as_total(runs)]))
+        print("\n".join([*map(as_line, chosen_datasets), *map(as_line, chosen_runs), as_total(runs)]))
 
 
 @views.command()
 def diff(
-    run: Annotated[str, typer.Argument(help="The run's id, as `phasebench status` prints it.")],
+    name: Annotated[str, typer.Argument(help="A run's id or a data set's name, as `phasebench status` prints it.")],
     scale: ScaleOption = None,
 ) -> None:
-    """Show what has changed since a run was made: settings, code, packages and data."""
-    from phasebench.experiments.difference import difference_of_run
+    """Show what has changed since a run was made or a data set prepared: settings, code, packages and data."""
+    from phasebench.experiments.difference import difference
     from phasebench.experiments.status import Checkout
 
-    print(difference_of_run(Checkout(Path(), scale), run))
+    print(difference(Checkout(Path(), scale), name))
 
 
 @views.command()

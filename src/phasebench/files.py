@@ -78,6 +78,34 @@ def write_if_different(path: Path | str, text: str) -> bool:
     return True
 
 
+def write_plan(path: Path | str, text: str) -> bool:
+    """:func:`write_if_different` without waiting for the disk, for thousands of files that are compared at every start.
+
+    What a crash of the machine may leave of such a file differs from the text, and is written again.
+
+    Returns
+    -------
+    bool
+        True if the file was written.
+
+    Raises
+    ------
+    PhasebenchError
+        The file system refused the write; ``path`` is as it was before.
+    """
+    target, content = Path(path), text.encode("utf-8")
+    try:
+        if target.is_file() and target.read_bytes() == content:
+            return False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.new")
+        temporary.write_bytes(content)
+        temporary.replace(target)
+    except OSError as error:
+        raise PhasebenchError(f"{target}: cannot be written: {error.strerror}") from error
+    return True
+
+
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and a fixed layout: equal values give equal bytes."""
     return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -13,6 +13,7 @@ import yaml
 from phasebench.errors import PhasebenchError
 from phasebench.experiments.fingerprint import SourceTree
 from phasebench.experiments.identity import DatasetIdentity, StageIdentity, read_identity
+from phasebench.experiments.reference import read_published
 from phasebench.experiments.specs import plan_benchmark
 from phasebench.files import sha256_of_file
 from phasebench.models.registry import REGISTRY
@@ -249,6 +250,68 @@ def test_spec_files_that_cannot_be_read(tmp_path: Path, content: bytes | None, m
         path.write_bytes(content)
     with pytest.raises(PhasebenchError, match=message):
         read_identity(StageIdentity, path)
+
+
+def raw_of(checkout: Path, dataset: str) -> dict[str, str]:
+    path = checkout / f"results/demo/specs/datasets/{dataset}.json"
+    return read_identity(DatasetIdentity, path).raw
+
+
+def use(source: str, **options: Any) -> dict[str, Any]:
+    chosen = {"mstar": {"name": "own", "source": source, "options": options}}
+    return {"data_root": "raw", "datasets": chosen}
+
+
+def test_a_changed_raw_file_changes_its_data_set_alone(checkout: Path) -> None:
+    chip = checkout / "raw/mstar/17_DEG/BMP2/HB1.000"
+    chip.parent.mkdir(parents=True)
+    chip.write_text("first")
+    assert "datasets/own" in write(checkout, **use("mstar"))
+    assert raw_of(checkout, "own") == {"mstar/17_DEG/BMP2/HB1.000": sha256_of_file(chip)}
+    chip.touch()
+    assert write(checkout, **use("mstar")) == set()
+    chip.write_text("second")
+    assert write(checkout, **use("mstar")) == {"datasets/own"}
+    # Whoever has the prepared data needs the raw ones no more.
+    shutil.rmtree(checkout / "raw")
+    assert write(checkout, **use("mstar")) == set()
+    # Another source never had them.
+    write(checkout, **use("digits"))
+    assert raw_of(checkout, "own") == {}
+
+
+def test_what_was_downloaded_is_no_change(checkout: Path) -> None:
+    write(checkout, **use("cifar10"))
+    batch = checkout / "raw/cifar-10-batches-py/data_batch_1"
+    batch.parent.mkdir(parents=True)
+    batch.touch()
+    prepared = checkout / "data/prepared/demo/own.h5"
+    prepared.parent.mkdir(parents=True)
+    prepared.touch()
+    assert write(checkout, **use("cifar10")) == set()
+    prepared.unlink()
+    assert write(checkout, **use("cifar10")) == {"datasets/own"}
+
+
+def test_a_damaged_list_of_known_checksums_is_made_anew(checkout: Path) -> None:
+    chip = checkout / "raw/mstar/HB1.000"
+    chip.parent.mkdir(parents=True)
+    chip.write_text("first")
+    write(checkout, **use("mstar"))
+    known = checkout / "results/demo/raw_files.json"
+    text = known.read_text()
+    known.write_text(text[:10])
+    assert write(checkout, **use("mstar")) == set()
+    assert known.read_text() == text
+
+
+def test_analyses_with_published_numbers_are_analyses() -> None:
+    tree = SourceTree(ROOT / "src/phasebench")
+    analyses, published = (
+        tree.string_table(f"phasebench.analysis.registry:{name}") for name in ("ANALYSES", "PUBLISHED")
+    )
+    assert published.keys() <= analyses.keys()
+    assert {value.metric for value in read_published(ROOT)} >= set(published.values())
 
 
 def test_every_selected_target_exists() -> None:

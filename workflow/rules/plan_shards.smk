@@ -1,7 +1,6 @@
 checkpoint plan_shards:
     input:
         spec="<results>/specs/datasets/{dataset}.json",
-        times="<results>/specs/raw/{dataset}.json",
     output:
         "<prepared>/{dataset}/plan.json",
     log:

@@ -43,7 +43,7 @@ def analyse_runs(
     run_ids : sequence of str
         All runs of the experiment.
     published : sequence of mapping
-        The study's own numbers of this experiment, as the aggregation has them.
+        Those of the study's own numbers of this experiment that the analysis reads, as the aggregation has them.
     results : Path
         ``results/<scale>``.
     prepared : Path

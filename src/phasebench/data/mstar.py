@@ -6,7 +6,6 @@ chips' sizes differ by class and would give it away.
 """
 
 import logging
-import os
 import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from pydantic import PositiveInt
 from phasebench.data import phoenix
 from phasebench.data.mstar_chips import missing_chips
 from phasebench.data.options import parse_options
+from phasebench.data.raw_files import CHIP_NAMES, files_below
 from phasebench.data.store import LoadedDataset
 from phasebench.errors import PhasebenchError
 from phasebench.progress import track
@@ -31,7 +31,6 @@ CROP = 128
 SPLIT_DEPRESSION_ANGLES = {"train": 17, "test": 15}
 
 _LOGGER = logging.getLogger(__name__)
-_CHIP_SUFFIX = re.compile(r"\.[0-9]{3}")
 _LABELS = {name.replace("-", ""): label for label, name in enumerate(CLASSES)}
 _TARGET_TYPE = re.compile(rf"({'|'.join(_LABELS)})([a-z].*)?")
 _LEFT_OUT_TYPE = re.compile(r"(slic|clutter).*")
@@ -155,15 +154,7 @@ def _chip_paths(folder: Path) -> list[Path]:
     def refuse(error: OSError) -> None:
         raise PhasebenchError(f"{error.filename}: folder: cannot be read: {error.strerror}") from error
 
-    paths: list[Path] = []
-    visited = {folder.resolve()}
-    for parent, subfolders, names in os.walk(folder, onerror=refuse, followlinks=True):
-        # A link may lead back up the tree.
-        real_paths = {name: Path(parent, name).resolve() for name in subfolders}
-        subfolders[:] = [name for name in sorted(subfolders) if real_paths[name] not in visited]
-        visited.update(real_paths.values())
-        chips = (name for name in names if _CHIP_SUFFIX.fullmatch(Path(name).suffix) and not name.startswith("."))
-        paths.extend(Path(parent, name) for name in chips)
+    paths = [path for path in files_below(folder, on_error=refuse) if re.fullmatch(CHIP_NAMES, path.name)]
     if not paths:
         raise PhasebenchError(f"{folder}: folder: holds no chip files (their names end in .000 to .999)")
     return paths

@@ -26,7 +26,7 @@ def prepare_dataset(
     output, manifest
         The HDF5 and the JSON file to write.
     prepared_from
-        Checksum of the spec file.
+        The text of the spec file.
 
     Raises
     ------

@@ -96,8 +96,8 @@ def write_store(
     samples, labels, splits, classes, source, extra
         See :class:`LoadedDataset`.
     prepared_from
-        Checksum of the spec file that asked for it. It stands in the HDF5 file alone, since other code may well give
-        the same content.
+        The spec file that asked for it. It stands in the HDF5 file alone, since other code may well give the same
+        content.
 
     Raises
     ------

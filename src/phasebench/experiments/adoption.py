@@ -11,15 +11,13 @@ from collections.abc import Callable, Iterable
 from os import utime
 from pathlib import Path
 
-import h5py
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from phasebench.data.store import PREPARED_FROM
 from phasebench.errors import PhasebenchError
 from phasebench.experiments.origin import ORIGIN, origin
+from phasebench.experiments.staleness import PreparedData, read_json, run_changes
 from phasebench.experiments.table import BenchmarkPlan
-from phasebench.files import sha256_of_file
 
 RUN_FILES = ("spec.json", "history.parquet", "probes.parquet", "weights.safetensors", "predictions.parquet", "run.json")
 
@@ -42,10 +40,14 @@ def adopt_results(plan: BenchmarkPlan, results: Path, prepared: Path) -> int:
         How many results were renewed.
     """
     adoption = _Adoption(results, prepared)
-    for dataset in plan.datasets:
-        adoption.dataset(dataset)
+    data = {}
+    for name, dataset in plan.datasets.items():
+        spec = (results / "specs/datasets" / f"{name}.json").read_text(encoding="utf-8")
+        data[name] = PreparedData(dataset, prepared, spec)
+        if not dataset.is_sharded:
+            adoption.dataset(data[name])
     for run_id, planned in plan.runs.items():
-        adoption.run(run_id, planned.spec.dataset, planned.evaluations)
+        adoption.run(run_id, data[planned.spec.dataset], planned.evaluations)
     for analysis_id, analysis in plan.analyses.items():
         datasets = dict.fromkeys(plan.dataset_of(run_id) for run_id in analysis.runs)
         adoption.analysis(analysis_id, analysis.runs, datasets)
@@ -63,26 +65,21 @@ class _Adoption:
         # One time for all, so that no result is older than what it was made from.
         self._now = time.time_ns()
 
-    def dataset(self, name: str) -> None:
+    def dataset(self, data: PreparedData) -> None:
         """A prepared data set."""
-        spec, data = self.results / "specs/datasets" / f"{name}.json", self.prepared / f"{name}.h5"
+        outputs = [self.prepared / f"{data.name}.h5", data.manifest]
+        spec = self.results / "specs/datasets" / f"{data.name}.json"
+        self._renew(f"prepare/{data.name}", outputs, [spec], lambda: not data.changes)
 
-        def is_current() -> bool:
-            with h5py.File(data) as file:
-                return bool(file.attrs.get(PREPARED_FROM) == sha256_of_file(spec))
-
-        self._renew(f"prepare/{name}", [data, self.prepared / f"{name}.json"], [spec], is_current)
-
-    def run(self, run_id: str, dataset: str, evaluations: Iterable[str]) -> None:
+    def run(self, run_id: str, data: PreparedData, evaluations: Iterable[str]) -> None:
         """A run and then its evaluations."""
-        folder, manifest = self.results / "runs" / run_id, self.prepared / f"{dataset}.json"
+        folder = self.results / "runs" / run_id
         spec, record = self.results / "specs/runs" / f"{run_id}.json", folder / "run.json"
 
         def is_current() -> bool:
-            same_data = not manifest.is_file() or _recorded_manifest(record) == sha256_of_file(manifest)
-            return same_data and spec.read_bytes() == (folder / "spec.json").read_bytes()
+            return not run_changes(spec.read_text(encoding="utf-8"), folder, read_json(record), data)
 
-        self._renew(f"train/{run_id}", [folder / name for name in RUN_FILES], [spec, manifest], is_current)
+        self._renew(f"train/{run_id}", [folder / name for name in RUN_FILES], [spec, data.manifest], is_current)
         for name in evaluations:
             table = folder / "evaluation" / f"{name}.parquet"
             stage = self.results / "specs/evaluations" / f"{name}.json"
@@ -135,10 +132,6 @@ def _holds(is_current: Callable[[], bool]) -> bool:
         return is_current()
     except (OSError, ValueError, PhasebenchError, pa.ArrowException):
         return False
-
-
-def _recorded_manifest(record: Path) -> object:
-    return json.loads(record.read_text(encoding="utf-8")).get("data_manifest")
 
 
 def _recorded_origin(table: Path) -> object:

@@ -18,6 +18,7 @@ from phasebench.models.registry import REGISTRY
 from phasebench.spec import RunSpec
 
 ANALYSES_TABLE = "phasebench.analysis.registry:ANALYSES"
+PUBLISHED_TABLE = "phasebench.analysis.registry:PUBLISHED"
 EVALUATIONS_TABLE = "phasebench.evaluation.registry:EVALUATIONS"
 PROCEDURES_TABLE = "phasebench.training.procedures:PROCEDURES"
 _PREPARE = "phasebench.data.prepare:prepare_dataset"

@@ -1,48 +1,52 @@
-"""What has changed since a run was made, down to the lines of code."""
+"""What has changed since a run was made or a data set prepared, down to the lines of code."""
 
 import subprocess
 from pathlib import Path
 
 from phasebench.experiments.provenance import UNKNOWN
-from phasebench.experiments.status import Change, Checkout
+from phasebench.experiments.status import Checkout
 
 _TITLES = {
     "spec": "Settings",
-    "code": "Code that the run reaches",
+    "code": "Code that it reaches",
     "environment": "Pinned packages",
+    "raw": "Raw files",
     "data": "Prepared data",
 }
 
 
-def difference_of_run(checkout: Checkout, run_id: str) -> str:
-    """All changes since a run was made, as text.
+def difference(checkout: Checkout, name: str) -> str:
+    """All changes since a run was made or a data set was prepared, as text.
 
-    Of changed modules the difference to the commit that the run was made with follows, where git still has that commit.
-    It shows whole modules, of which the run may reach a part only.
+    Of changed modules of a run the difference to the commit that it was made with follows, where git still has that
+    commit. It shows whole modules, of which the run may reach a part only.
+
+    Parameters
+    ----------
+    checkout
+        Where to look.
+    name
+        Id of a run, or name of a data set.
 
     Raises
     ------
     PhasebenchError
-        There is no such run, or a file of it is damaged.
+        There is no such run or data set, or a file of it is damaged.
     """
-    status = checkout.status_of(run_id)
-    if status.seconds is None:
-        return f"{run_id} is {status.state}: there is no result to compare with"
+    is_run = name not in checkout.plan.datasets
+    status = checkout.status_of(name) if is_run else checkout.dataset(name)
+    if status.state in ("missing", "interrupted"):
+        return f"{name} is {status.state}: there is no result to compare with"
     if not status.changes:
-        return f"{run_id}: nothing has changed"
-    lines = [run_id]
+        return f"{name}: nothing has changed"
+    lines = [name]
     for subject, title in _TITLES.items():
         changes = [change for change in status.changes if change.subject == subject]
         if changes:
-            lines += ["", title, *(f"  {_with_values(change)}" for change in changes)]
+            lines += ["", title, *(f"  {change.with_values}" for change in changes)]
     modules = [change.name for change in status.changes if change.subject == "code"]
-    return "\n".join([*lines, *_code_difference(checkout.root, checkout.commit_of(run_id), modules)])
-
-
-def _with_values(change: Change) -> str:
-    if change.subject in ("code", "data"):
-        return f"{change.name}: {change.before[:12]} -> {change.after[:12]}"
-    return f"{change.name}: {change.before} -> {change.after}"
+    code = _code_difference(checkout.root, checkout.commit_of(name), modules) if is_run else []
+    return "\n".join([*lines, *code])
 
 
 def _code_difference(root: Path, commit: str, modules: list[str]) -> list[str]:

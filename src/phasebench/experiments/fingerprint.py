@@ -21,6 +21,7 @@ from phasebench.files import sha256_of_text
 
 OPAQUE_TABLES = frozenset(
     {
+        "phasebench.analysis.registry:ANALYSES",
         "phasebench.data.encoding_registry:ENCODINGS",
         "phasebench.data.sharded_registry:SHARDED_SOURCES",
         "phasebench.data.source_registry:SOURCES",

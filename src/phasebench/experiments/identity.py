@@ -26,10 +26,13 @@ class DatasetIdentity(Frozen):
     options: dict[str, Scalar]
     code: dict[str, str] = Field(description="module -> hash of the definitions that preparing it reaches")
     environment: dict[str, str] = Field(description="package -> version pinned in the training environment")
+    raw: dict[str, str] = Field(
+        default_factory=dict, description="raw file -> checksum; of images in shards, folder -> time of its last change"
+    )
 
     def to_json(self) -> str:
-        """Canonical JSON, the bytes of the spec file."""
-        return canonical_json(self.model_dump(mode="json"))
+        """Canonical JSON, the bytes of the spec file. A source that reads no files says nothing of them."""
+        return canonical_json(self.model_dump(mode="json", exclude=None if self.raw else {"raw"}))
 
 
 class StageIdentity(Frozen):

@@ -1,4 +1,4 @@
-"""What made a result: the commit, the installed packages, the interpreter. Nothing that names the machine."""
+"""What made a result: the data, the commit, the installed packages, the interpreter. Nothing that names the machine."""
 
 import importlib.metadata
 import platform
@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from phasebench.experiments.staleness import manifest_facts
+from phasebench.files import sha256_of_file
 from phasebench.scheduler import scheduler_job, scheduler_restarts
 
 UNKNOWN = "unknown"
@@ -39,6 +41,20 @@ def collect_provenance() -> dict[str, Any]:
     if job := scheduler_job():
         provenance |= {"slurm_job_id": job, "slurm_restarts": scheduler_restarts()}
     return provenance
+
+
+def describe_data(manifest: Path | None) -> dict[str, Any]:
+    """What a run was trained on: ``data_manifest``, the manifest's checksum, and its single values as ``data``.
+
+    Raises
+    ------
+    PhasebenchError
+        The manifest is missing or cut.
+    """
+    if manifest is None:
+        return {"data_manifest": None}
+    facts = manifest_facts(manifest)
+    return {"data_manifest": sha256_of_file(manifest), "data": facts}
 
 
 def git_commit(folder: Path) -> str:

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from phasebench.data.sharded_registry import folder_times, raw_folder
 from phasebench.experiments.claim_files import read_claims
 from phasebench.experiments.code import (
+    PUBLISHED_TABLE,
     aggregation_code,
     analysis_code,
     control_code,
@@ -21,9 +21,10 @@ from phasebench.experiments.fingerprint import SourceTree
 from phasebench.experiments.identity import DatasetIdentity, StageIdentity
 from phasebench.experiments.overheads import PlannedOverhead
 from phasebench.experiments.pins import read_pins
+from phasebench.experiments.raw_listing import RawListings
 from phasebench.experiments.reference import read_published
 from phasebench.experiments.table import BenchmarkPlan, PlannedAnalysis, load_plan
-from phasebench.files import canonical_json, sha256_of_file, write_if_different
+from phasebench.files import sha256_of_file, write_plan
 from phasebench.models.registry import REGISTRY
 from phasebench.spec import RunIdentity, RunSpec
 
@@ -43,12 +44,17 @@ class Identities:
         The repository.
     tree : SourceTree
         The package's sources.
+    results : Path
+        The folder that holds one folder per scale.
     """
 
-    def __init__(self, plan: BenchmarkPlan, root: Path, tree: SourceTree) -> None:
+    def __init__(self, plan: BenchmarkPlan, root: Path, tree: SourceTree, results: Path) -> None:
         self._plan = plan
         self._root = root
         self._tree = tree
+        scale = plan.scale.name
+        self._results = results / scale
+        self._raw = RawListings(self._results, root / "data" / "prepared" / scale, root / plan.config.data_root)
         self._train_pins = read_pins(root / TRAIN_ENVIRONMENT, TRAIN_ENVIRONMENT)
         self._published = read_published(root)
         self._analysis_pins = read_pins(root / ANALYSIS_ENVIRONMENT, ANALYSIS_ENVIRONMENT)
@@ -65,6 +71,7 @@ class Identities:
             options=spec.options,
             code=dataset_code(self._tree, spec.source),
             environment=self._train_pins,
+            raw=self._raw.of(spec),
         )
 
     def evaluation(self, name: str) -> StageIdentity:
@@ -96,11 +103,11 @@ class Identities:
         )
 
     def analysis(self, planned: PlannedAnalysis) -> StageIdentity:
-        """Identity of an analysis: its runs and the study's own numbers of the experiment."""
+        """Identity of an analysis: its runs and those of the study's own numbers that it reads."""
+        metric = self._tree.string_table(PUBLISHED_TABLE).get(planned.name)
+        wanted = (planned.suite, planned.experiment, metric)
         published = [
-            value.as_row()
-            for value in self._published
-            if (value.suite, value.experiment) == (planned.suite, planned.experiment)
+            value.as_row() for value in self._published if (value.suite, value.experiment, value.metric) == wanted
         ]
         settings = {"analysis": planned.name, "runs": list(planned.runs), "published": published}
         return self._analysis("analyse", settings, analysis_code(self._tree, planned.name))
@@ -147,39 +154,26 @@ class Identities:
         templates = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in files}
         return self._analysis("report", {"templates": templates}, report_code(self._tree))
 
-    def write(self, folder: Path) -> None:
-        """Write every spec file whose bytes change.
-
-        Parameters
-        ----------
-        folder
-            ``results/<scale>/specs``.
-        """
+    def write(self) -> None:
+        """Write every spec file whose bytes change."""
+        folder = self._results / "specs"
         for run_id, planned in self._plan.runs.items():
-            write_if_different(folder / "runs" / f"{run_id}.json", self.run(planned.spec).to_json())
+            write_plan(folder / "runs" / f"{run_id}.json", self.run(planned.spec).to_json())
         for dataset in self._plan.datasets.values():
-            write_if_different(folder / "datasets" / f"{dataset.name}.json", self.dataset(dataset).to_json())
-            if dataset.is_sharded:
-                self._write_raw_times(dataset, folder / "raw" / f"{dataset.name}.json")
+            write_plan(folder / "datasets" / f"{dataset.name}.json", self.dataset(dataset).to_json())
+        self._raw.save()
         for name in self._plan.evaluation_names:
-            write_if_different(folder / "evaluations" / f"{name}.json", self.evaluation(name).to_json())
+            write_plan(folder / "evaluations" / f"{name}.json", self.evaluation(name).to_json())
         for analysis_id, planned_analysis in self._plan.analyses.items():
             identity = self.analysis(planned_analysis)
-            write_if_different(folder / "analyses" / f"{analysis_id}.json", identity.to_json())
+            write_plan(folder / "analyses" / f"{analysis_id}.json", identity.to_json())
         for overhead_id, planned_overhead in self._plan.overheads.items():
             identity = self.overhead(planned_overhead)
-            write_if_different(folder / "overheads" / f"{overhead_id}.json", identity.to_json())
+            write_plan(folder / "overheads" / f"{overhead_id}.json", identity.to_json())
         for suite, planned_controls in self._plan.controls.items():
-            write_if_different(folder / "controls" / f"{suite}.json", self.control(planned_controls).to_json())
-        write_if_different(folder / "aggregate.json", self.aggregation().to_json())
-        write_if_different(folder / "report.json", self.report().to_json())
-
-    def _write_raw_times(self, dataset: DatasetSpec, path: Path) -> None:
-        """What can be seen of the raw images without looking at each; as it was, where they are not at hand."""
-        raw = raw_folder(dataset.source, dataset.options, self._root / self._plan.config.data_root)
-        times = folder_times(raw) if raw else {}
-        if times or not path.is_file():
-            write_if_different(path, canonical_json(times))
+            write_plan(folder / "controls" / f"{suite}.json", self.control(planned_controls).to_json())
+        write_plan(folder / "aggregate.json", self.aggregation().to_json())
+        write_plan(folder / "report.json", self.report().to_json())
 
     def _analysis(
         self, stage: Literal["analyse", "aggregate", "report"], settings: dict[str, Any], code: dict[str, str]
@@ -209,5 +203,5 @@ def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> 
     tree = SourceTree(root / "src" / "phasebench")
     plan = load_plan(settings, root, tree)
     if write:
-        Identities(plan, root, tree).write(results / plan.scale.name / "specs")
+        Identities(plan, root, tree, results).write()
     return plan
