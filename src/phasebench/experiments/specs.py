@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
+from phasebench.experiments.analyses import PlannedAnalysis
 from phasebench.experiments.claim_files import read_claims
 from phasebench.experiments.code import (
     PUBLISHED_TABLE,
@@ -23,7 +24,7 @@ from phasebench.experiments.overheads import PlannedOverhead
 from phasebench.experiments.pins import read_pins
 from phasebench.experiments.raw_listing import RawListings
 from phasebench.experiments.reference import read_published
-from phasebench.experiments.table import BenchmarkPlan, PlannedAnalysis, load_plan
+from phasebench.experiments.table import BenchmarkPlan, load_plan
 from phasebench.files import sha256_of_file, write_plan
 from phasebench.models.registry import REGISTRY
 from phasebench.spec import RunIdentity, RunSpec

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from phasebench.errors import PhasebenchError
+from phasebench.experiments.analyses import PlannedAnalysis, plan_analyses
 from phasebench.experiments.checks import check_config, check_scale, check_suite
 from phasebench.experiments.code import ANALYSES_TABLE, EVALUATIONS_TABLE
 from phasebench.experiments.config import (
@@ -46,21 +47,6 @@ class PlannedRun:
     resources: Resources
     evaluations: tuple[str, ...]
     shortened: bool = False
-
-
-@dataclass(frozen=True)
-class PlannedAnalysis:
-    """What is computed from all runs of an experiment, and their ids."""
-
-    suite: str
-    experiment: str
-    name: str
-    runs: tuple[str, ...]
-
-    @property
-    def id(self) -> str:
-        """``<suite>/<experiment>/<name>``."""
-        return f"{self.suite}/{self.experiment}/{self.name}"
 
 
 @dataclass(frozen=True)
@@ -118,18 +104,7 @@ class BenchmarkPlan:
     @cached_property
     def analyses(self) -> dict[str, PlannedAnalysis]:
         """Every analysis of an experiment that has runs, by its id."""
-        found = {}
-        for suite in self.suites:
-            for name, experiment in suite.experiments.items():
-                runs = tuple(
-                    run_id
-                    for run_id, planned in self.runs.items()
-                    if (planned.spec.suite, planned.spec.experiment) == (suite.name, name)
-                )
-                for analysis in experiment.analyses if runs else ():
-                    planned_analysis = PlannedAnalysis(suite.name, name, analysis, runs)
-                    found[planned_analysis.id] = planned_analysis
-        return found
+        return plan_analyses(self.suites, self.runs)
 
     @cached_property
     def overheads(self) -> dict[str, PlannedOverhead]:
