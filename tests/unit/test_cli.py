@@ -18,7 +18,7 @@ import pytest
 
 from phasebench.cli import main
 from phasebench.data.phoenix import write_chip
-from phasebench.experiments.code import dataset_code, own_source
+from phasebench.experiments.code import control_code, dataset_code, own_source
 from phasebench.experiments.identity import DatasetIdentity, StageIdentity
 from phasebench.spec import Recipe, RunIdentity, RunSpec
 
@@ -211,11 +211,14 @@ def test_a_prepared_file_cut_in_half_stops_training(tmp_path: Path) -> None:
 
 
 def control(tmp_path: Path, code: Mapping[str, str] = MappingProxyType({})) -> Result:
+    """Measure the controls on scikit-learn's digits; ``code`` is what differs from the code that is running."""
     read = {"dataset": "d", "encoding": "rgb", "test_encoding": None, "train_fraction": 1.0, "validation_fraction": 0.1}
     cells = [{"experiment": "e", "stands_in_for": None, "variant": None}]
-    settings = {"inputs": [{**read, "subset": "random", "seed": 0, "cells": cells}]}
+    inputs = [{**read, "subset": "random", "seed": 0, "cells": cells}]
+    planned = {**control_code(own_source(), inputs), **code}
     spec = tmp_path / "control.json"
-    spec.write_text(StageIdentity(stage="control", settings=settings, code=dict(code), environment={}).to_json())
+    identity = StageIdentity(stage="control", settings={"inputs": inputs}, code=planned, environment={})
+    spec.write_text(identity.to_json())
     return run("control", "--spec", spec, "--prepared", tmp_path / "prepared", "--output", tmp_path / "c.parquet")
 
 
@@ -223,7 +226,7 @@ def test_controls_are_measured_on_what_was_planned(tmp_path: Path) -> None:
     assert_one_line_error(control(tmp_path), "prepared/d.json", "cannot be read")
     assert prepare(tmp_path, "digits", {}).returncode == 0
     refused = control(tmp_path, {"phasebench.training.controls": "of other code"})
-    assert_one_line_error(refused, "control.json", "has changed", "phasebench.training.controls")
+    assert_one_line_error(refused, "control.json", "has changed", "(phasebench.training.controls)")
     assert not (tmp_path / "c.parquet").exists()
     assert control(tmp_path).returncode == 0
     table = pd.read_parquet(tmp_path / "c.parquet").set_index("metric")["value"]

@@ -1,6 +1,7 @@
 """Controls and paired tests in the report."""
 
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from synthetic_tables import CIFARNET, SUITE, write_tables
 from test_reporting_page import Page
 
-from phasebench.reporting import accuracy, significance
+from phasebench.reporting import accuracy, significance, summary
 from phasebench.reporting.accuracy import AccuracyTable, accuracy_table
 from phasebench.reporting.arrangement import arrange
 from phasebench.reporting.build import build_report
@@ -80,6 +81,26 @@ def test_controls_stand_below_the_models_without_published_numbers(page: tuple[P
     assert "stay in shards on disk" in page[1]
     # Table 2 has controls of its own, Table 3 none.
     assert len(rows) == 6
+
+
+def test_the_summary_counts_networks_that_do_not_exceed_a_linear_classifier(folder: Path, tmp_path: Path) -> None:
+    def sentence(folder: Path) -> str:
+        tables = read_tables(folder)
+        experiments, _ = arrange(tables)
+        found = summary.findings([accuracy_table(tables, one) for one in experiments], [], {})
+        return next((text for text in found if "linear" in text), "")
+
+    # Three models on colour shapes and two on radar have one beside them.
+    assert sentence(folder) == "0 of 5 cells with a linear classifier on the same input do not exceed it."
+    shutil.copytree(folder, tmp_path / "tables")
+    analyses = pd.read_parquet(folder / "analyses.parquet")
+    better = (analyses["metric"] == "linear_accuracy") & (analyses["experiment"] == "table_1")
+    analyses.assign(value=analyses["value"].where(~better, 0.65)).to_parquet(tmp_path / "tables/analyses.parquet")
+    assert (
+        sentence(tmp_path / "tables") == "1 of 5 cells with a linear classifier on the same input does not exceed it."
+    )
+    analyses.iloc[:0].to_parquet(tmp_path / "tables/analyses.parquet")
+    assert sentence(tmp_path / "tables") == ""
 
 
 def test_the_caption_says_what_the_controls_are(folder: Path) -> None:

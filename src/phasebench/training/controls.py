@@ -24,7 +24,7 @@ from torch.nn import functional
 from phasebench.data.batches import DeviceData, load_device_data
 from phasebench.data.shards import is_index, read_index
 from phasebench.data.splits import training_split
-from phasebench.files import atomic_path
+from phasebench.files import write_table
 from phasebench.memory import keep_freed_memory
 from phasebench.seeding import Stream, generator
 from phasebench.spec import Fraction, Frozen, Name, Subset
@@ -96,9 +96,7 @@ def measure_controls(
             for metric, value in values.items()
         )
     table = pd.DataFrame(rows).reindex(columns=list(_TYPES)).astype(_TYPES)
-    table.attrs.update(attributes or {})
-    with atomic_path(output) as temporary:
-        table.to_parquet(temporary, index=False)
+    write_table(output, table, attributes)
 
 
 def controls_of(read: NetworkInput, path: Path) -> tuple[int, dict[str, float]]:
