@@ -83,8 +83,8 @@ def _differences(cells: list[tuple[Row, Cell]], accuracies: list[AccuracyTable])
 
 
 def _beside_controls(accuracies: list[AccuracyTable]) -> str:
-    """How many networks a linear classifier on the same input does as well as, by their means."""
-    compared, below = 0, 0
+    """How often a network does better than a linear classifier on the same input, by their means."""
+    compared, better = 0, 0
     for table in accuracies:
         linear = next((row.cells for row in table.controls.rows if row.name == "linear"), ())
         for row in table.rows:
@@ -94,12 +94,11 @@ def _beside_controls(accuracies: list[AccuracyTable]) -> str:
                 if cell.summary.n and control.summary.n
             ]
             compared += len(means)
-            below += sum(network <= control for network, control in means)
+            better += sum(network > control for network, control in means)
     if not compared:
         return ""
     return (
-        f"{below} of {counted(compared, 'cell')} with a linear classifier on the same input "
-        f"{'does' if below == 1 else 'do'} not exceed it."
+        f"In {better} of {counted(compared, 'cell')} the networks are better than a linear classifier on their input."
     )
 
 
