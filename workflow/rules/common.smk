@@ -138,6 +138,10 @@ def manifests_folder(wildcards, input):
     return str(Path(input.manifests[0]).parent)
 
 
+def logs_folder(wildcards, input):
+    return f"logs/{plan.scale.name}"
+
+
 def checkpoint_path(wildcards, input):
     """A changed spec begins anew, an unchanged one goes on."""
     return f"results/{plan.scale.name}/checkpoints/{sha256_of_file(input.spec)}.pt"

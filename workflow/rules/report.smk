@@ -36,8 +36,10 @@ rule report:
     params:
         tables=subpath(input.runs, parent=True),
         folder=subpath(output.page, parent=True),
+        logs=logs_folder,
     message:
         "Write the report"
     shell:
         "python -m phasebench report --spec {input.spec} --tables {params.tables} --output {params.folder}"
+        " --logs {params.logs}"
         " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"
