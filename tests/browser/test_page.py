@@ -277,6 +277,17 @@ def test_on_a_phone_the_names_of_rows_stay_in_sight(page: Any) -> None:
     assert page.execute_script(script, table, name) >= 0
 
 
+def test_on_a_phone_claims_are_read_without_scrolling_sideways(page: Any) -> None:
+    _emulate(page, width=WIDTHS["phone"])
+    table = _table(page, "claims")
+    assert page.execute_script("return arguments[0].scrollWidth <= arguments[0].parentElement.clientWidth", table)
+    cells = table.find_elements("css selector", "tbody tr:first-child > *")
+    assert all(cell.is_displayed() for cell in cells)
+    assert len({cell.rect["x"] for cell in cells}) == 1
+    script = "return getComputedStyle(arguments[0], '::before').content"
+    assert "Published" in page.execute_script(script, cells[3])
+
+
 def test_drawings_have_texts_and_lines_that_differ_in_more_than_colour(page: Any) -> None:
     drawings = page.find_elements("css selector", ".panel svg")
     assert len(drawings) > 10
