@@ -146,7 +146,7 @@ def test_a_column_below_a_common_heading_sorts_by_its_own_values(page: Any) -> N
 
 def test_a_filter_shows_the_rows_with_every_word(page: Any) -> None:
     table = _table(page, "runs")
-    line = table.find_element("xpath", "../preceding-sibling::p[@class='filter']")
+    line = table.find_element("css selector", "caption .filter")
     rows = [row.text for row in table.find_elements("css selector", "tbody tr")]
     expected = [row for row in rows if "CDS" in row and "SVHN" in row]
     assert 0 < len(expected) < len(rows)
@@ -167,7 +167,12 @@ def test_a_number_leads_to_its_runs_and_a_run_to_what_made_it(page: Any, report:
     rows = [row for row in table.find_elements("css selector", "tbody tr") if row.is_displayed()]
     assert [row.get_attribute("id") for row in rows] == expected
     assert page.current_url.endswith(f"#{expected[0]}")
-    assert 0 < page.execute_script("return arguments[0].getBoundingClientRect().top", rows[0]) < 900
+    script = "return arguments[0].getBoundingClientRect().top"
+    reset, row = (
+        page.execute_script(script, element)
+        for element in (table.find_element("css selector", ".filter button"), rows[0])
+    )
+    assert 0 < reset < row < 900
 
     (run,) = {row.get_attribute("title").rpartition("/")[0] for row in rows}
     settings, environment, record, log = rows[0].find_elements("tag name", "a")

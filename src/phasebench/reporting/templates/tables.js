@@ -59,7 +59,7 @@ function makeFilter(table) {
   const reset = Object.assign(document.createElement("button"), { type: "button", textContent: "Show all", hidden: true });
   const line = Object.assign(document.createElement("p"), { className: "filter" });
   line.append(field, count, reset);
-  table.parentElement.before(line);
+  table.caption.append(line);
 
   let chosen = null;
   function apply() {
