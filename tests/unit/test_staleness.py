@@ -42,7 +42,11 @@ def in_shards(folder: Path, current: str, recorded: str | None) -> PreparedData:
 def test_a_data_set_in_shards_remembers_what_it_was_planned_from(
     tmp_path: Path, recorded: str | None, told: list[str]
 ) -> None:
-    assert [str(change) for change in in_shards(tmp_path, spec(), recorded).changes] == told
+    data = in_shards(tmp_path, spec(), recorded)
+    assert [str(change) for change in data.changes] == told
+    # Whether a shard changes, and so the runs, shows when they have been planned anew.
+    (tmp_path / "spec.json").write_text(spec())
+    assert run_changes(spec(), tmp_path, {"data_manifest": data.digest}, data) == []
 
 
 def test_nothing_is_stale_that_is_not_there(tmp_path: Path) -> None:
