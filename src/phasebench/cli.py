@@ -183,6 +183,25 @@ def overhead(spec: SpecOption, output: OutputOption, device: DeviceOption = "aut
 
 
 @app.command()
+def control(
+    spec: SpecOption,
+    prepared: Annotated[Path, typer.Option(help="The folder of the prepared data sets and their manifests.")],
+    output: OutputOption,
+) -> None:
+    """Measure what the accuracies of a study are read beside: chance, the majority class, a linear classifier."""
+    from phasebench.experiments.code import check_code, control_code, own_source
+    from phasebench.experiments.identity import StageIdentity, read_identity
+    from phasebench.experiments.origin import ORIGIN, origin
+    from phasebench.training.controls import measure_controls
+
+    identity = read_identity(StageIdentity, spec)
+    inputs = identity.settings["inputs"]
+    check_code(str(spec), identity.code, control_code(own_source(), inputs))
+    manifests = [prepared / f"{dataset}.json" for dataset in dict.fromkeys(one["dataset"] for one in inputs)]
+    measure_controls(inputs, prepared, output, attributes={ORIGIN: origin(spec, manifests)})
+
+
+@app.command()
 def analyse(
     spec: SpecOption,
     results: ResultsOption,

@@ -5,11 +5,14 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phasebench.errors import PhasebenchError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _HASH_CHUNK_BYTES = 1 << 22
 
@@ -51,6 +54,13 @@ def write_text(path: Path | str, text: str) -> None:
     """Write ``text`` as UTF-8, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_table(path: Path | str, table: "pd.DataFrame", attributes: Mapping[str, object] | None = None) -> None:
+    """Write a table as Parquet, atomically and without its index; the attributes are kept with it, as JSON."""
+    table.attrs.update(attributes or {})
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary, index=False)
 
 
 def write_if_different(path: Path | str, text: str) -> bool:

@@ -1,12 +1,17 @@
-"""Summaries of a measurement that was repeated with several seeds."""
+"""Summaries of a measurement that was repeated with several seeds, and tests of differences between two of them."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 CONFIDENCE = 0.95
+LEAST_PAIRS = 3
+"""Fewer pairs of values than this are too few for a test."""
+# Differences that are all the same but for rounding.
+_SAME = 1e-12
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,53 @@ def summarise(values: ArrayLike) -> Summary:
     std = float(numbers.std(ddof=1))
     half = _t_quantile(n - 1) * std / math.sqrt(n)
     return Summary(n, mean, std, mean - half, mean + half)
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """A two-sided paired t-test.
+
+    Attributes
+    ----------
+    difference
+        Of the first less the second, over the seeds that both have.
+    p
+        Probability of a mean difference of at least this size if there is none. NaN where there are fewer than
+        :data:`LEAST_PAIRS` differences or these are all the same, so that their spread cannot be estimated.
+    """
+
+    difference: Summary
+    p: float
+
+
+def paired_test(first: Mapping[int, float], second: Mapping[int, float]) -> PairedTest:
+    """Compare two measurements seed by seed.
+
+    Parameters
+    ----------
+    first, second
+        Seed -> value, finite. Seeds that only one of them has do not count.
+    """
+    seeds = sorted(first.keys() & second.keys())
+    pairs = np.array([(first[seed], second[seed]) for seed in seeds], dtype=np.float64).reshape(-1, 2)
+    differences = pairs[:, 0] - pairs[:, 1]
+    difference = summarise(differences)
+    if difference.n < LEAST_PAIRS or np.ptp(differences) <= _SAME:
+        return PairedTest(difference, math.nan)
+    from scipy.stats import ttest_rel
+
+    return PairedTest(difference, float(ttest_rel(pairs[:, 0], pairs[:, 1]).pvalue))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values of a family of tests by Holm's step-down method; NaN stays NaN and is no part of the family."""
+    tested = sorted((p, position) for position, p in enumerate(p_values) if not math.isnan(p))
+    corrected = [math.nan] * len(p_values)
+    largest = 0.0
+    for rank, (p, position) in enumerate(tested):
+        largest = max(largest, min(1.0, p * (len(tested) - rank)))
+        corrected[position] = largest
+    return corrected
 
 
 def _t_quantile(degrees_of_freedom: int) -> float:

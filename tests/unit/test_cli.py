@@ -13,12 +13,13 @@ from unittest import mock
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 from phasebench.cli import main
 from phasebench.data.phoenix import write_chip
-from phasebench.experiments.code import dataset_code, own_source
-from phasebench.experiments.identity import DatasetIdentity
+from phasebench.experiments.code import control_code, dataset_code, own_source
+from phasebench.experiments.identity import DatasetIdentity, StageIdentity
 from phasebench.spec import Recipe, RunIdentity, RunSpec
 
 
@@ -209,6 +210,29 @@ def test_a_prepared_file_cut_in_half_stops_training(tmp_path: Path) -> None:
     assert not checkpoint.exists()
 
 
+def control(tmp_path: Path, code: Mapping[str, str] = MappingProxyType({})) -> Result:
+    """Measure the controls on scikit-learn's digits; ``code`` is what differs from the code that is running."""
+    read = {"dataset": "d", "encoding": "rgb", "test_encoding": None, "train_fraction": 1.0, "validation_fraction": 0.1}
+    cells = [{"experiment": "e", "stands_in_for": None, "variant": None}]
+    inputs = [{**read, "subset": "random", "seed": 0, "cells": cells}]
+    planned = {**control_code(own_source(), inputs), **code}
+    spec = tmp_path / "control.json"
+    identity = StageIdentity(stage="control", settings={"inputs": inputs}, code=planned, environment={})
+    spec.write_text(identity.to_json())
+    return run("control", "--spec", spec, "--prepared", tmp_path / "prepared", "--output", tmp_path / "c.parquet")
+
+
+def test_controls_are_measured_on_what_was_planned(tmp_path: Path) -> None:
+    assert_one_line_error(control(tmp_path), "prepared/d.json", "cannot be read")
+    assert prepare(tmp_path, "digits", {}).returncode == 0
+    refused = control(tmp_path, {"phasebench.training.controls": "of other code"})
+    assert_one_line_error(refused, "control.json", "has changed", "(phasebench.training.controls)")
+    assert not (tmp_path / "c.parquet").exists()
+    assert control(tmp_path).returncode == 0
+    table = pd.read_parquet(tmp_path / "c.parquet").set_index("metric")["value"]
+    assert table["majority_accuracy"] < 0.2 < 0.85 < table["linear_accuracy"]
+
+
 def test_a_damaged_spec_file_is_named(tmp_path: Path) -> None:
     spec = tmp_path / "spec.json"
     spec.write_text('{"run": ')
@@ -217,7 +241,9 @@ def test_a_damaged_spec_file_is_named(tmp_path: Path) -> None:
     assert_one_line_error(run("train", "--spec", tmp_path / "none.json", *arguments), "none.json")
 
 
-@pytest.mark.parametrize("command", ["prepare", "train", "evaluate", "aggregate", "report", "models", "schemas"])
+@pytest.mark.parametrize(
+    "command", ["prepare", "train", "evaluate", "control", "aggregate", "report", "models", "schemas"]
+)
 def test_every_command_explains_itself(command: str) -> None:
     result = run(command, "--help")
     assert result.returncode == 0

@@ -40,6 +40,18 @@ def test_black_grey_and_white_of_the_proportional_phase() -> None:
     np.testing.assert_allclose(im, [0.0, 0.0], atol=1e-7)
 
 
+def test_only_the_pixel_of_the_proportional_phase_is_rounded_to_single_precision() -> None:
+    encoding, indices = load_encoding("grey_proportional_phase"), torch.arange(5)
+    pixels = (GREY[..., 0].numpy() / np.float32(255)).astype(np.float64)
+    planes = encoding(GREY, ONE)[:, :, 0].numpy()
+    np.testing.assert_allclose(planes[:, 0] + 1j * planes[:, 1], pixels * np.exp(1j * np.pi * pixels), atol=1e-15)
+    subsets, classes = (indices, indices[:0], indices), tuple("abcde")
+    single = DeviceData(GREY, indices, *subsets, encoding, encoding, ONE, classes)
+    double = DeviceData(GREY, indices, *subsets, encoding, encoding, ONE, classes, torch.float64)
+    assert single.batch(indices).dtype == torch.float32
+    assert torch.equal(double.batch(indices), encoding(GREY, ONE))
+
+
 def test_colours_are_refused() -> None:
     with pytest.raises(PhasebenchError, match="images with one channel; use 'rgb'"):
         load_encoding("grey")(GREY.expand(-1, -1, -1, 3), ONE)

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny_shards import generate_shards
 from torch import nn
 
 from phasebench.data.store import write_store
@@ -167,6 +168,19 @@ def test_members_die_with_a_killed_parent_and_the_run_goes_on(store: Path, pair:
         time.sleep(0.05)
     assert run.train()[0] == 0
     assert_same(run, pair)
+
+
+def test_images_from_shards_with_workers_and_two_processes(tmp_path: Path) -> None:
+    """A scheduler's signal reaches every process, those that decode as well."""
+    index = generate_shards(tmp_path)
+    identity = identity_of(processes=2, augmentation="resized_crop", image_size=32, batch_size=12, steps=6)
+    undisturbed, stopped = (Run(tmp_path / name, index, identity) for name in ("undisturbed", "stopped"))
+    assert undisturbed.train(threads=4)[0] == 0
+    assert undisturbed.record()["workers"] == 1
+    assert stopped.train(send=signal.SIGTERM, threads=4, everybody=True)[0] == 75
+    assert stopped.train(threads=4)[0] == 0
+    assert (stopped.record()["workers"], stopped.record()["resumed"]) == (1, 1)
+    assert_same(undisturbed, stopped)
 
 
 def members_of(run: Run) -> list[int]:

@@ -100,7 +100,7 @@ def _pages(report: Path) -> dict[str, str]:
 def test_the_files(demo: tuple[dict[str, pd.DataFrame], Path]) -> None:
     names = {str(path.relative_to(demo[1])) for path in demo[1].rglob("*") if path.is_file()}
     stems = [f"{SUITE}-{table}-{kind}" for table in ("table_1", "table_2") for kind in ("accuracy", "rotation")]
-    stems.append(f"{SUITE}-table_3-accuracy")
+    stems += [f"{SUITE}-table_1-comparisons", f"{SUITE}-table_3-accuracy"]
     figures = [f"{SUITE}-{table}-{kind}" for table in ("table_1", "table_2") for kind in ("training", "rotation")]
     assert names == {
         "benchmark.html",
@@ -138,7 +138,7 @@ def test_links_lead_somewhere_and_ids_are_unique(demo: tuple[dict[str, pd.DataFr
 def test_embedded_data_are_the_files(demo: tuple[dict[str, pd.DataFrame], Path]) -> None:
     page = Page((demo[1] / "benchmark.html").read_text(encoding="utf-8"))
     embedded = [attrs for tag, attrs in page.elements if tag == "a" and "download" in attrs]
-    assert len(embedded) == 6
+    assert len(embedded) == 7
     for attrs in embedded:
         content = base64.b64decode(str(attrs["href"]).partition("base64,")[2])
         assert content == (demo[1] / "tables" / str(attrs["download"])).read_bytes()

@@ -91,6 +91,13 @@ def test_a_run_is_resolved(tmp_path: Path) -> None:
     assert found.evaluation_names == ("rotation",)
 
 
+def test_a_run_that_is_not_planned_is_refused_in_a_line(tmp_path: Path) -> None:
+    found = plan(tmp_path, SCALE)
+    for look_up in (found.run, found.dataset_of, found.resources_of):
+        with pytest.raises(PhasebenchError, match=r"^'study/radar/none' is no run of study at scale 'tiny'; .*status"):
+            look_up("study/radar/none")
+
+
 def test_a_scale_restricts_the_grid_and_changes_recipes(tmp_path: Path) -> None:
     parts = [{"datasets": ["cifar10"], "encodings": ["lab"]}, {"models": ["cifarnet_real"], "encodings": ["lab"]}]
     scale = {
@@ -167,6 +174,26 @@ def test_networks_are_timed_where_both_are_run(tmp_path: Path) -> None:
     assert network["baseline"]["model"] == "cifarnet_real"
     alone = scale_of(experiments={"images": {"grid": [{"models": ["cifarnet_type_e"]}]}})
     assert not plan(tmp_path, alone, suite).overheads
+
+
+def test_controls_are_planned_once_for_each_input(tmp_path: Path) -> None:
+    again = {**EXPERIMENT, "recipe": "radar", "grid": {**GRID, "datasets": ["cifar10"], "encodings": ["lab"]}}
+    suite = {**SUITE, "experiments": {**SUITE["experiments"], "again": again}}
+    (planned,) = plan(tmp_path, SCALE, suite).controls.values()
+    assert (planned.suite, planned.datasets) == ("study", ("cifar10", "mstar", "svhn"))
+    # Two data sets in two encodings and three fractions of another one, each with two seeds.
+    assert len(planned.inputs) == (4 + 3) * 2
+    shared = [one for one in planned.inputs if (one["dataset"], one["encoding"]) == ("cifar10", "lab")]
+    assert [(one["seed"], [cell["experiment"] for cell in one["cells"]]) for one in shared] == [
+        (1, ["again", "images"]),
+        (3, ["again", "images"]),
+    ]
+    variants = {
+        one["train_fraction"]: one["cells"][0]["variant"] for one in planned.inputs if "mstar" in one["dataset"]
+    }
+    assert variants == {0.005: "fraction000p5", 0.05: "fraction005", 1.0: "fraction100"}
+    turned = {**SUITE, "experiments": dict(reversed(suite["experiments"].items()))}
+    assert plan(tmp_path, SCALE, turned).controls == {"study": planned}
 
 
 def test_ids_do_not_depend_on_how_much_of_a_grid_is_run(tmp_path: Path) -> None:

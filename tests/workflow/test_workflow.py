@@ -42,7 +42,7 @@ def test_a_fresh_checkout_plans_the_demo_in_readable_ids(checkout: Path) -> None
     trained = len(specs)
     assert kinds["Evaluate"] > trained
     del kinds["Evaluate"]
-    stages = {"Prepare": "datasets", "Analyse": "analyses", "Time": "overheads"}
+    stages = {"Prepare": "datasets", "Analyse": "analyses", "Time": "overheads", "Measure": "controls"}
     counts = {
         kind: len(list((checkout / "results/demo/specs" / name).rglob("*.json"))) for kind, name in stages.items()
     }
@@ -110,6 +110,7 @@ def runs_with_what_follows(*models: str) -> set[str]:
 
 
 ANALYSES = {f"Analyse {STUDY}/table_1/bias_variance"}
+CONTROLS = {f"Measure the controls of {STUDY}"}
 REPORT = {"Write the report"}
 TABLES = {"Collect the results of all runs", *REPORT}
 TYPE_E = runs_with_what_follows("cifarnet_type_e")
@@ -125,6 +126,7 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
     "a formula of Type-E alone": (NORM, FORMULA, f"{FORMULA} * 2.0", TYPE_E),
     "a layer of both": (f"{LAYERS}/pooling.py", "class LearnedPool2d(", "@edited\nclass LearnedPool2d(", BOTH),
     "a layer of neither": (f"{LAYERS}/invariant.py", "class Conjugate(", "UNUSED = 1\n\n\nclass Conjugate(", set()),
+    "the controls": ("src/phasebench/training/controls.py", "PENALTY = 0.1", "PENALTY = 0.2", CONTROLS | TABLES),
     "the order of keys": (SCALE_FILE, "label: DEMO\nname: tiny\n", "name: tiny\nlabel: DEMO\n", set()),
     "the style of the page": ("src/phasebench/reporting/templates/style.css", "{", "{ ", REPORT),
     "a package of the analysis": ("envs/analysis.yaml", "seaborn==", "seaborn==9", ANALYSES | TABLES),
@@ -141,6 +143,8 @@ def test_from_nothing_to_the_report_and_what_runs_again(
     accuracy = metrics[metrics["metric"] == "test_accuracy"].set_index("model")
     assert accuracy["published"].to_dict() == {"cifarnet_type_i": 0.6717, "cifarnet_type_e": 0.6758}
     assert not list((checkout / "results/tiny/checkpoints").glob("*"))
+    analyses = pd.read_parquet(checkout / "results/tiny/tables/analyses.parquet")
+    assert set(analyses.loc[analyses["metric"] == "linear_accuracy", "experiment"]) == {"table_1"}
 
     # A cluster is asked for what suite and scale say.
     table = pd.read_csv(checkout / f"results/tiny/benchmarks/train/{TABLE_1}/cifarnet_type_e/seed0.tsv", sep="\t")

@@ -14,6 +14,7 @@ rule aggregate:
         overheads=collect(
             "<results>/overheads/{overhead}.parquet", overhead=plan.overheads
         ),
+        controls=collect("<results>/controls/{control}.parquet", control=plan.controls),
     output:
         analyses="<results>/tables/analyses.parquet",
         benchmark="<results>/tables/benchmark.parquet",

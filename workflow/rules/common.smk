@@ -50,6 +50,7 @@ wildcard_constraints:
     evaluation=r"\w+",
     analysis=r"\w+/\w+/\w+",
     overhead=r"\w+/\w+",
+    control=r"\w+",
     shard=r"\w+-\d+",
 
 
@@ -86,15 +87,24 @@ def listed(wildcards):
 def prepared_file(suffix):
     """Input function: a file of the run's prepared data set."""
 
-    def file(wildcards):
-        dataset = plan.dataset_of(wildcards.run)
-        if plan.datasets[dataset].is_sharded:
-            # Asked for directly, so that Snakemake thinks again once the plan is there. A job further down would keep
-            # the reason to run that it had while the plan was still to come, even if no shard changes.
-            checkpoints.plan_shards.get(dataset=dataset)
-        return f"<prepared>/{dataset}{suffix}"
+    return lambda wildcards: file_of(plan.dataset_of(wildcards.run), suffix)
 
-    return file
+
+def control_files(suffix):
+    """Input function: a file of each data set that the study's networks read."""
+    return lambda wildcards: [
+        file_of(dataset, suffix)
+        for dataset in plan.controls[wildcards.control].datasets
+    ]
+
+
+def file_of(dataset, suffix):
+    """A file of a prepared data set."""
+    if plan.datasets[dataset].is_sharded:
+        # Asked for directly, so that Snakemake thinks again once the plan is there. A job further down would keep the
+        # reason to run that it had while the plan was still to come, even if no shard changes.
+        checkpoints.plan_shards.get(dataset=dataset)
+    return f"<prepared>/{dataset}{suffix}"
 
 
 def analysed_runs(file):

@@ -7,7 +7,7 @@ import pandas as pd
 
 from phasebench.analysis.finished import CELL_KEYS, read_run
 from phasebench.analysis.registry import load_analysis
-from phasebench.files import atomic_path
+from phasebench.files import write_table
 
 _TYPES = {
     **dict.fromkeys(CELL_KEYS, "string"),
@@ -62,6 +62,4 @@ def analyse_runs(
     runs = [read_run(results / "runs" / run_id, prepared) for run_id in run_ids]
     table = analyse(runs, pd.DataFrame(list(published), columns=list(_PUBLISHED_COLUMNS)))
     table = table.reindex(columns=list(_TYPES)).astype(_TYPES)
-    table.attrs.update(attributes or {})
-    with atomic_path(output) as temporary:
-        table.to_parquet(temporary, index=False)
+    write_table(output, table, attributes)

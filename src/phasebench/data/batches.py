@@ -4,7 +4,7 @@ import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -17,10 +17,27 @@ from phasebench.data.store import read_store
 from phasebench.errors import PhasebenchError
 from phasebench.processes import ALONE, Processes
 from phasebench.seeding import Stream, generator
-from phasebench.spec import Augmentation, Recipe, RunSpec
+from phasebench.spec import Augmentation, Recipe, Subset
 
 _CROP_MARGIN = 4
 _ENCODED_AT_ONCE = 64
+
+
+class InputSpec(Protocol):
+    """What of a run decides its input: :class:`~phasebench.spec.RunSpec` has it, which documents it."""
+
+    @property
+    def encoding(self) -> str: ...  # noqa: D102
+    @property
+    def test_encoding(self) -> str | None: ...  # noqa: D102
+    @property
+    def train_fraction(self) -> float: ...  # noqa: D102
+    @property
+    def validation_fraction(self) -> float: ...  # noqa: D102
+    @property
+    def subset(self) -> Subset: ...  # noqa: D102
+    @property
+    def seed(self) -> int: ...  # noqa: D102
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +60,10 @@ class DeviceData:
         What the encoding divides by or is normalised with, measured over the training subset.
     classes
         One name per label.
+    dtype
+        Of the planes.
     encoded
-        All samples as ``test_encoding`` encodes them, float32 ``(N, 2, C, H, W)``, where that is too costly to be
+        All samples as ``test_encoding`` encodes them, ``(N, 2, C, H, W)``, where that is too costly to be
         repeated in every batch.
     """
 
@@ -57,6 +76,7 @@ class DeviceData:
     test_encoding: Encoding
     largest: Tensor
     classes: tuple[str, ...]
+    dtype: torch.dtype = torch.float32
     encoded: Tensor | None = None
 
     @property
@@ -87,7 +107,7 @@ class DeviceData:
         Returns
         -------
         Tensor
-            float32 ``(B, 2, C, H, W)``.
+            Shape ``(B, 2, C, H, W)``.
 
         Raises
         ------
@@ -105,7 +125,7 @@ class DeviceData:
         if self.encoding.noise:
             noise = torch.randn(planes.shape, generator=random, dtype=planes.dtype)
             planes = planes.add_(noise.to(planes.device), alpha=self.encoding.noise)
-        return planes
+        return planes.to(self.dtype)
 
     def training_batches(
         self, recipe: Recipe, seed: int, steps: range, processes: Processes = ALONE
@@ -128,7 +148,7 @@ class DeviceData:
         Yields
         ------
         planes : Tensor
-            float32 ``(B, 2, C, H, W)``.
+            Shape ``(B, 2, C, H, W)``.
         labels : Tensor
             int64 ``(B,)``.
 
@@ -159,10 +179,12 @@ class DeviceData:
         return self.train[shuffled.to(self.device)]
 
     def batch(self, indices: Tensor) -> Tensor:
-        """Encode the samples at ``indices`` as for a test, to float32 ``(B, 2, C, H, W)``."""
+        """Encode the samples at ``indices`` as for a test, to ``(B, 2, C, H, W)``."""
         if self.encoded is not None:
-            return self.encoded.index_select(0, indices)
-        return self.test_encoding(self.samples.index_select(0, indices), self.largest)
+            planes = self.encoded.index_select(0, indices)
+        else:
+            planes = self.test_encoding(self.samples.index_select(0, indices), self.largest)
+        return planes.to(self.dtype)
 
     def batches(self, indices: Tensor, size: int) -> Iterator[Tensor]:
         """Encode ``indices`` in order, ``size`` at a time."""
@@ -171,13 +193,17 @@ class DeviceData:
 
 
 def load_device_data(
-    spec: RunSpec, path: Path | str, device: torch.device, largest: Tensor | None = None
+    spec: InputSpec,
+    path: Path | str,
+    device: torch.device,
+    largest: Tensor | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> DeviceData:
     """Read a prepared data set and put what a run needs of it on a device.
 
     Parameters
     ----------
-    spec : RunSpec
+    spec : InputSpec
         Gives the encoding, the seed of the split and its fractions.
     path : Path
         The prepared HDF5 file.
@@ -185,6 +211,8 @@ def load_device_data(
         Where the data are to be.
     largest : Tensor, optional
         What the encoding divides by or is normalised with; measured over the training subset if not given.
+    dtype : torch.dtype
+        Of the planes.
 
     Raises
     ------
@@ -222,6 +250,7 @@ def load_device_data(
         test_encoding=test_encoding,
         largest=measured,
         classes=store.classes,
+        dtype=dtype,
         encoded=encoded,
     )
 

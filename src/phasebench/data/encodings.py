@@ -79,7 +79,7 @@ class Encoding(ABC):
         Returns
         -------
         Tensor (N, 2, C, H, W)
-            Contiguous, in the default floating type (float32).
+            Contiguous, in the default floating type (float32), or double where the study's numbers hang on it.
 
         Raises
         ------

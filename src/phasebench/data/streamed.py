@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from phasebench.errors import PhasebenchError
 from phasebench.processes import ALONE, Processes
 from phasebench.spec import Recipe, RunSpec
 
+StartMethod = Literal["fork", "spawn"]
 _GRACE_SECONDS = 20
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
 _MEASURED_IMAGES = 1024
@@ -65,6 +66,8 @@ class StreamedData:
         Side of the images in pixels.
     workers
         Processes that decode; 0: the training process itself.
+    start_method
+        How they are started. A fork of a process that trains with others would inherit locks of their threads.
     times
         Adds up while training batches are read.
     """
@@ -80,6 +83,7 @@ class StreamedData:
     classes: tuple[str, ...]
     image_size: int
     workers: int
+    start_method: StartMethod = "fork"
     times: ReaderTimes = field(default_factory=ReaderTimes)
 
     @property
@@ -110,7 +114,8 @@ class StreamedData:
             processes,
         )
         begin = time.perf_counter()
-        for step, (images, seconds) in zip(steps, _load(source, steps, self.workers, self.device), strict=True):
+        batches = _load(source, steps, self.workers, self.start_method, self.device)
+        for step, (images, seconds) in zip(steps, batches, strict=True):
             labels = self.labels[torch.from_numpy(source.indices(step)).to(self.device)]
             planes = self.encoding(images.to(self.device, non_blocking=True), self.largest)
             self.times.images += len(images)
@@ -123,7 +128,7 @@ class StreamedData:
         """Encode ``indices`` in order, ``size`` at a time, resized and cut to their centre."""
         parts = [part.cpu().numpy() for part in indices.split(size)]
         source = TestBatches(self.index, parts, self.image_size)
-        for images, _ in _load(source, range(len(parts)), self.workers, self.device):
+        for images, _ in _load(source, range(len(parts)), self.workers, self.start_method, self.device):
             yield self.test_encoding(images.to(self.device, non_blocking=True), self.largest)
 
     def reader_record(self) -> dict[str, Any]:
@@ -169,7 +174,8 @@ def load_streamed_data(
     # A full pass would take hours; images evenly spread over the shards tell the same.
     spread = np.unique(np.linspace(0, len(train) - 1, _MEASURED_IMAGES).astype(np.int64))
     parts = np.array_split(np.sort(train)[spread], max(1, workers))
-    chosen = _load(TestBatches(index, parts, recipe.image_size), range(len(parts)), workers, device)
+    start_method: StartMethod = "fork" if processes.count == 1 else "spawn"
+    chosen = _load(TestBatches(index, parts, recipe.image_size), range(len(parts)), workers, start_method, device)
     encoding = load_encoding(spec.encoding)
     largest = encoding.largest(torch.cat([images for images, _ in chosen]))
     return StreamedData(
@@ -184,21 +190,31 @@ def load_streamed_data(
         classes=index.classes,
         image_size=recipe.image_size,
         workers=workers,
+        start_method=start_method,
     )
 
 
-def _load(source: "Dataset[Decoded]", order: Sequence[int], workers: int, device: torch.device) -> Iterator[Decoded]:
+def _load(
+    source: "Dataset[Decoded]", order: Sequence[int], workers: int, start_method: StartMethod, device: torch.device
+) -> Iterator[Decoded]:
+    workers = min(workers, len(order))
     loader: DataLoader[Decoded] = DataLoader(
         source,
         batch_size=None,
         sampler=order,
-        num_workers=min(workers, len(order)),
+        num_workers=workers,
+        multiprocessing_context=start_method if workers else None,
         pin_memory=device.type == "cuda",
         worker_init_fn=_outlive_signals,
         # Of no use here; without one of its own the loader draws from torch's.
         generator=torch.Generator(),
     )
-    batches = iter(loader)
+    # Workers keep the mask until they can stand the signals.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    try:
+        batches = iter(loader)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     try:
         yield from batches
     finally:
@@ -211,3 +227,4 @@ def _outlive_signals(_worker: int) -> None:
     """A scheduler tells every process to stop; workers go on for as long as the training takes to save itself."""
     for number in _STOP_SIGNALS:
         signal.signal(number, lambda *_: signal.alarm(_GRACE_SECONDS))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)

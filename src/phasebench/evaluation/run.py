@@ -6,7 +6,7 @@ from pathlib import Path
 from phasebench.devices import find_device
 from phasebench.evaluation.registry import load_evaluation
 from phasebench.evaluation.trained import load_trained_run
-from phasebench.files import atomic_path
+from phasebench.files import write_table
 from phasebench.memory import keep_freed_memory
 
 
@@ -47,6 +47,4 @@ def evaluate_run(
     keep_freed_memory()
     evaluate = load_evaluation(name)
     table = evaluate(load_trained_run(folder, data_path, find_device(device)))
-    table.attrs.update(attributes or {})
-    with atomic_path(output) as temporary:
-        table.to_parquet(temporary, index=False)
+    write_table(output, table, attributes)

@@ -13,7 +13,7 @@ from phasebench.data.shards import is_index
 from phasebench.errors import PhasebenchError
 from phasebench.models.inference import EVALUATION_BATCH, load_weights, predict
 from phasebench.models.registry import build_model
-from phasebench.spec import RunSpec
+from phasebench.spec import FullBatchRecipe, RunSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,8 @@ def load_trained_run(folder: Path, data_path: Path, device: torch.device) -> Tra
         raise PhasebenchError(
             f"{data_path}: evaluations do not read images in shards; take them out of the experiment's evaluations"
         )
-    data = load_device_data(spec, data_path, device, largest=normaliser)
+    dtype = torch.float64 if isinstance(spec.recipe, FullBatchRecipe) else torch.float32
+    data = load_device_data(spec, data_path, device, largest=normaliser, dtype=dtype)
     model = build_model(
         spec.model,
         n_classes=len(data.classes),

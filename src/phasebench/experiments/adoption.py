@@ -53,6 +53,8 @@ def adopt_results(plan: BenchmarkPlan, results: Path, prepared: Path) -> int:
         adoption.analysis(analysis_id, analysis.runs, datasets)
     for overhead_id in plan.overheads:
         adoption.overhead(overhead_id)
+    for suite, controls in plan.controls.items():
+        adoption.control(suite, controls.datasets)
     return adoption.count
 
 
@@ -98,6 +100,12 @@ class _Adoption:
         table = self.results / "overheads" / f"{overhead_id}.parquet"
         stage = self.results / "specs/overheads" / f"{overhead_id}.json"
         self._renew_table(f"overhead/{overhead_id}", table, stage, [], [])
+
+    def control(self, suite: str, datasets: Iterable[str]) -> None:
+        """What a study's networks are read beside, which depends on its data alone."""
+        table, stage = self.results / f"controls/{suite}.parquet", self.results / f"specs/controls/{suite}.json"
+        manifests = [self.prepared / f"{dataset}.json" for dataset in datasets]
+        self._renew_table(f"control/{suite}", table, stage, manifests, [])
 
     def _renew_table(self, job: str, table: Path, stage: Path, records: list[Path], others: list[Path]) -> None:
         def is_current() -> bool:

@@ -11,7 +11,7 @@ from phasebench.errors import PhasebenchError
 from phasebench.experiments.claims import StudyClaims
 from phasebench.experiments.identity import StageIdentity
 from phasebench.experiments.verdicts import judge_claims
-from phasebench.files import atomic_path, sha256_of_file, sha256_of_text
+from phasebench.files import sha256_of_file, sha256_of_text, write_table
 
 # A run as the other tables name it; its values come from the spec.
 _KEYS = ("suite", "experiment", "dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model", "seed")
@@ -39,8 +39,8 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
     """Write the tables that the report is made of as Parquet.
 
     ``metrics`` has what was measured on a run as a whole, ``items`` what was measured on its parts (an image, a pair of
-    filters, a module of the network while it trained), ``analyses`` what was computed from several runs and what was
-    timed, ``claims`` what the studies claim with a verdict; beside
+    filters, a module of the network while it trained), ``analyses`` what was computed from several runs, what was
+    timed and the controls, ``claims`` what the studies claim with a verdict; beside
     these are ``history``, ``runs``, ``published``, ``benchmark``, ``experiments`` and
     ``models``.
 
@@ -77,6 +77,7 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
         "analyses": _read_analyses(
             {results / "analyses" / f"{name}.parquet": keys for name, keys in settings["analyses"].items()}
             | {results / "overheads" / f"{name}.parquet": keys for name, keys in settings["overheads"].items()}
+            | {results / "controls" / f"{name}.parquet": keys for name, keys in settings["controls"].items()}
         ),
         "history": pd.concat(history, ignore_index=True),
         "published": published,
@@ -102,8 +103,7 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
         frozenset(settings["shortened"]) | {run_id for run_id, record in records.items() if record.get("diverged_at")},
     )
     for name, table in tables.items():
-        with atomic_path(output / f"{name}.parquet") as temporary:
-            table.to_parquet(temporary, index=False)
+        write_table(output / f"{name}.parquet", table)
 
 
 def _read_record(results: Path, run_id: str) -> dict[str, Any]:
@@ -186,11 +186,14 @@ def _accuracies(record: dict[str, Any], history: pd.DataFrame) -> dict[str, floa
 
 
 def _read_analyses(analyses: dict[Path, dict[str, str]]) -> pd.DataFrame:
-    """All analyses by their files, each row with the suite, the experiment and the analysis that it is of."""
+    """All analyses by their files, each row with the suite, the experiment and the analysis that it is of.
+
+    A file of several experiments says itself of which a row is.
+    """
     tables = [pd.DataFrame(columns=["suite", "experiment", "analysis", *_ANALYSIS_COLUMNS])]
     for path, keys in analyses.items():
-        table = _read_parquet(path, _ANALYSIS_COLUMNS)
-        tables.append(table[list(_ANALYSIS_COLUMNS)].assign(**keys))
+        columns = (*(("experiment",) if "experiment" not in keys else ()), *_ANALYSIS_COLUMNS)
+        tables.append(_read_parquet(path, columns)[list(columns)].assign(**keys))
     return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
 
 

@@ -5,7 +5,7 @@ The commands of the training environment import this module, so nothing here imp
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import phasebench
 from phasebench.data.encoding_registry import ENCODINGS
@@ -23,6 +23,7 @@ EVALUATIONS_TABLE = "phasebench.evaluation.registry:EVALUATIONS"
 PROCEDURES_TABLE = "phasebench.training.procedures:PROCEDURES"
 _PREPARE = "phasebench.data.prepare:prepare_dataset"
 _OVERHEAD = "phasebench.training.overhead:measure_overheads"
+_CONTROL = "phasebench.training.controls:measure_controls"
 _PLAN_SHARDS = "phasebench.data.shard_plan:plan_shards"
 _WRITE_SHARD = "phasebench.data.shard_writer:write_shard"
 _GATHER_SHARDS = "phasebench.data.shards:gather_shards"
@@ -48,6 +49,13 @@ def overhead_code(tree: SourceTree, models: Iterable[str]) -> dict[str, str]:
     names = sorted(set(models))
     targets = {_entry(REGISTRY, name, "model").target for name in names}
     return {**tree.closure([_OVERHEAD, *targets]).hashes, **_rows(names)}
+
+
+def control_code(tree: SourceTree, inputs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The hashes of the modules that the controls on these inputs reach."""
+    names = {one[key] for one in inputs for key in ("encoding", "test_encoding") if one[key]}
+    encodings = [_entry(ENCODINGS, name, "encoding") for name in names]
+    return tree.closure([_CONTROL, *encodings]).hashes
 
 
 def dataset_code(tree: SourceTree, source: str) -> dict[str, str]:

@@ -3,17 +3,20 @@
 from pathlib import Path
 from typing import Any, Literal
 
+from phasebench.experiments.analyses import PlannedAnalysis
 from phasebench.experiments.claim_files import read_claims
 from phasebench.experiments.code import (
     PUBLISHED_TABLE,
     aggregation_code,
     analysis_code,
+    control_code,
     dataset_code,
     evaluation_code,
     overhead_code,
     report_code,
     run_code,
 )
+from phasebench.experiments.controls import PlannedControls
 from phasebench.experiments.datasets import DatasetSpec
 from phasebench.experiments.fingerprint import SourceTree
 from phasebench.experiments.identity import DatasetIdentity, StageIdentity
@@ -21,7 +24,7 @@ from phasebench.experiments.overheads import PlannedOverhead
 from phasebench.experiments.pins import read_pins
 from phasebench.experiments.raw_listing import RawListings
 from phasebench.experiments.reference import read_published
-from phasebench.experiments.table import BenchmarkPlan, PlannedAnalysis, load_plan
+from phasebench.experiments.table import BenchmarkPlan, load_plan
 from phasebench.files import sha256_of_file, write_plan
 from phasebench.models.registry import REGISTRY
 from phasebench.spec import RunIdentity, RunSpec
@@ -91,6 +94,15 @@ class Identities:
             environment=self._train_pins,
         )
 
+    def control(self, planned: PlannedControls) -> StageIdentity:
+        """Identity of a study's controls; it depends on no network."""
+        return StageIdentity(
+            stage="control",
+            settings={"inputs": list(planned.inputs)},
+            code=control_code(self._tree, planned.inputs),
+            environment=self._train_pins,
+        )
+
     def analysis(self, planned: PlannedAnalysis) -> StageIdentity:
         """Identity of an analysis: its runs and those of the study's own numbers that it reads."""
         metric = self._tree.string_table(PUBLISHED_TABLE).get(planned.name)
@@ -128,6 +140,7 @@ class Identities:
                 overhead_id: {"suite": planned.suite, "experiment": planned.experiment, "analysis": "overhead"}
                 for overhead_id, planned in self._plan.overheads.items()
             },
+            "controls": {suite: {"suite": suite, "analysis": "controls"} for suite in self._plan.controls},
             "published": [value.as_row() for value in self._published],
             "claims": [
                 study.model_dump(mode="json", exclude_none=True) for study in read_claims(self._root, self._plan.suites)
@@ -158,6 +171,8 @@ class Identities:
         for overhead_id, planned_overhead in self._plan.overheads.items():
             identity = self.overhead(planned_overhead)
             write_plan(folder / "overheads" / f"{overhead_id}.json", identity.to_json())
+        for suite, planned_controls in self._plan.controls.items():
+            write_plan(folder / "controls" / f"{suite}.json", self.control(planned_controls).to_json())
         write_plan(folder / "aggregate.json", self.aggregation().to_json())
         write_plan(folder / "report.json", self.report().to_json())
 

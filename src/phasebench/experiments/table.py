@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from phasebench.errors import PhasebenchError
+from phasebench.experiments.analyses import PlannedAnalysis, plan_analyses
 from phasebench.experiments.checks import check_config, check_scale, check_suite
 from phasebench.experiments.code import ANALYSES_TABLE, EVALUATIONS_TABLE
 from phasebench.experiments.config import (
@@ -23,6 +24,7 @@ from phasebench.experiments.config import (
     ScaledSuite,
     Suite,
 )
+from phasebench.experiments.controls import PlannedControls, plan_controls
 from phasebench.experiments.datasets import CONFIG_FILE, DatasetChoices, DatasetSpec
 from phasebench.experiments.fingerprint import SourceTree
 from phasebench.experiments.loading import as_model, joined, read_model
@@ -48,21 +50,6 @@ class PlannedRun:
 
 
 @dataclass(frozen=True)
-class PlannedAnalysis:
-    """What is computed from all runs of an experiment, and their ids."""
-
-    suite: str
-    experiment: str
-    name: str
-    runs: tuple[str, ...]
-
-    @property
-    def id(self) -> str:
-        """``<suite>/<experiment>/<name>``."""
-        return f"{self.suite}/{self.experiment}/{self.name}"
-
-
-@dataclass(frozen=True)
 class BenchmarkPlan:
     """Everything that a configuration asks for.
 
@@ -82,17 +69,33 @@ class BenchmarkPlan:
     runs: dict[str, PlannedRun]
     datasets: dict[str, DatasetSpec]
 
+    def planned(self, run_id: str) -> PlannedRun:
+        """A run with what it needs.
+
+        Raises
+        ------
+        PhasebenchError
+            There is no such run; somebody asked Snakemake for its files by name.
+        """
+        try:
+            return self.runs[run_id]
+        except KeyError as error:
+            suites = ", ".join(suite.name for suite in self.suites)
+            raise PhasebenchError(
+                f"'{run_id}' is no run of {suites} at scale '{self.scale.name}'; 'phasebench status' lists them"
+            ) from error
+
     def run(self, run_id: str) -> RunSpec:
         """The run's spec."""
-        return self.runs[run_id].spec
+        return self.planned(run_id).spec
 
     def dataset_of(self, run_id: str) -> str:
         """Name of the run's data set."""
-        return self.runs[run_id].spec.dataset
+        return self.planned(run_id).spec.dataset
 
     def resources_of(self, run_id: str) -> Resources:
         """What the run's training needs."""
-        return self.runs[run_id].resources
+        return self.planned(run_id).resources
 
     def datasets_in_shards(self, sharded: bool) -> tuple[str, ...]:
         """Names of the data sets that are prepared as shards, or of the others."""
@@ -101,23 +104,17 @@ class BenchmarkPlan:
     @cached_property
     def analyses(self) -> dict[str, PlannedAnalysis]:
         """Every analysis of an experiment that has runs, by its id."""
-        found = {}
-        for suite in self.suites:
-            for name, experiment in suite.experiments.items():
-                runs = tuple(
-                    run_id
-                    for run_id, planned in self.runs.items()
-                    if (planned.spec.suite, planned.spec.experiment) == (suite.name, name)
-                )
-                for analysis in experiment.analyses if runs else ():
-                    planned_analysis = PlannedAnalysis(suite.name, name, analysis, runs)
-                    found[planned_analysis.id] = planned_analysis
-        return found
+        return plan_analyses(self.suites, self.runs)
 
     @cached_property
     def overheads(self) -> dict[str, PlannedOverhead]:
         """What is timed, by ``<suite>/<experiment>``."""
         return plan_overheads(self.suites, self.runs)
+
+    @cached_property
+    def controls(self) -> dict[str, PlannedControls]:
+        """What the networks' accuracies are read beside, by suite."""
+        return plan_controls(planned.spec for planned in self.runs.values())
 
     @cached_property
     def evaluations(self) -> tuple[tuple[str, str], ...]:

@@ -1,13 +1,14 @@
 """Test accuracy beside the published one, in the layout of the study's table."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
 import pandas as pd
 
 from phasebench.reporting.arrangement import TEST_ACCURACY, Experiment, Setting
+from phasebench.reporting.controls import ControlCell, Controls, controls_of
 from phasebench.reporting.inputs import ReportTables
 from phasebench.reporting.labels import display_name
 from phasebench.statistics import Summary, summarise
@@ -37,6 +38,8 @@ class Cell:
         Highest of ours, and of the published ones, in the column; never so where there is but one.
     runs
         Ids of the runs summarised.
+    by_seed
+        Seed and accuracy of each.
     """
 
     setting: Setting
@@ -45,6 +48,7 @@ class Cell:
     published_std: float
     where: str
     runs: tuple[str, ...]
+    by_seed: tuple[tuple[int, float], ...] = ()
     best: bool = False
     published_best: bool = False
 
@@ -72,10 +76,11 @@ class Row:
 
 @dataclass(frozen=True)
 class AccuracyTable:
-    """All models and settings of one experiment."""
+    """All models and settings of one experiment, and what they are read beside."""
 
     experiment: Experiment
     rows: tuple[Row, ...]
+    controls: Controls = field(default_factory=Controls)
 
     @property
     def groups(self) -> list[tuple[str, list[Setting]]]:
@@ -106,26 +111,15 @@ def accuracy_table(tables: ReportTables, experiment: Experiment) -> AccuracyTabl
     return AccuracyTable(
         experiment,
         tuple(_row(tables, experiment, model, cells) for model, cells in zip(experiment.models, rows, strict=True)),
+        controls_of(tables, experiment),
     )
 
 
 def tidy(table: AccuracyTable) -> pd.DataFrame:
-    """One line per cell; accuracies and their differences are fractions."""
-    return pd.DataFrame(
+    """One line per cell, those of the controls last; accuracies and their differences are fractions."""
+    models = [
         {
-            "suite": table.experiment.suite,
-            "experiment": table.experiment.name,
-            "dataset": cell.setting.dataset,
-            "stands_in_for": cell.setting.stands_in_for,
-            "encoding": cell.setting.encoding,
-            "train_fraction": cell.setting.train_fraction,
-            "variant": cell.setting.variant,
-            "model": row.model,
-            "n": cell.summary.n,
-            "mean": cell.summary.mean,
-            "std": cell.summary.std,
-            "interval_low": cell.summary.low,
-            "interval_high": cell.summary.high,
+            **_tidy_keys(table, cell, row.model),
             "published": cell.published,
             "published_std": cell.published_std,
             "difference": cell.difference,
@@ -133,7 +127,33 @@ def tidy(table: AccuracyTable) -> pd.DataFrame:
             "runs": " ".join(cell.runs),
         }
         for row, cell in table.cells
-    )
+    ]
+    nothing = {"published": math.nan, "published_std": math.nan, "difference": math.nan}
+    controls = [
+        {**_tidy_keys(table, cell, row.name), **nothing, "published_where": "", "runs": ""}
+        for row in table.controls.rows
+        for cell in row.cells
+        if cell.summary.n
+    ]
+    return pd.DataFrame([*models, *controls])
+
+
+def _tidy_keys(table: AccuracyTable, cell: Cell | ControlCell, model: str) -> dict[str, object]:
+    return {
+        "suite": table.experiment.suite,
+        "experiment": table.experiment.name,
+        "dataset": cell.setting.dataset,
+        "stands_in_for": cell.setting.stands_in_for,
+        "encoding": cell.setting.encoding,
+        "train_fraction": cell.setting.train_fraction,
+        "variant": cell.setting.variant,
+        "model": model,
+        "n": cell.summary.n,
+        "mean": cell.summary.mean,
+        "std": cell.summary.std,
+        "interval_low": cell.summary.low,
+        "interval_high": cell.summary.high,
+    }
 
 
 def _measured(tables: ReportTables, experiment: Experiment) -> dict[tuple[str, Setting], list[_Record]]:
@@ -166,7 +186,8 @@ def _cell(setting: Setting, records: list[_Record], printed: _Printed | None) ->
     value, where = known[0] if known else fallback
     std = printed_std if value == printed_value else math.nan
     summary = summarise([record["value"] for record in records])
-    return Cell(setting, summary, value, std, where, tuple(record["run"] for record in records))
+    by_seed = tuple((int(record["seed"]), float(record["value"])) for record in records)
+    return Cell(setting, summary, value, std, where, tuple(record["run"] for record in records), by_seed)
 
 
 def _mark_best(column: list[Cell]) -> list[Cell]:

@@ -7,13 +7,14 @@ import pandas as pd
 
 from phasebench.errors import PhasebenchError
 from phasebench.files import write_text
-from phasebench.reporting import accuracy, figures, rotation, summary, svg, verdicts
+from phasebench.reporting import accuracy, figures, rotation, significance, summary, svg, verdicts
 from phasebench.reporting.accuracy import AccuracyTable
 from phasebench.reporting.arrangement import Experiment, arrange
 from phasebench.reporting.drawing import StudyFigure, draw, draw_panel
 from phasebench.reporting.inputs import ReportTables, read_tables
 from phasebench.reporting.page import Download, FigureBlock, Panel, RunRow, Section, TableBlock, data_address, render
 from phasebench.reporting.palette import line_styles
+from phasebench.reporting.plain_table import PlainTable
 
 
 def build_report(tables: Path, output: Path) -> None:
@@ -81,10 +82,14 @@ class _Report:
 
     def _section(self, table: AccuracyTable) -> Section:
         experiment = table.experiment
+        compared = significance.comparisons(table)
+        tests = significance.significance_table(compared, experiment)
         return Section(
             experiment,
             table,
             self._table(f"{experiment.slug}-accuracy", accuracy.tidy(table), "accuracy", table=table),
+            self._plain_table(f"{experiment.slug}-comparisons", tests) if tests else None,
+            "" if tests else significance.too_few_note(compared),
             tuple(
                 self._figure(experiment, figure)
                 for figure in figures.figures_of(self.tables, experiment, self.styles)
@@ -101,6 +106,9 @@ class _Report:
         alone = render("table.html.j2", **{**self.common, "anchors": {}}, kind=kind, title=name, **context)
         write_text(self.output / "tables" / f"{name}.html", alone)
         return (Download("CSV", f"tables/{name}.csv", data_address(text)), Download("HTML", f"tables/{name}.html"))
+
+    def _plain_table(self, name: str, table: PlainTable) -> TableBlock:
+        return TableBlock(table, self._table(name, table.frame, "plain", table=table))
 
     def _csv(self, name: str, frame: pd.DataFrame) -> str:
         # A file that is passed on alone must still say what scale it is of.
@@ -123,10 +131,6 @@ class _Report:
             for index, panel in enumerate(figure.drawn)
         )
         self._csv(f"{name}-data", figure.data)
-        table = None
-        if figure.table:
-            files = self._table(name, figure.table.frame, "plain", table=figure.table)
-            table = TableBlock(figure.table, files)
         return FigureBlock(
             anchor=name,
             heading=figure.heading,
@@ -140,7 +144,7 @@ class _Report:
             across=figure.across,
             left_out=len(figure.panels) - len(figure.drawn),
             downloads=(Download("SVG", f"figures/{name}.svg"), Download("CSV", f"tables/{name}-data.csv")),
-            table=table,
+            table=self._plain_table(name, figure.table) if figure.table else None,
         )
 
     def _run_rows(self) -> list[RunRow]:

@@ -109,6 +109,8 @@ class Section:
     experiment: Experiment
     accuracy: AccuracyTable
     accuracy_downloads: tuple[Download, ...]
+    comparisons: TableBlock | None = None
+    comparisons_note: str = ""
     figures: tuple[FigureBlock, ...] = ()
 
 

@@ -40,7 +40,7 @@ def findings(
 ) -> list[str]:
     """The results in a few sentences, each a count or an extreme of a table below it."""
     cells = [pair for table in accuracies for pair in table.cells]
-    sentences = [_coverage([cell for _, cell in cells]), _differences(cells, accuracies)]
+    sentences = [_coverage([cell for _, cell in cells]), _differences(cells, accuracies), _beside_controls(accuracies)]
     for experiment, rows in rotations:
         sentences.extend(_rotation_losses(experiment, rows, labels))
     return [sentence for sentence in sentences if sentence]
@@ -79,6 +79,27 @@ def _differences(cells: list[tuple[Row, Cell]], accuracies: list[AccuracyTable])
     return (
         f"Ours less published, over {len(compared)} cells: median {points(middle)} percentage points, "
         f"from {extreme(compared[0])} to {extreme(compared[-1])}."
+    )
+
+
+def _beside_controls(accuracies: list[AccuracyTable]) -> str:
+    """How many networks a linear classifier on the same input does as well as, by their means."""
+    compared, below = 0, 0
+    for table in accuracies:
+        linear = next((row.cells for row in table.controls.rows if row.name == "linear"), ())
+        for row in table.rows:
+            means = [
+                (cell.summary.mean, control.summary.mean)
+                for cell, control in zip(row.cells, linear, strict=False)
+                if cell.summary.n and control.summary.n
+            ]
+            compared += len(means)
+            below += sum(network <= control for network, control in means)
+    if not compared:
+        return ""
+    return (
+        f"{below} of {counted(compared, 'cell')} with a linear classifier on the same input "
+        f"{'does' if below == 1 else 'do'} not exceed it."
     )
 
 

@@ -54,7 +54,7 @@ def train_full_batch(
     recipe = spec.recipe
     if not isinstance(recipe, FullBatchRecipe):
         raise TypeError(f"{spec.id}: the recipe is for the procedure '{recipe.procedure}'")
-    data = load_device_data(spec, data_path, target)
+    data = load_device_data(spec, data_path, target, dtype=torch.float64)
     network = build_perceptron(spec, data).to(target)
     announce(spec, data, network, "off")
     if target.type == "cuda":

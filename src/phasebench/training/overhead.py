@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional
 
 from phasebench.devices import find_device
-from phasebench.files import atomic_path, canonical_json
+from phasebench.files import canonical_json, write_table
 from phasebench.memory import keep_freed_memory
 from phasebench.models.registry import build_model, find_model
 from phasebench.spec import Recipe
@@ -66,9 +66,7 @@ def measure_overheads(
     for _, group in groupby(sorted(networks, key=baseline), key=baseline):
         rows += _overheads(list(group), target)
     table = pd.DataFrame(rows).reindex(columns=list(_TYPES)).astype(_TYPES)
-    table.attrs.update(attributes or {})
-    with atomic_path(output) as temporary:
-        table.to_parquet(temporary, index=False)
+    write_table(output, table, attributes)
 
 
 def overhead_rows(network: Mapping[str, Any], own: Sequence[float], baseline: Sequence[float]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from phasebench.data.training_data import TrainingData
-from phasebench.files import atomic_path, canonical_json, write_text
+from phasebench.files import atomic_path, canonical_json, write_table, write_text
 from phasebench.models.registry import count_parameters
 from phasebench.spec import RunIdentity, RunSpec
 from phasebench.training.checkpoint import TrainingState
@@ -65,8 +65,7 @@ def write_results(
     history = pd.DataFrame(state.history).astype({"step": "int64"})
     probes = pd.DataFrame(state.probes, columns=list(PROBE_TYPES)).astype(PROBE_TYPES)
     for name, table in (("history", history), ("probes", probes), ("predictions", predictions)):
-        with atomic_path(output / f"{name}.parquet") as temporary:
-            table.to_parquet(temporary, index=False)
+        write_table(output / f"{name}.parquet", table)
     write_text(output / "spec.json", identity.to_json())
     record = {
         "spec": identity.run.model_dump(mode="json"),

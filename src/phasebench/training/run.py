@@ -66,7 +66,7 @@ def train_run(
     recipe = spec.recipe
     if not isinstance(recipe, Recipe):
         raise TypeError(f"{spec.id}: the recipe is for the procedure '{recipe.procedure}'")
-    workers = _workers(target, processes)
+    workers = _workers(target)
     data = load_training_data(spec, data_path, target, workers=workers, processes=processes)
     check_shares(recipe, len(data.train), processes)
     model = place(build_run_model(spec, data), recipe, target)
@@ -118,13 +118,10 @@ def build_run_model(spec: RunSpec, data: TrainingData) -> nn.Module:
         )
 
 
-def _workers(device: torch.device, processes: Processes) -> int:
+def _workers(device: torch.device) -> int:
     """How many processes decode images for this one."""
-    threads = torch.get_num_threads()
-    if device.type != "cpu":
-        return threads
-    # The training itself keeps a core busy, and several processes keep all of them.
-    return threads - 1 if processes.count == 1 else 0
+    # On a processor, the training itself keeps a core busy.
+    return torch.get_num_threads() - (device.type == "cpu")
 
 
 def _highest_test(state: TrainingState) -> dict[str, float]:

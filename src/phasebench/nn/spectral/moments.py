@@ -43,15 +43,16 @@ def spectral_sums(maps: Tensor) -> tuple[Tensor, Tensor]:
     """
     _, channels, height, width = maps.shape
     dtype = working_dtype(maps.dtype)
-    plain, squares = maps.new_zeros(2, channels, height, width, dtype=dtype)
+    row_0 = maps.new_zeros(channels, width, dtype=dtype)
+    squares = maps.new_zeros(channels, height, width, dtype=dtype)
     projected = maps.new_zeros(channels, dtype=dtype)
     for block in _blocks(maps):
         part = maps[block].to(dtype)
-        plain += part.sum(dim=0)
+        row_0 += part[:, :, 0].sum(dim=0)
         squares += part.square().sum(dim=0)
         projected += _projected_squares(part)
     forward, _ = row_transforms(width, dtype, maps.device)
-    return height * (forward @ plain[:, 0].T), (height * width / 2) * (squares.sum(dim=(1, 2)) + projected)
+    return height * (forward @ row_0.T), (height * width / 2) * (squares.sum(dim=(1, 2)) + projected)
 
 
 def affine_spectrum(maps: Tensor, gain: Tensor, offset: Tensor | None) -> Tensor:
@@ -79,13 +80,14 @@ def affine_spectrum(maps: Tensor, gain: Tensor, offset: Tensor | None) -> Tensor
 
 def affine_gradients(gradient: Tensor, maps: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Gradients of the gain ``(C,)`` and the offset ``(2, C)`` of :func:`affine_spectrum`, from that of its result."""
-    plain, products = maps.new_zeros(2, *maps.shape[1:], dtype=dtype)
+    row_0 = maps.new_zeros(maps.shape[1], maps.shape[3], dtype=dtype)
+    products = maps.new_zeros(maps.shape[1:], dtype=dtype)
     for block in _blocks(maps):
         part = gradient[block].to(dtype)
-        plain += part.sum(dim=0)
+        row_0 += part[:, :, 0].sum(dim=0)
         products += (part * maps[block]).sum(dim=0)
     _, inverse = row_transforms(maps.shape[-1], dtype, maps.device)
-    return products.sum(dim=(1, 2)), inverse @ plain[:, 0].T
+    return products.sum(dim=(1, 2)), inverse @ row_0.T
 
 
 def maps_gradient(gradient: Tensor, maps: Tensor, gain: Tensor, grad_total: Tensor, grad_energy: Tensor) -> Tensor:
@@ -157,8 +159,8 @@ def _projected_squares(maps: Tensor) -> Tensor:
     if not _use_products(maps):
         sums = _columns(maps).sum(dim=-2, keepdim=True)
         return sums.square().sum(dim=(0, 2, 3, 4)) * (2 - width % 2) / width
-    # Products with four rows are the fastest; rows of one channel may stand side by side.
-    rows = gcd(height, 4 if width % 2 else 2)
+    # Products with two rows are the fastest where there are two parities; rows of one channel may stand side by side.
+    rows = 1 if width % 2 else gcd(height, 2)
     projections = torch.mm(_projection(width, rows, maps.dtype), maps.view(-1, rows * width).T)
     return projections.view(-1, batch, channels * height // rows).square().sum(dim=(0, 1)).view(channels, -1).sum(dim=1)
 
@@ -172,8 +174,7 @@ def _with_projection(maps: Tensor) -> Tensor:
     rows = max(1, WIDEST_PRODUCT // width)
     while maps.numel() % (rows * width):
         rows -= 1
-    lines, basis = maps.view(-1, rows * width), _projection(width, rows, maps.dtype)
-    return torch.addmm(lines, torch.mm(basis, lines.T).T, basis).view(maps.shape)
+    return torch.mm(maps.view(-1, rows * width), _one_and_projection(width, rows, maps.dtype)).view(maps.shape)
 
 
 def _use_products(maps: Tensor) -> bool:
@@ -194,6 +195,14 @@ def _projection(width: int, rows: int, dtype: torch.dtype) -> Tensor:
         parities = 2 - width % 2
         basis = torch.eye(parities, dtype=torch.float64).repeat(1, width // parities)
         return torch.kron(torch.eye(rows, dtype=torch.float64), basis * sqrt(parities / width)).to(dtype)
+
+
+@cache
+def _one_and_projection(width: int, rows: int, dtype: torch.dtype) -> Tensor:
+    """``1 + P`` for several rows side by side: as few columns as these are multiplied faster than P in two steps."""
+    basis = _projection(width, rows, torch.float64)
+    with torch.inference_mode(False), torch.no_grad():
+        return (torch.eye(rows * width, dtype=torch.float64) + basis.T @ basis).to(dtype)
 
 
 def _blocks(maps: Tensor) -> Iterator[slice]:
