@@ -104,7 +104,9 @@ EDITS = {
         "workflow/scales/matrix.yaml",
         "seeds:\n- 0\n",
         "seeds:\n- 0\n- 1\n",
-        trained({run.replace("seed0", "seed1") for run in {*IMAGES, *RADAR, *LENETS}}),
+        # One job measures the controls of a study for all seeds.
+        trained({run.replace("seed0", "seed1") for run in {*IMAGES, *RADAR, *LENETS}})
+        | {f"Measure the controls of {suite}" for suite in SCALE["suites"]},
     ),
     "a chip": Edit(CHIP, "a chip", "another chip", trained(RADAR) | CONTROLS | {"Prepare mstar"}),
     "the options of a data set": Edit(
