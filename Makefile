@@ -14,9 +14,10 @@ SLURM_CLUSTERS ?= 4
 demo: $(READY)
 	$(BIN)/snakemake --cores $(CORES)
 
-## test: run every test; those on SLURM need the packages of tests/slurm/cluster/install.sh, and are skipped without
+## test: run every test; those on SLURM and in a browser are skipped without the packages that tests/slurm/cluster/install.sh
+##       and tests/browser/install.sh install
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist worksteal --ignore tests/slurm tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist worksteal -rs --ignore tests/slurm tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(SLURM_CLUSTERS) --dist worksteal -rs tests/slurm
 
 ## lint: formatting, style, types and the workflow's own checks

@@ -240,13 +240,14 @@ def report(
     spec: SpecOption,
     tables: Annotated[Path, typer.Option(help="The folder of the Parquet tables.")],
     output: OutputOption,
+    logs: Annotated[Path, typer.Option(help="The folder of the logs, for links to them.")],
 ) -> None:
     """Write the HTML page, its figures and its tables."""
     from phasebench.experiments.identity import StageIdentity, read_identity
     from phasebench.reporting.build import build_report
 
     read_identity(StageIdentity, spec)
-    build_report(tables, output)
+    build_report(tables, output, logs)
 
 
 @app.command()

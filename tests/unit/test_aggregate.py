@@ -85,7 +85,7 @@ def write_run(results: Path, spec: RunSpec, accuracy: float) -> Path:
         "finished_at": "2026-01-01T00:00:00+00:00",
     }
     numbers = "parameters steps n_train n_validation n_test images_per_second wall_seconds train_seconds"
-    numbers += " peak_memory_bytes best_step best_validation_accuracy test_accuracy resumed"
+    numbers += " peak_memory_bytes best_step best_validation_accuracy test_accuracy resumed threads"
     record |= {name: index for index, name in enumerate(numbers.split())}
     record["test_accuracy"] = accuracy
     (folder / "run.json").write_text(json.dumps(record))
@@ -276,6 +276,11 @@ def test_runs_and_history(tables: dict[str, pd.DataFrame]) -> None:
     run = tables["runs"].set_index("run").loc[SECOND.id]
     assert (run["model"], run["seed"], run["variant"], run["train_fraction"]) == ("net", 1, "fraction010", 0.1)
     assert (run["batch_size"], run["published_parameters"], run["torch"], run["n_test"]) == (32, 123, "2.13.0", 4)
+    assert (run["threads"], run["processes"]) == (13, 1)
+    assert json.loads(run["environment"]) == {"python": "3.11.7", "torch": "2.13.0"}
+    settings = json.loads(run["settings"])
+    assert settings.items() >= {"optimizer": "adamw", "steps": 20, "subset": "random", "test_encoding": None}.items()
+    assert not settings.keys() & {"model", "seed", "recipe", "scale"}
     history = tables["history"]
     assert history.groupby("run")["step"].apply(list).to_dict() == {FIRST.id: [10, 20], SECOND.id: [10, 20]}
     assert set(history["dataset"]) == {"shapes", "cifar10"}

@@ -17,7 +17,7 @@ def folder(tmp_path: Path) -> Path:
 
 def _refusal(folder: Path) -> str:
     with pytest.raises(PhasebenchError) as caught:
-        build_report(folder, folder.parent / "report")
+        build_report(folder, folder.parent / "report", folder.parent / "logs")
     message = str(caught.value)
     assert "\n" not in message
     assert not (folder.parent / "report").exists()
@@ -99,7 +99,7 @@ def test_two_benchmarks(folder: Path) -> None:
 def test_a_file_where_a_folder_belongs(folder: Path) -> None:
     (folder.parent / "report").write_text("")
     with pytest.raises(PhasebenchError, match=r"report/figures: cannot be made: Not a directory$"):
-        build_report(folder, folder.parent / "report")
+        build_report(folder, folder.parent / "report", folder.parent / "logs")
 
 
 def test_absent_texts_are_empty_and_absent_numbers_are_not(folder: Path) -> None:

@@ -1,5 +1,6 @@
 import base64
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 from synthetic_tables import CIFARNET, LABELS, SUITE, write_tables
 
+from phasebench.errors import PhasebenchError
 from phasebench.reporting.build import build_report
 
 HOSTILE = "<script>alert('x')</script>&\"$a$"
@@ -56,7 +58,7 @@ class Page(HTMLParser):
 
 def _build(folder: Path, **options: object) -> tuple[dict[str, pd.DataFrame], Path]:
     frames = write_tables(folder / "tables", **options)  # type: ignore[arg-type]
-    build_report(folder / "tables", folder / "report")
+    build_report(folder / "tables", folder / "report", folder / "logs")
     return frames, folder / "report"
 
 
@@ -80,6 +82,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     frames["benchmark"].assign(description=HOSTILE).to_parquet(folder / "tables" / "benchmark.parquet")
     named = {"device": HOSTILE, "git_commit": HOSTILE, "digest": HOSTILE, "finished_at": HOSTILE, "torch": HOSTILE}
+    named |= {name: json.dumps({HOSTILE: HOSTILE}) for name in ("settings", "environment")}
     frames["runs"].assign(**named).to_parquet(folder / "tables" / "runs.parquet")
     items, analyses = (frames[name].assign(item=HOSTILE + frames[name]["item"]) for name in ("items", "analyses"))
     # One image will do.
@@ -89,7 +92,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     quoted = {"text": HOSTILE, "where": HOSTILE, "published": HOSTILE, "reason": HOSTILE, "detail": HOSTILE}
     quoted |= {"unit": HOSTILE, "threshold": HOSTILE, "paper_agrees": HOSTILE, "suite": HOSTILE, "claim": HOSTILE}
     frames["claims"].assign(**quoted).to_parquet(folder / "tables" / "claims.parquet")
-    build_report(folder / "tables", folder / "report")
+    build_report(folder / "tables", folder / "report", folder / "logs")
     return folder / "report"
 
 
@@ -105,7 +108,7 @@ def test_the_files(demo: tuple[dict[str, pd.DataFrame], Path]) -> None:
     assert names == {
         "benchmark.html",
         *(f"figures/{stem}.svg" for stem in figures),
-        *(f"tables/{stem}.{kind}" for stem in [*stems, "runs"] for kind in ("csv", "html")),
+        *(f"tables/{stem}.{kind}" for stem in [*stems, "runs", "settings", "environments"] for kind in ("csv", "html")),
         *(f"tables/{stem}-data.csv" for stem in figures),
     }
 
@@ -116,7 +119,8 @@ def test_nothing_is_fetched(demo: tuple[dict[str, pd.DataFrame], Path]) -> None:
         assert page.attributes("src") == []
         assert not {tag for tag, _ in page.elements} & {"link", "iframe", "object", "embed", "base", "img", "image"}
         for target in page.attributes("href") + page.attributes("xlink:href"):
-            assert re.match(r"#|data:text/csv;|(tables|figures)/[\w-]+\.(csv|html|svg)$", target), (name, target)
+            beside = r"#|data:text/csv;|(tables|figures)/[\w-]+\.(csv|html|svg)$|(\.\./)+(runs|logs/train)/[\w/.-]+$"
+            assert re.match(beside, target), (name, target)
         assert not re.search(r"@import|url\((?!#)", text)
         policy = page.attributes("content")
         assert any(value.startswith("default-src 'none'") for value in policy)
@@ -130,7 +134,7 @@ def test_links_lead_somewhere_and_ids_are_unique(demo: tuple[dict[str, pd.DataFr
     assert {unquote(target[1:]) for target in targets if target.startswith("#")} <= set(ids)
     assert set(re.findall(r"url\(#([^)]+)\)", " ".join(page.attributes("clip-path")))) <= set(ids)
     for target in targets:
-        assert target.startswith(("#", "data:")) or (demo[1] / target).is_file()
+        assert target.startswith(("#", "data:", "../")) or (demo[1] / target).is_file()
     for names in page.attributes("aria-labelledby"):
         assert set(names.split()) <= set(ids)
 
@@ -138,7 +142,7 @@ def test_links_lead_somewhere_and_ids_are_unique(demo: tuple[dict[str, pd.DataFr
 def test_embedded_data_are_the_files(demo: tuple[dict[str, pd.DataFrame], Path]) -> None:
     page = Page((demo[1] / "benchmark.html").read_text(encoding="utf-8"))
     embedded = [attrs for tag, attrs in page.elements if tag == "a" and "download" in attrs]
-    assert len(embedded) == 7
+    assert len(embedded) == 9
     for attrs in embedded:
         content = base64.b64decode(str(attrs["href"]).partition("base64,")[2])
         assert content == (demo[1] / "tables" / str(attrs["download"])).read_bytes()
@@ -165,13 +169,54 @@ def test_numbers_of_the_page(demo: tuple[dict[str, pd.DataFrame], Path]) -> None
 def test_runs_and_provenance(demo: tuple[dict[str, pd.DataFrame], Path]) -> None:
     frames, report = demo
     page = Page((report / "benchmark.html").read_text(encoding="utf-8"))
-    rows = [row for row in page.rows if len(row) == 13 and row[0] in ("Table 1", "Table 2")]
+    rows = [row for row in page.rows if len(row) == 15 and row[0] in ("Table 1", "Table 2")]
     assert len(rows) == len(frames["runs"])
     assert sorted(row[6] for row in rows) == sorted(f"{100 * value:.2f}" for value in frames["runs"]["test_accuracy"])
-    assert {(row[11], row[12]) for row in rows} == {("0123456789", "feedbeeffe")}
+    assert {tuple(row[10:]) for row in rows} == {("1", "1", "cpu", "0123456789", "feedbeeffe log")}
     digests = {row[0]: row[2] for row in page.rows if row[0].endswith(".parquet")}
     folder = report.parent / "tables"
     assert digests == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def test_settings_and_environments_stand_once_with_all_their_runs(
+    demo: tuple[dict[str, pd.DataFrame], Path], tmp_path: Path
+) -> None:
+    frames, report = demo
+    assert len(pd.read_csv(report / "tables/settings.csv")["number"].unique()) == 1
+    runs = frames["runs"].copy()
+    other = json.dumps({"optimizer": "sgd", "schedule": [[0, 0.1], [5, 0.01]], "nesterov": True, "options": {"a_b": 2}})
+    runs.loc[runs["model"] == "mstar_cds", "settings"] = other
+    runs.loc[0, "device"] = "NVIDIA H200"
+    folder = tmp_path / "tables"
+    for name, frame in (frames | {"runs": runs}).items():
+        folder.mkdir(exist_ok=True)
+        frame.to_parquet(folder / f"{name}.parquet")
+    build_report(folder, tmp_path / "report", tmp_path / "logs")
+    settings = pd.read_csv(tmp_path / "report/tables/settings.csv").query("number == 2").set_index("name")["value"]
+    assert settings.to_dict() == {
+        "optimizer": "sgd",
+        "schedule": "0/0.1, 5/0.01",
+        "nesterov": "yes",
+        "options": "a b 2",
+    }
+    table = pd.read_csv(tmp_path / "report/tables/runs.csv")
+    assert sorted(table.query("settings == 2")["run"]) == sorted(runs.query("model == 'mstar_cds'")["run"])
+    environments = table.set_index("run")["environment"]
+    assert list(environments[environments == environments[runs["run"][0]]].index) == [runs["run"][0]]
+    text = (tmp_path / "report/benchmark.html").read_text(encoding="utf-8")
+    assert f'href="../runs/{runs["run"][0]}/run.json"' in text
+    assert f'href="../logs/train/{runs["run"][0]}.log"' in text
+    seconds = runs["wall_seconds"]
+    gpu, core = seconds[0] / 3600, 2 * seconds[1:].sum() / 3600
+    assert f"<dd>{gpu:.3g} GPU hours and {core:.3g} core hours; " in text
+
+
+def test_settings_that_are_no_object_are_named(tmp_path: Path) -> None:
+    frames = write_tables(tmp_path / "tables", seeds=(0,))
+    frames["runs"].assign(settings="adamw").to_parquet(tmp_path / "tables/runs.parquet")
+    with pytest.raises(PhasebenchError, match="settings: 'adamw' is not a JSON object; aggregate the results again"):
+        build_report(tmp_path / "tables", tmp_path / "report", tmp_path / "logs")
+    assert not (tmp_path / "report").exists()
 
 
 def test_the_label_is_on_every_page_and_only_if_there_is_one(
@@ -257,7 +302,7 @@ def test_without_histories_and_rotations_there_are_no_figures(tmp_path: Path) ->
     frames = write_tables(tmp_path / "tables", seeds=(0,), without_history=True)
     metrics = frames["metrics"].query("metric == 'test_accuracy'")
     metrics.to_parquet(tmp_path / "tables" / "metrics.parquet")
-    build_report(tmp_path / "tables", tmp_path / "report")
+    build_report(tmp_path / "tables", tmp_path / "report", tmp_path / "logs")
     text = (tmp_path / "report" / "benchmark.html").read_text(encoding="utf-8")
     assert "<figure>" not in text
     assert list((tmp_path / "report" / "figures").iterdir()) == []
@@ -267,7 +312,7 @@ def test_without_histories_and_rotations_there_are_no_figures(tmp_path: Path) ->
 def test_quantities_that_were_never_recorded_leave_their_axes_empty(tmp_path: Path) -> None:
     frames = write_tables(tmp_path / "tables", seeds=(0,))
     frames["history"].assign(train_loss=float("nan")).to_parquet(tmp_path / "tables" / "history.parquet")
-    build_report(tmp_path / "tables", tmp_path / "report")
+    build_report(tmp_path / "tables", tmp_path / "report", tmp_path / "logs")
     text = (tmp_path / "report" / "benchmark.html").read_text(encoding="utf-8")
     assert "validation accuracy (%)" in text
     assert "training loss nan" not in text
@@ -277,7 +322,7 @@ def test_without_any_run_the_page_says_so(tmp_path: Path) -> None:
     frames = write_tables(tmp_path / "tables")
     for name in ("runs", "metrics", "history"):
         frames[name].iloc[:0].to_parquet(tmp_path / "tables" / f"{name}.parquet")
-    build_report(tmp_path / "tables", tmp_path / "report")
+    build_report(tmp_path / "tables", tmp_path / "report", tmp_path / "logs")
     text = (tmp_path / "report" / "benchmark.html").read_text(encoding="utf-8")
     assert "Published, but not run here: Table 1: CIFAR-10, CIFAR-100 and SVHN; Table 2: MSTAR" in text
 

@@ -33,7 +33,7 @@ def _built(folder: Path, claims: pd.DataFrame) -> str:
         frames[name].iloc[:0].to_parquet(folder / "tables" / f"{name}.parquet")
     frames["metrics"].query("metric == 'test_accuracy'").to_parquet(folder / "tables" / "metrics.parquet")
     claims.to_parquet(folder / "tables" / "claims.parquet")
-    build_report(folder / "tables", folder / "report")
+    build_report(folder / "tables", folder / "report", folder / "logs")
     return (folder / "report" / "benchmark.html").read_text(encoding="utf-8")
 
 

@@ -13,6 +13,7 @@ from phasebench.errors import PhasebenchError
 from phasebench.experiments.adoption import adopt_results
 from phasebench.experiments.specs import plan_benchmark
 from phasebench.files import sha256_of_file
+from phasebench.reporting.labels import display_name
 
 try:
     # Jobs on other machines read the spec files that the main process wrote.
@@ -148,6 +149,30 @@ def manifests_folder(wildcards, input):
     return str(Path(input.manifests[0]).parent)
 
 
+def logs_folder(wildcards, input):
+    return f"logs/{plan.scale.name}"
+
+
 def checkpoint_path(wildcards, input):
     """A changed spec begins anew, an unchanged one goes on."""
     return f"results/{plan.scale.name}/checkpoints/{sha256_of_file(input.spec)}.pt"
+
+
+# Where `snakemake --report` shows a table or figure: what the name of its file says.
+
+
+def shown_study(wildcards):
+    """Category: the study; the runs belong to all of them."""
+    return display_name(wildcards.get("suite", "runs"))
+
+
+def shown_experiment(wildcards):
+    """Subcategory: the experiment; claims are a whole study's."""
+    return display_name(wildcards.get("experiment", wildcards.get("table")))
+
+
+def shown_labels(wildcards):
+    """Labels: which table or figure, and in what form; tables are there for reading and for reading in."""
+    name = wildcards.get("figure") or wildcards.get("table")
+    form = {"html": "table", "csv": "CSV"}.get(wildcards.get("format"), "figure")
+    return {"content": display_name(name.replace("-", "_")), "as": form}

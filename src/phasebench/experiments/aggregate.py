@@ -28,8 +28,10 @@ _MEASURED_IN_TRAINING = ("accuracy_", "deviation_")
 _RECORDED = (
     *("parameters", "steps", "n_train", "n_validation", "n_test", "device", "images_per_second", "wall_seconds"),
     *("train_seconds", "peak_memory_bytes", "best_step", "best_validation_accuracy", "test_accuracy", "resumed"),
-    *("git_commit", "python", "digest", "finished_at"),
+    *("threads", "git_commit", "python", "digest", "finished_at"),
 )
+# A setting that a run's other columns do not say stands in the column `settings`.
+_NOT_SETTINGS = frozenset((*_KEYS, "schema_version", "scale", "recipe"))
 # What a published number belongs to.
 _PUBLISHED_KEYS = ("suite", "experiment", "dataset", "encoding", "train_fraction", "model", "metric", "condition")
 _REMEDY = "delete the run's folder and run snakemake again"
@@ -143,11 +145,23 @@ def _runs_table(records: dict[str, dict[str, Any]], models: pd.DataFrame) -> pd.
                 # Only procedures that keep what a diverging run measured say this.
                 "diverged_at": record.get("diverged_at"),
                 "batch_size": record["spec"]["recipe"].get("batch_size", record["n_train"]),
+                "processes": record["spec"]["recipe"].get("processes", 1),
                 "torch": record["packages"].get("torch"),
+                "settings": _json(_settings(record["spec"])),
+                "environment": _json({"python": record["python"], **record["packages"]}),
             }
             for run_id, record in records.items()
         ]
     )
+
+
+def _settings(spec: dict[str, Any]) -> dict[str, Any]:
+    """How a run was made, beyond what its columns say."""
+    return {**{name: value for name, value in spec.items() if name not in _NOT_SETTINGS}, **spec["recipe"]}
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _read_evaluations(

@@ -11,13 +11,14 @@ from phasebench.reporting import accuracy, figures, rotation, significance, summ
 from phasebench.reporting.accuracy import AccuracyTable
 from phasebench.reporting.arrangement import Experiment, arrange
 from phasebench.reporting.drawing import StudyFigure, draw, draw_panel
-from phasebench.reporting.inputs import ReportTables, read_tables
-from phasebench.reporting.page import Download, FigureBlock, Panel, RunRow, Section, TableBlock, data_address, render
+from phasebench.reporting.inputs import read_tables
+from phasebench.reporting.page import Download, FigureBlock, Panel, Section, TableBlock, data_address, render
 from phasebench.reporting.palette import line_styles
 from phasebench.reporting.plain_table import PlainTable
+from phasebench.reporting.runs import Shared, collect_runs, relative_folder, shared_frame
 
 
-def build_report(tables: Path, output: Path) -> None:
+def build_report(tables: Path, output: Path, logs: Path) -> None:
     """Write ``benchmark.html``, ``figures/*.svg`` and ``tables/*.{csv,html}`` into a folder.
 
     The same tables give the same bytes.
@@ -25,34 +26,42 @@ def build_report(tables: Path, output: Path) -> None:
     Parameters
     ----------
     tables : Path
-        Folder of the aggregated Parquet tables.
+        Folder of the aggregated Parquet tables, beside that of the runs, which the page links to.
     output : Path
         Folder to write into; each file appears whole or not at all, the page last.
+    logs : Path
+        Folder of the logs, which the page links to; nothing is read there.
 
     Raises
     ------
     PhasebenchError
         A table is missing, cut or lacks a column, or a file cannot be written.
     """
-    _Report(read_tables(tables), output).write()
+    _Report(tables, output, logs).write()
 
 
 class _Report:
     """One build: what the sections share, and where files go."""
 
-    def __init__(self, tables: ReportTables, output: Path) -> None:
-        self.tables = tables
+    def __init__(self, folder: Path, output: Path, logs: Path) -> None:
+        self.tables = tables = read_tables(folder)
         self.output = output
         self.experiments, self.not_run = arrange(tables)
         self.accuracies = [accuracy.accuracy_table(tables, experiment) for experiment in self.experiments]
         self.labels = {row.model: row.label for table in self.accuracies for row in table.rows}
         measured = {row.model: row.label for table in self.accuracies for row in table.rows if row.was_run}
         self.styles = line_styles(measured.items())
-        self.runs = self._run_rows()
+        self.runs = collect_runs(
+            tables,
+            self.experiments,
+            self.labels,
+            relative_folder(folder.parent, output),
+            relative_folder(logs, output),
+        )
         self.common: dict[str, Any] = {
             "benchmark": tables.benchmark.iloc[0].to_dict(),
             "labels": self.labels,
-            "anchors": {row.record["run"]: row.anchor for row in self.runs},
+            "anchors": self.runs.anchors,
             "substitutes": summary.substitutes(self.experiments),
         }
 
@@ -60,7 +69,7 @@ class _Report:
         # A workflow waits for the folder, and without rotations and histories there is no figure to make it.
         _make_folder(self.output / "figures")
         sections = [self._section(table) for table in self.accuracies]
-        runs_downloads = self._table("runs", self.tables.runs, "runs", rows=self.runs)
+        studies = verdicts.study_verdicts(self.tables)
         rotations = [
             (experiment, rotation.rotation_rows(rotation.rotation_measurements(self.tables, experiment), experiment))
             for experiment in self.experiments
@@ -71,10 +80,13 @@ class _Report:
             facts=summary.run_facts(self.tables),
             findings=summary.findings(self.accuracies, rotations, self.labels),
             not_run=self.not_run,
-            verdicts=[(study, self._verdicts(study)) for study in verdicts.study_verdicts(self.tables)],
+            verdicts=[(study, self._verdicts(study)) for study in studies],
+            all_verdicts=verdicts.all_verdicts(studies),
             sections=sections,
             runs=self.runs,
-            runs_downloads=runs_downloads,
+            runs_downloads=self._table("runs", self.runs.frame(), "runs", rows=self.runs.rows),
+            settings_downloads=self._shared("settings", self.runs.settings),
+            environments_downloads=self._shared("environments", self.runs.environments),
             inputs=self.tables.digests,
             commits=sorted(set(self.tables.runs["git_commit"]) - {""}),
         )
@@ -109,6 +121,9 @@ class _Report:
 
     def _plain_table(self, name: str, table: PlainTable) -> TableBlock:
         return TableBlock(table, self._table(name, table.frame, "plain", table=table))
+
+    def _shared(self, name: str, shared: tuple[Shared, ...]) -> tuple[Download, ...]:
+        return self._table(name, shared_frame(shared), name, shared=shared)
 
     def _csv(self, name: str, frame: pd.DataFrame) -> str:
         # A file that is passed on alone must still say what scale it is of.
@@ -146,23 +161,6 @@ class _Report:
             downloads=(Download("SVG", f"figures/{name}.svg"), Download("CSV", f"tables/{name}-data.csv")),
             table=self._plain_table(name, figure.table) if figure.table else None,
         )
-
-    def _run_rows(self) -> list[RunRow]:
-        records: dict[str, dict[Any, Any]] = {record["run"]: record for record in self.tables.runs.to_dict("records")}
-        rows: list[RunRow] = []
-        for experiment in self.experiments:
-            ordered = sorted(
-                experiment.setting_of,
-                key=lambda run: (
-                    experiment.settings.index(experiment.setting_of[run]),
-                    experiment.models.index(records[run]["model"]),
-                    records[run]["seed"],
-                ),
-            )
-            for run in ordered:
-                anchor = f"run-{len(rows) + 1}"
-                rows.append(RunRow(anchor, experiment, self.labels[records[run]["model"]], records[run]))
-        return rows
 
 
 def _make_folder(path: Path) -> None:

@@ -17,7 +17,7 @@ NAMES = {
     "linear": "Linear classifier",
 }
 """Name of a control in files -> its label."""
-_ON_DISK = "not fitted: the images stay in shards on disk, and a linear classifier would need them all at once"
+_ON_DISK = "the images stay in shards on disk, and a linear classifier would need all of them at once"
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,14 @@ def _caption(measured: pd.DataFrame, experiment: Experiment) -> str:
         "quadratic penalty on the same encoded input, standardised, of the same training samples without augmentation."
     )
     wide = measured.pivot_table(index="column", columns="metric", values="value")
-    if "linear_pooling" in wide:
-        pooled = wide[wide["linear_pooling"] > 1]
-        parts = [
-            f"{experiment.title(experiment.settings[column])}, squares of {side:.0f} by {side:.0f} pixels, "
-            f"{features:,.0f} numbers"
-            for column, side, features in pooled[["linear_pooling", "linear_features"]].itertuples(name=None)
-        ]
-        if parts:
-            text += f" For the linear classifier, large inputs were averaged over squares first: {listed(parts)}."
+    wide = wide.reindex(columns=["linear_accuracy", "linear_pooling", "linear_features"])
+    pooled = [
+        f"{experiment.title(experiment.settings[column])}, squares of {side:.0f} by {side:.0f} pixels, "
+        f"{features:,.0f} numbers"
+        for column, _, side, features in wide[wide["linear_pooling"] > 1].itertuples(name=None)
+    ]
+    if pooled:
+        text += f" For the linear classifier, large inputs were averaged over squares first: {listed(pooled)}."
+    if wide["linear_accuracy"].isna().any():
+        text += f" Where it was not fitted, {_ON_DISK}."
     return text

@@ -25,7 +25,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("run", *_KEYS, "stands_in_for", "train_fraction", "parameters", "published_parameters", "steps"),
         *("batch_size", "n_train", "n_validation", "n_test", "device", "images_per_second", "wall_seconds"),
         *("train_seconds", "peak_memory_bytes", "best_step", "best_validation_accuracy", "test_accuracy", "resumed"),
-        "diverged_at",
+        *("diverged_at", "processes", "threads", "settings", "environment"),
         *("git_commit", "torch", "python", "digest", "finished_at"),
     ),
     "metrics": (
@@ -53,9 +53,32 @@ VERDICTS = ("reproduced", "not reproduced", "not decidable at this scale")
 
 _TEXT = frozenset(
     (
-        *("analysis", "claim", "config_digest", "dataset", "description", "detail", "device", "digest", "encoding"),
+        *(
+            "analysis",
+            "claim",
+            "config_digest",
+            "dataset",
+            "description",
+            "detail",
+            "device",
+            "digest",
+            "encoding",
+            "environment",
+        ),
         *("experiment", "finished_at", "git_commit", "item", "label", "metric", "model", "paper_agrees"),
-        *("published_where", "python", "reason", "run", "runs", "scale", "stands_in_for", "study", "suite", "suites"),
+        *(
+            "published_where",
+            "python",
+            "reason",
+            "run",
+            "runs",
+            "scale",
+            "settings",
+            "stands_in_for",
+            "study",
+            "suite",
+            "suites",
+        ),
         *("text", "title", "torch", "unit", "variant", "verdict", "where"),
     )
 )

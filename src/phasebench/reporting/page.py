@@ -3,7 +3,7 @@
 import base64
 import importlib.resources
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import jinja2
@@ -114,16 +114,6 @@ class Section:
     figures: tuple[FigureBlock, ...] = ()
 
 
-@dataclass(frozen=True)
-class RunRow:
-    """A line of the table of runs: where it belongs, and its record from ``runs.parquet``."""
-
-    anchor: str
-    experiment: Experiment
-    label: str
-    record: dict[Any, Any] = field(repr=False)
-
-
 def render(template: str, **context: Any) -> str:
     """Fill one of the package's templates; every value is escaped but drawings, styles and scripts."""
     environment = jinja2.Environment(
@@ -138,7 +128,7 @@ def render(template: str, **context: Any) -> str:
     environment.globals["zip"] = zip
     return environment.get_template(template).render(
         style=_resource("style.css"),
-        script=_resource("sort.js"),
+        script=_resource("tables.js"),
         **context,
     )
 

@@ -5,7 +5,7 @@ import pandas as pd
 from phasebench.reporting.accuracy import AccuracyTable, Cell, Row
 from phasebench.reporting.arrangement import Experiment
 from phasebench.reporting.inputs import ReportTables
-from phasebench.reporting.labels import counted, display_name, duration, listed, per_cent, points, short_commit
+from phasebench.reporting.labels import counted, display_name, duration, listed, per_cent, points, rate, short_commit
 from phasebench.reporting.rotation import RotationRow
 
 _NAMES_SHOWN = 3
@@ -13,7 +13,7 @@ _SEEDS_WANTED = 3
 
 
 def run_facts(tables: ReportTables) -> list[tuple[str, str]]:
-    """Term and text: scale, runs, seeds, commit, device, time, software."""
+    """Term and text: scale, runs, seeds, commit, device, cost and time, software."""
     runs = tables.runs
     seeds = [f"{seed:.0f}" for seed in sorted(runs["seed"].unique())]
     return [
@@ -22,7 +22,7 @@ def run_facts(tables: ReportTables) -> list[tuple[str, str]]:
         ("Seeds", f"{len(seeds)} ({listed(seeds)})" if len(seeds) > 1 else listed(seeds) or "none"),
         ("Commit", _distinct(runs["git_commit"].map(short_commit))),
         ("Device", _distinct(runs["device"])),
-        ("Time", _time(runs)),
+        ("Cost of training", f"{_cost(runs)}; {duration(runs['wall_seconds'].sum())} one by one"),
         ("Last run finished", _latest(runs["finished_at"])),
         ("Software", f"Python {_distinct(runs['python'])}, torch {_distinct(runs['torch'])}"),
     ]
@@ -83,8 +83,8 @@ def _differences(cells: list[tuple[Row, Cell]], accuracies: list[AccuracyTable])
 
 
 def _beside_controls(accuracies: list[AccuracyTable]) -> str:
-    """How many networks a linear classifier on the same input does as well as, by their means."""
-    compared, below = 0, 0
+    """How often a network does better than a linear classifier on the same input, by their means."""
+    compared, better = 0, 0
     for table in accuracies:
         linear = next((row.cells for row in table.controls.rows if row.name == "linear"), ())
         for row in table.rows:
@@ -94,12 +94,11 @@ def _beside_controls(accuracies: list[AccuracyTable]) -> str:
                 if cell.summary.n and control.summary.n
             ]
             compared += len(means)
-            below += sum(network <= control for network, control in means)
+            better += sum(network > control for network, control in means)
     if not compared:
         return ""
     return (
-        f"{below} of {counted(compared, 'cell')} with a linear classifier on the same input "
-        f"{'does' if below == 1 else 'do'} not exceed it."
+        f"In {better} of {counted(compared, 'cell')} the networks are better than a linear classifier on their input."
     )
 
 
@@ -118,10 +117,14 @@ def _rotation_losses(experiment: Experiment, rows: list[RotationRow], labels: di
     return [f"{experiment.label}: rotating the phases within ±180° costs {listed(parts)}."]
 
 
-def _time(runs: pd.DataFrame) -> str:
+def _cost(runs: pd.DataFrame) -> str:
+    """Hours of GPUs and, for runs without one, of processor cores."""
+    hours = runs["wall_seconds"] * runs["processes"] / 3600
     on_gpu = ~runs["device"].str.startswith("cpu")
-    text = f"{duration(runs['wall_seconds'].sum())}, all runs together"
-    return f"{text} ({runs['wall_seconds'][on_gpu].sum() / 3600:.2f} GPU hours)" if on_gpu.any() else text
+    parts = [f"{rate(hours[on_gpu].sum())} GPU hours"] if on_gpu.any() else []
+    if not on_gpu.all():
+        parts.append(f"{rate((hours * runs['threads'])[~on_gpu].sum())} core hours{'' if parts else ', no GPU'}")
+    return listed(parts) or "none"
 
 
 def _latest(moments: "pd.Series[str]") -> str:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -124,6 +124,11 @@ def study_verdicts(tables: ReportTables) -> list[StudyVerdicts]:
         StudyVerdicts(str(suite), tuple(_row(record, names) for record in rows.to_dict("records")))
         for suite, rows in tables.claims.groupby("suite", sort=False)
     ]
+
+
+def all_verdicts(studies: Iterable[StudyVerdicts]) -> StudyVerdicts:
+    """The claims of all studies, for counting."""
+    return StudyVerdicts("all_studies", tuple(row for study in studies for row in study.rows))
 
 
 def study_frame(tables: ReportTables, study: StudyVerdicts) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Aggregated tables as the report expects them, filled with numbers drawn from a seeded generator."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,10 @@ def _run(
         "test_accuracy": best + float(generator.normal(0, 0.01)),
         "resumed": 0,
         "diverged_at": None,
+        "processes": 1,
+        "threads": 2,
+        "settings": json.dumps({"optimizer": "adamw", "learning_rate": 0.001, "betas": [0.9, 0.999], "schedule": None}),
+        "environment": json.dumps({"python": "3.11.2", "torch": "2.13.0"}),
         "git_commit": "0123456789abcdef0123456789abcdef01234567",
         "torch": "2.13.0",
         "python": "3.11.2",
