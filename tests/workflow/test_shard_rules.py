@@ -97,6 +97,9 @@ def test_shards_are_written_again_only_where_their_images_changed(checkout: Path
     after = shards(checkout)
     assert {name for name in after if after[name] != before[name]} == {owner}
 
+    planned_from = checkout / "data/prepared/few/imagenet/prepared_from.json"
+    assert planned_from.read_bytes() == (checkout / "results/few/specs/datasets/imagenet.json").read_bytes()
+
     # Folders whose time stamps alone differ are looked through, and that is all.
     changed.parent.touch()
     assert jobs(checkout) == {PLAN}

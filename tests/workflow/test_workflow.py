@@ -122,18 +122,15 @@ NORM = f"{LAYERS}/norm.py"
 FORMULA = "return planes * gain.unsqueeze(1)"
 SCALE_FILE = "workflow/scales/tiny.yaml"
 
-# What is edited -> file, text, new text, and the jobs that this calls for.
+# What is edited -> file, text, new text, and the jobs that this calls for; test_what_runs_again.py has many more.
 EDITS: dict[str, tuple[str, str, str, set[str]]] = {
     "words of a layer": (NORM, '"""Normalisation', '"""Some normalisation', set()),
-    "a comment": (NORM, FORMULA, f"# Why.\n        {FORMULA}", set()),
     "a formula of Type-E alone": (NORM, FORMULA, f"{FORMULA} * 2.0", TYPE_E),
     "a layer of both": (f"{LAYERS}/pooling.py", "class LearnedPool2d(", "@edited\nclass LearnedPool2d(", BOTH),
     "a layer of neither": (f"{LAYERS}/invariant.py", "class Conjugate(", "UNUSED = 1\n\n\nclass Conjugate(", set()),
-    "the recipe": (SCALE_FILE, "steps: 4", "steps: 5", BOTH),
     "the controls": ("src/phasebench/training/controls.py", "PENALTY = 0.1", "PENALTY = 0.2", CONTROLS | TABLES),
     "the order of keys": (SCALE_FILE, "label: DEMO\nname: tiny\n", "name: tiny\nlabel: DEMO\n", set()),
     "the style of the page": ("src/phasebench/reporting/templates/style.css", "{", "{ ", REPORT),
-    "a published number": (f"workflow/reference/{STUDY}_table_1.csv", "65.17", "65.18", TABLES),
     "a package of the analysis": ("envs/analysis.yaml", "seaborn==", "seaborn==9", ANALYSES | TABLES),
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from phasebench.errors import PhasebenchError
 from phasebench.files import sha256_of_file
+from phasebench.progress import track
 from phasebench.spec import Scalar
 
 LARGEST = 1 << 30
@@ -84,7 +85,9 @@ def raw_checksums(source: str, options: Mapping[str, Scalar], data_root: Path, k
         return {}
     root = data_root / Path(str(named)).expanduser()
     found = [root] if root.is_file() else [path for path in files_below(root, place.deep) if _is_named(path, place)]
-    return {_shown(path, data_root): _checksum(path, known) for path in sorted(found)}
+    # Where none is known yet, gigabytes are read.
+    paths = track(sorted(found), f"Checking the raw files of {source}", len(found))
+    return {_shown(path, data_root): _checksum(path, known) for path in paths}
 
 
 def files_below(folder: Path, deep: bool = True, on_error: Callable[[OSError], object] | None = None) -> Iterator[Path]:

@@ -43,7 +43,7 @@ def adopt_results(plan: BenchmarkPlan, results: Path, prepared: Path) -> int:
     data = {}
     for name, dataset in plan.datasets.items():
         spec = (results / "specs/datasets" / f"{name}.json").read_text(encoding="utf-8")
-        data[name] = PreparedData(dataset, prepared, spec)
+        data[name] = PreparedData(name, dataset.is_sharded, prepared, spec)
         if not dataset.is_sharded:
             adoption.dataset(data[name])
     for run_id, planned in plan.runs.items():

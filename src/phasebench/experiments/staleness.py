@@ -11,7 +11,6 @@ from typing import Any, Literal
 from phasebench.data.hdf5 import open_hdf5
 from phasebench.data.store import PREPARED_FROM
 from phasebench.errors import PhasebenchError
-from phasebench.experiments.datasets import DatasetSpec
 from phasebench.files import sha256_of_file, sha256_of_text
 
 PLANNED_FROM = "prepared_from.json"
@@ -63,18 +62,20 @@ class PreparedData:
 
     Parameters
     ----------
-    dataset : DatasetSpec
+    name : str
         Which one.
+    in_shards : bool
+        Whether it is prepared as shards.
     folder : Path
         Of the prepared data sets.
     spec : str
         The text of its spec file as it is now.
     """
 
-    def __init__(self, dataset: DatasetSpec, folder: Path, spec: str) -> None:
-        self.name = dataset.name
-        self.manifest = folder / f"{dataset.name}.json"
-        self._dataset, self._folder, self._spec = dataset, folder, spec
+    def __init__(self, name: str, in_shards: bool, folder: Path, spec: str) -> None:
+        self.name, self.in_shards = name, in_shards
+        self.manifest = folder / f"{name}.json"
+        self._folder, self._spec = folder, spec
 
     @cached_property
     def is_there(self) -> bool:
@@ -104,7 +105,7 @@ class PreparedData:
 
     def _recorded(self) -> str:
         """The spec file that it was made from; its checksum, where it was made before the text was kept."""
-        if self._dataset.is_sharded:
+        if self.in_shards:
             path = self._folder / self.name / PLANNED_FROM
             return path.read_text(encoding="utf-8") if path.is_file() else ""
         with open_hdf5(self._folder / f"{self.name}.h5", "prepare the data set again") as file:
@@ -123,8 +124,8 @@ def run_changes(spec: str, folder: Path, record: Mapping[str, Any], data: Prepar
     record : mapping
         Its ``run.json``.
     data : PreparedData
-        What it was trained on. Data that are not prepared make no run stale; a run that does not say what it was
-        trained on is.
+        What it was trained on. Data that are not prepared make no run stale, data that are to be prepared anew do. A
+        run that does not say what it was trained on is stale.
 
     Returns
     -------
@@ -140,8 +141,9 @@ def run_changes(spec: str, folder: Path, record: Mapping[str, Any], data: Prepar
     changes = _spec_changes(stored.read_text(encoding="utf-8") if stored.is_file() else "", spec)
     if data.digest is not None and record.get("data_manifest") != data.digest:
         changes += _content_changes(record, data)
-    stale = (Change("data", f"{data.name} {change.label}", change.before, change.after) for change in data.changes)
-    return [*changes, *stale]
+    # Shards are planned anew first, which may well leave each as it is.
+    causes = () if data.in_shards else data.changes
+    return [*changes, *(Change("data", f"{data.name} {one.label}", one.before, one.after) for one in causes)]
 
 
 def manifest_facts(manifest: Path) -> dict[str, Any]:

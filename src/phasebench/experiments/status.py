@@ -73,7 +73,7 @@ class Checkout:
         self._results = root / "results" / self.plan.scale.name
         prepared = root / "data" / "prepared" / self.plan.scale.name
         self._data = {
-            name: PreparedData(dataset, prepared, self._identities.dataset(dataset).to_json())
+            name: PreparedData(name, dataset.is_sharded, prepared, self._identities.dataset(dataset).to_json())
             for name, dataset in self.plan.datasets.items()
         }
 
