@@ -121,7 +121,8 @@ def test_models_are_listed_with_their_measured_parameters() -> None:
 
 def test_the_module_is_a_program(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "phasebench", "report", "--spec", tmp_path / "no.json"]
-    result = subprocess.run([*command, "--tables", tmp_path, "--output", tmp_path], capture_output=True, text=True)
+    command += ["--tables", tmp_path, "--output", tmp_path, "--logs", tmp_path]
+    result = subprocess.run(command, capture_output=True, text=True)
     assert_one_line_error(Result(result.returncode, result.stdout, result.stderr), "no.json")
 
 
