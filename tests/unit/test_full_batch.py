@@ -312,7 +312,7 @@ def test_what_the_procedure_cannot_do(changes: dict[str, Any], message: str, sto
 @pytest.mark.parametrize(
     ("build", "encoding", "rate", "stored"),
     [
-        (perceptron_100, PHASE, 0.1, {10: 2.302589, 100: 2.3025, 300: 2.25481, 400: 0.627377, 500: 0.284011}),
+        (perceptron_100, PHASE, 0.1, {10: 2.302589, 100: 2.3025, 300: 2.25481, 400: 0.627377, 600: 0.214732}),
         (perceptron_real_512_100, UNIT, 0.2, {10: 2.301362, 50: 2.288691, 100: 1.526980}),
     ],
     ids=["figure_1_left", "figure_1_right"],

@@ -105,7 +105,7 @@ def loss_table(history: pd.DataFrame, published: pd.DataFrame, experiment: Exper
     return PlainTable(
         "Training loss at the steps for which the author stored it.",
         f"Seed {STUDY_SEED} has the author's initial weights. Losses are taken before the step's update. Up to step "
-        "300 they should agree as printed; later the path is chaotic, and the last bit of a product decides.",
+        "600 they should agree as printed; later the path is chaotic, and the last bit of a product decides.",
         (
             Column("Iteration", names_row=True),
             *map(Column, (f"Seed {STUDY_SEED}", "All seeds", "Author's")),
