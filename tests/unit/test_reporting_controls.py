@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def page(folder: Path) -> tuple[Page, str, Path]:
     report = folder.parent / f"{folder.name}-report"
-    build_report(folder, report)
+    build_report(folder, report, folder.parent / "logs")
     text = (report / "benchmark.html").read_text(encoding="utf-8")
     return Page(text), text, report
 
