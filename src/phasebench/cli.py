@@ -190,6 +190,7 @@ def control(
 ) -> None:
     """Measure what the accuracies of a study are read beside: chance, the majority class, a linear classifier."""
     from phasebench.experiments.code import check_code, control_code, own_source
+    from phasebench.experiments.controls import datasets_of
     from phasebench.experiments.identity import StageIdentity, read_identity
     from phasebench.experiments.origin import ORIGIN, origin
     from phasebench.training.controls import measure_controls
@@ -197,7 +198,7 @@ def control(
     identity = read_identity(StageIdentity, spec)
     inputs = identity.settings["inputs"]
     check_code(str(spec), identity.code, control_code(own_source(), inputs))
-    manifests = [prepared / f"{dataset}.json" for dataset in dict.fromkeys(one["dataset"] for one in inputs)]
+    manifests = [prepared / f"{dataset}.json" for dataset in datasets_of(inputs)]
     measure_controls(inputs, prepared, output, attributes={ORIGIN: origin(spec, manifests)})
 
 

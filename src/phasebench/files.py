@@ -18,8 +18,15 @@ _HASH_CHUNK_BYTES = 1 << 22
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path | str) -> Iterator[Path]:
+def atomic_path(path: Path | str, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success flush it to disk and rename it, otherwise remove it.
+
+    Parameters
+    ----------
+    path
+        What is to be written.
+    durable
+        Whether to wait for the disk, so that not even a crash of the machine leaves half a file.
 
     Raises
     ------
@@ -38,8 +45,9 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         yield temporary
-        with temporary.open("rb") as handle:
-            os.fsync(handle.fileno())
+        if durable:
+            with temporary.open("rb") as handle:
+                os.fsync(handle.fileno())
         temporary.replace(target)
     except OSError as error:
         if error.errno is None:
@@ -50,9 +58,9 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def write_text(path: Path | str, text: str) -> None:
+def write_text(path: Path | str, text: str, durable: bool = True) -> None:
     """Write ``text`` as UTF-8, atomically."""
-    with atomic_path(path) as temporary:
+    with atomic_path(path, durable) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
@@ -63,25 +71,8 @@ def write_table(path: Path | str, table: "pd.DataFrame", attributes: Mapping[str
         table.to_parquet(temporary, index=False)
 
 
-def write_if_different(path: Path | str, text: str) -> bool:
+def write_if_different(path: Path | str, text: str, durable: bool = True) -> bool:
     """Write ``text`` only where the file's bytes would change, so that time stamps mean something.
-
-    Returns
-    -------
-    bool
-        True if the file was written.
-    """
-    target = Path(path)
-    if target.is_file() and target.read_bytes() == text.encode("utf-8"):
-        return False
-    write_text(target, text)
-    return True
-
-
-def write_plan(path: Path | str, text: str) -> bool:
-    """:func:`write_if_different` without waiting for the disk, for thousands of files that are compared at every start.
-
-    What a crash of the machine may leave of such a file differs from the text, and is written again.
 
     Returns
     -------
@@ -91,19 +82,24 @@ def write_plan(path: Path | str, text: str) -> bool:
     Raises
     ------
     PhasebenchError
-        The file system refused the write; ``path`` is as it was before.
+        The file system refused to read or write; ``path`` is as it was before.
     """
-    target, content = Path(path), text.encode("utf-8")
+    target = Path(path)
     try:
-        if target.is_file() and target.read_bytes() == content:
+        if target.is_file() and target.read_bytes() == text.encode("utf-8"):
             return False
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.new")
-        temporary.write_bytes(content)
-        temporary.replace(target)
     except OSError as error:
-        raise PhasebenchError(f"{target}: cannot be written: {error.strerror}") from error
+        raise PhasebenchError(f"{target}: cannot be read: {error.strerror}") from error
+    write_text(target, text, durable)
     return True
+
+
+def write_plan(path: Path | str, text: str) -> bool:
+    """:func:`write_if_different` without waiting for the disk, for thousands of files that are compared at every start.
+
+    What a crash of the machine may leave of such a file differs from the text, and is written again.
+    """
+    return write_if_different(path, text, durable=False)
 
 
 def canonical_json(value: Any) -> str:

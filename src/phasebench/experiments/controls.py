@@ -1,6 +1,6 @@
 """On which inputs of networks the controls are measured: on each once, however many networks read it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,12 @@ class PlannedControls:
     @property
     def datasets(self) -> tuple[str, ...]:
         """Names of the data sets, each once."""
-        return tuple(dict.fromkeys(one["dataset"] for one in self.inputs))
+        return datasets_of(self.inputs)
+
+
+def datasets_of(inputs: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Names of the data sets that inputs are of, each once."""
+    return tuple(dict.fromkeys(one["dataset"] for one in inputs))
 
 
 def plan_controls(specs: Iterable[RunSpec]) -> dict[str, PlannedControls]:

@@ -140,13 +140,7 @@ def tidy(table: AccuracyTable) -> pd.DataFrame:
 
 def _tidy_keys(table: AccuracyTable, cell: Cell | ControlCell, model: str) -> dict[str, object]:
     return {
-        "suite": table.experiment.suite,
-        "experiment": table.experiment.name,
-        "dataset": cell.setting.dataset,
-        "stands_in_for": cell.setting.stands_in_for,
-        "encoding": cell.setting.encoding,
-        "train_fraction": cell.setting.train_fraction,
-        "variant": cell.setting.variant,
+        **table.experiment.keys(cell.setting),
         "model": model,
         "n": cell.summary.n,
         "mean": cell.summary.mean,

@@ -99,6 +99,18 @@ class Experiment:
         positions = {setting: position for position, setting in enumerate(self.settings)}
         return runs.map({run: positions[setting] for run, setting in self.setting_of.items()})
 
+    def keys(self, setting: Setting) -> dict[str, str | float]:
+        """The first columns of a file: what a line of it was measured on."""
+        return {
+            "suite": self.suite,
+            "experiment": self.name,
+            "dataset": setting.dataset,
+            "stands_in_for": setting.stands_in_for,
+            "encoding": setting.encoding,
+            "train_fraction": setting.train_fraction,
+            "variant": setting.variant,
+        }
+
     def detail(self, setting: Setting) -> str:
         """What tells a setting from the others of its data set: 'LAB', or '5 %'."""
         parts = []

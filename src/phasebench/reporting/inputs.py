@@ -53,33 +53,10 @@ VERDICTS = ("reproduced", "not reproduced", "not decidable at this scale")
 
 _TEXT = frozenset(
     (
-        *(
-            "analysis",
-            "claim",
-            "config_digest",
-            "dataset",
-            "description",
-            "detail",
-            "device",
-            "digest",
-            "encoding",
-            "environment",
-        ),
-        *("experiment", "finished_at", "git_commit", "item", "label", "metric", "model", "paper_agrees"),
-        *(
-            "published_where",
-            "python",
-            "reason",
-            "run",
-            "runs",
-            "scale",
-            "settings",
-            "stands_in_for",
-            "study",
-            "suite",
-            "suites",
-        ),
-        *("text", "title", "torch", "unit", "variant", "verdict", "where"),
+        *("analysis", "claim", "config_digest", "dataset", "description", "detail", "device", "digest", "encoding"),
+        *("environment", "experiment", "finished_at", "git_commit", "item", "label", "metric", "model", "paper_agrees"),
+        *("published_where", "python", "reason", "run", "runs", "scale", "settings", "stands_in_for", "study", "suite"),
+        *("suites", "text", "title", "torch", "unit", "variant", "verdict", "where"),
     )
 )
 # A claim quotes what the study printed; elsewhere the column holds a number.

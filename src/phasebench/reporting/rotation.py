@@ -63,13 +63,7 @@ def tidy(rows: list[RotationRow], experiment: Experiment) -> pd.DataFrame:
     """One line per row; accuracies and losses are fractions."""
     return pd.DataFrame(
         {
-            "suite": experiment.suite,
-            "experiment": experiment.name,
-            "dataset": row.setting.dataset,
-            "stands_in_for": row.setting.stands_in_for,
-            "encoding": row.setting.encoding,
-            "train_fraction": row.setting.train_fraction,
-            "variant": row.setting.variant,
+            **experiment.keys(row.setting),
             "model": row.model,
             "n": max(row.upright.n, row.rotated.n),
             "accuracy_0": row.upright.mean,

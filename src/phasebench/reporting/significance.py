@@ -113,13 +113,7 @@ def _frame(compared: list[Comparison], experiment: Experiment) -> pd.DataFrame:
     """For a file; differences are fractions."""
     return pd.DataFrame(
         {
-            "suite": experiment.suite,
-            "experiment": experiment.name,
-            "dataset": one.setting.dataset,
-            "stands_in_for": one.setting.stands_in_for,
-            "encoding": one.setting.encoding,
-            "train_fraction": one.setting.train_fraction,
-            "variant": one.setting.variant,
+            **experiment.keys(one.setting),
             "model": one.first.model,
             "against": one.second.model,
             "n": one.test.difference.n,
