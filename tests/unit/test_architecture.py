@@ -11,7 +11,10 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "src" / "phasebench"
 PLUGIN = PACKAGE.parent / "snakemake_executor_plugin_submitit"
 FLOORS = (
-    {"errors", "files", "spec", "progress", "processes", "devices", "memory", "scheduler", "seeding", "statistics"},
+    {
+        *("errors", "files", "spec", "progress", "processes", "devices", "memory", "scheduler", "seeding"),
+        *("statistics", "value_tables"),
+    },
     {"nn"},
     {"models", "data"},
     {"experiments", "training", "evaluation", "analysis"},

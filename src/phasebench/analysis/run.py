@@ -5,20 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from phasebench.analysis.finished import CELL_KEYS, read_run
+from phasebench.analysis.finished import read_run
 from phasebench.analysis.registry import load_analysis
-from phasebench.files import write_table
+from phasebench.value_tables import write_values
 
-_TYPES = {
-    **dict.fromkeys(CELL_KEYS, "string"),
-    "train_fraction": "Float64",
-    "seed": "Int64",
-    "n": "Int64",
-    "metric": "string",
-    "condition": "Float64",
-    "item": "string",
-    "value": "Float64",
-}
 _PUBLISHED_COLUMNS = ("dataset", "encoding", "train_fraction", "model", "metric", "value")
 
 
@@ -61,5 +51,4 @@ def analyse_runs(
     analyse = load_analysis(name)
     runs = [read_run(results / "runs" / run_id, prepared) for run_id in run_ids]
     table = analyse(runs, pd.DataFrame(list(published), columns=list(_PUBLISHED_COLUMNS)))
-    table = table.reindex(columns=list(_TYPES)).astype(_TYPES)
-    write_table(output, table, attributes)
+    write_values(output, table, attributes)

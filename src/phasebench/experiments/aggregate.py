@@ -12,14 +12,10 @@ from phasebench.experiments.claims import StudyClaims
 from phasebench.experiments.identity import StageIdentity
 from phasebench.experiments.verdicts import judge_claims
 from phasebench.files import sha256_of_file, sha256_of_text, write_table
+from phasebench.value_tables import COLUMN_TYPES
 
 # A run as the other tables name it; its values come from the spec.
 _KEYS = ("suite", "experiment", "dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model", "seed")
-# What an analysis is computed for; its table has the rest.
-_ANALYSIS_COLUMNS = (
-    *("dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model", "seed", "n"),
-    *("metric", "condition", "item", "value"),
-)
 _HISTORY_KEYS = ("suite", "experiment", "dataset", "encoding", "variant", "model", "seed")
 _CURVES = ("train_accuracy", "test_loss", "test_accuracy")
 # Columns of the history whose names begin so are metrics, with the step as condition.
@@ -204,9 +200,9 @@ def _read_analyses(analyses: dict[Path, dict[str, str]]) -> pd.DataFrame:
 
     A file of several experiments says itself of which a row is.
     """
-    tables = [pd.DataFrame(columns=["suite", "experiment", "analysis", *_ANALYSIS_COLUMNS])]
+    tables = [pd.DataFrame(columns=["suite", "experiment", "analysis", *COLUMN_TYPES])]
     for path, keys in analyses.items():
-        columns = (*(("experiment",) if "experiment" not in keys else ()), *_ANALYSIS_COLUMNS)
+        columns = (*(("experiment",) if "experiment" not in keys else ()), *COLUMN_TYPES)
         tables.append(_read_parquet(path, columns)[list(columns)].assign(**keys))
     return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
 

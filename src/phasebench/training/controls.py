@@ -24,23 +24,16 @@ from torch.nn import functional
 from phasebench.data.batches import DeviceData, load_device_data
 from phasebench.data.shards import is_index, read_index
 from phasebench.data.splits import training_split
-from phasebench.files import write_table
 from phasebench.memory import keep_freed_memory
 from phasebench.seeding import Stream, generator
 from phasebench.spec import Fraction, Frozen, Name, Subset
+from phasebench.value_tables import write_values
 
 MOST_FEATURES = 4096
 PENALTY = 0.1
 """Half the weights' squared norm counts this much beside the mean cross-entropy of a sample."""
 MOST_ITERATIONS = 100
 _BATCH = 512
-_TYPES = {
-    **dict.fromkeys(
-        ("experiment", "dataset", "stands_in_for", "encoding", "variant", "model", "metric", "item"), "string"
-    ),
-    **dict.fromkeys(("train_fraction", "condition", "value"), "Float64"),
-    **dict.fromkeys(("seed", "n"), "Int64"),
-}
 
 
 class Cell(Frozen):
@@ -95,8 +88,7 @@ def measure_controls(
             for cell in one.cells
             for metric, value in values.items()
         )
-    table = pd.DataFrame(rows).reindex(columns=list(_TYPES)).astype(_TYPES)
-    write_table(output, table, attributes)
+    write_values(output, pd.DataFrame(rows), attributes, further={"experiment": "string"})
 
 
 def controls_of(read: NetworkInput, path: Path) -> tuple[int, dict[str, float]]:

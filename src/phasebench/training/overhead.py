@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional
 
 from phasebench.devices import find_device
-from phasebench.files import canonical_json, write_table
+from phasebench.files import canonical_json
 from phasebench.memory import keep_freed_memory
 from phasebench.models.registry import build_model, find_model
 from phasebench.spec import Recipe
@@ -23,16 +23,12 @@ from phasebench.training.compilation import compile_if_possible
 from phasebench.training.numerics import autocast, place
 from phasebench.training.optimizers import build_optimizer
 from phasebench.training.timing import interleaved_seconds
+from phasebench.value_tables import write_values
 
 ROUNDS = {"cpu": 5, "cuda": 50}
 N_CLASSES = 10
 _BASELINE = "baseline"
 _KEYS = ("dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model", "item")
-_TYPES = {
-    **dict.fromkeys(("dataset", "stands_in_for", "encoding", "variant", "model", "metric", "item"), "string"),
-    **dict.fromkeys(("train_fraction", "condition", "value"), "Float64"),
-    **dict.fromkeys(("seed", "n"), "Int64"),
-}
 
 
 def measure_overheads(
@@ -65,8 +61,7 @@ def measure_overheads(
     rows: list[dict[str, object]] = []
     for _, group in groupby(sorted(networks, key=baseline), key=baseline):
         rows += _overheads(list(group), target)
-    table = pd.DataFrame(rows).reindex(columns=list(_TYPES)).astype(_TYPES)
-    write_table(output, table, attributes)
+    write_values(output, pd.DataFrame(rows), attributes)
 
 
 def overhead_rows(network: Mapping[str, Any], own: Sequence[float], baseline: Sequence[float]) -> list[dict[str, Any]]:
