@@ -52,7 +52,10 @@ def test_the_time_limit_is_met_twice(slurm_none: PrivateCluster, make_workflow: 
     assert starts == sorted(starts)
     assert workflow.submissions()["make number=0"] == 1
     assert workflow.result(0) == "900"
-    assert f"runs after requeue {len(starts) - 1} of at most 50" in output
+    noted = [int(count) for count in re.findall(r"runs after requeue (\d+) of at most 50", output)]
+    assert noted == sorted(set(noted))
+    # On a busy machine the limit may come before the work begins: that is a requeue without a start.
+    assert noted[-1] >= len(starts) - 1
 
 
 def test_a_job_without_its_step_daemon_stops_by_itself(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:

@@ -173,6 +173,20 @@ def test_blocks_of_the_batch_change_nothing(monkeypatch: pytest.MonkeyPatch) -> 
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("maps_format", [torch.contiguous_format, torch.channels_last], ids=str)
+@pytest.mark.parametrize("side", [4, 7])
+def test_a_gradient_may_have_another_layout_than_the_maps(side: int, maps_format: torch.memory_format) -> None:
+    maps = random_maps(3, 6, side, side).contiguous(memory_format=maps_format).requires_grad_()
+    gradient = random_maps(3, 6, side, side, seed=1)
+    results = [
+        torch.autograd.grad(layer(maps), [maps, *layer.parameters()], gradient.contiguous(memory_format=layout))
+        for layer in (random_layer(6), random_layer(6, "fft"))
+        for layout in (torch.contiguous_format, torch.channels_last)
+    ]
+    for others in results[1:]:
+        torch.testing.assert_close(others, results[0], rtol=1e-10, atol=1e-10)
+
+
 def test_only_row_0_is_shifted() -> None:
     maps = random_maps(4, 3, 7, 7)
     output = random_layer(3)(maps).detach()

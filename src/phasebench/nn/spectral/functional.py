@@ -176,12 +176,12 @@ class _BatchNormalisation(torch.autograd.Function):
         ctx: Any, maps: Tensor, weight: Tensor | None, bias: Tensor | None, options: Normalisation
     ) -> tuple[Tensor, ...]:
         dtype = working_dtype(maps.dtype)
-        total, energy = spectral_sums(maps)
+        total, energy, projections = spectral_sums(maps)
         statistics = batch_statistics(total, energy, coefficient_count(maps), options.synchronised)
         weight = None if weight is None else weight.to(dtype)
         gain, offset = gain_and_offset(statistics.mean, statistics.variance, weight, bias, options)
         ctx.options = options
-        ctx.save_for_backward(maps, gain, statistics.mean, statistics.variance, statistics.count)
+        ctx.save_for_backward(maps, projections, gain, statistics.mean, statistics.variance, statistics.count)
         ctx.mark_non_differentiable(statistics.mean, statistics.variance, statistics.count)
         ctx.set_materialize_grads(False)
         return affine_spectrum(maps, gain, offset), statistics.mean, statistics.variance, statistics.count
@@ -191,7 +191,7 @@ class _BatchNormalisation(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor | None, *_: None) -> tuple[Tensor | None, ...]:
         if gradient is None:
             return None, None, None, None
-        maps, gain, mean, variance, count = ctx.saved_tensors
+        maps, projections, gain, mean, variance, count = ctx.saved_tensors
         options = ctx.options
         grad_gain, grad_offset = affine_gradients(gradient, maps, gain.dtype)
         grad_bias = grad_offset[0] if ctx.needs_input_grad[2] else None
@@ -211,5 +211,5 @@ class _BatchNormalisation(torch.autograd.Function):
             grad_total, grad_energy = grad_mean / count, grad_variance / count
             if options.synchronised:
                 grad_total, grad_energy = sum_over_processes(grad_total, grad_energy)
-            grad_maps = maps_gradient(gradient, maps, gain, grad_total, grad_energy)
+            grad_maps = maps_gradient(gradient, maps, gain, grad_total, grad_energy, projections)
         return grad_maps, grad_weight, grad_bias, None

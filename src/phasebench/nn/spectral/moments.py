@@ -15,18 +15,18 @@ These functions know nothing of gradients; :mod:`phasebench.nn.spectral.function
 
 from collections.abc import Iterator
 from functools import cache
-from math import gcd, pi, sqrt
+from math import gcd, pi, prod, sqrt
 
 import torch
 from torch import Tensor
 
 # Numbers of a feature map that are worked on at a time for each thread of a CPU, so that they stay in its cache.
-BLOCK = 1 << 18
-# Matrices of at most this many columns are multiplied faster than rows are summed, on a CPU.
-WIDEST_PRODUCT = 16
+BLOCK = 1 << 19
+# Rows of at most this many pixels in all, side by side, are multiplied by a matrix faster than summed, on a CPU.
+WIDEST_PRODUCT = 32
 
 
-def spectral_sums(maps: Tensor) -> tuple[Tensor, Tensor]:
+def spectral_sums(maps: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
     """Sums over batch and frequencies of the coefficients and of their squared moduli.
 
     Parameters
@@ -40,19 +40,24 @@ def spectral_sums(maps: Tensor) -> tuple[Tensor, Tensor]:
         Sum of the coefficients of ``rfft2(maps)``, shape ``(2, C)``; float32 for half-precision maps.
     energy : Tensor
         Sum of their squared moduli, shape ``(C,)``.
+    projections : Tensor or None
+        What :func:`maps_gradient` would compute once more, shape ``(B, C, H, 1 or 2)``; None where that is as fast.
     """
-    _, channels, height, width = maps.shape
+    batch, channels, height, width = maps.shape
     dtype = working_dtype(maps.dtype)
     row_0 = maps.new_zeros(channels, width, dtype=dtype)
     squares = maps.new_zeros(channels, height, width, dtype=dtype)
     projected = maps.new_zeros(channels, dtype=dtype)
+    keep = _use_products(maps)
+    projections = maps.new_empty(batch, channels, height, 2 - width % 2, dtype=dtype) if keep else None
     for block in _blocks(maps):
         part = maps[block].to(dtype)
         row_0 += part[:, :, 0].sum(dim=0)
         squares += part.square().sum(dim=0)
-        projected += _projected_squares(part)
+        onto = _project(part, None if projections is None else projections[block])
+        projected += onto.square().sum(dim=(0, 2, 3))
     forward, _ = row_transforms(width, dtype, maps.device)
-    return height * (forward @ row_0.T), (height * width / 2) * (squares.sum(dim=(1, 2)) + projected)
+    return height * (forward @ row_0.T), (height * width / 2) * (squares.sum(dim=(1, 2)) + projected), projections
 
 
 def affine_spectrum(maps: Tensor, gain: Tensor, offset: Tensor | None) -> Tensor:
@@ -90,8 +95,15 @@ def affine_gradients(gradient: Tensor, maps: Tensor, dtype: torch.dtype) -> tupl
     return products.sum(dim=(1, 2)), inverse @ row_0.T
 
 
-def maps_gradient(gradient: Tensor, maps: Tensor, gain: Tensor, grad_total: Tensor, grad_energy: Tensor) -> Tensor:
-    """Gradient of the maps by way of :func:`affine_spectrum` and of both results of :func:`spectral_sums`.
+def maps_gradient(
+    gradient: Tensor,
+    maps: Tensor,
+    gain: Tensor,
+    grad_total: Tensor,
+    grad_energy: Tensor,
+    projections: Tensor | None = None,
+) -> Tensor:
+    """Gradient of the maps by way of :func:`affine_spectrum` and of both sums of :func:`spectral_sums`.
 
     Parameters
     ----------
@@ -103,19 +115,25 @@ def maps_gradient(gradient: Tensor, maps: Tensor, gain: Tensor, grad_total: Tens
         Factors of the affine map, shape ``(C,)``, of the working type.
     grad_total, grad_energy : Tensor
         Gradients of the sums, shapes ``(2, C)`` and ``(C,)``.
+    projections : Tensor or None
+        From :func:`spectral_sums`.
     """
     height, width = maps.shape[-2:]
     forward, _ = row_transforms(width, gain.dtype, maps.device)
     row = _in_row_0(height * (grad_total.T @ forward), maps)
     # The derivative of the energy is HW x (1 + P).
     factor = (height * width * grad_energy)[:, None, None]
-    blocks = list(_blocks(maps))
-    # A compiler writes to no part of a tensor.
-    result = torch.empty_like(maps, dtype=gain.dtype) if len(blocks) > 1 else None
-    for block in blocks:
+    # A compiler writes to no part of a tensor, and works on the whole batch.
+    result = None if torch.compiler.is_compiling() else torch.empty_like(maps, dtype=gain.dtype)
+    for block in _blocks(maps):
         out = None if result is None else result[block]
+        x = maps[block].to(gain.dtype)
         part = torch.addcmul(row, gradient[block].to(gain.dtype), gain[:, None, None], out=out)
-        part.addcmul_(_with_projection(maps[block].to(gain.dtype)), factor)
+        if projections is None:
+            part.addcmul_(x + _spread(_project(x), width), factor)
+        else:
+            part.addcmul_(x, factor)
+            _add_spread(part, projections[block] * factor)
     return (part if result is None else result).to(maps.dtype)
 
 
@@ -153,33 +171,37 @@ def _in_row_0(row: Tensor, maps: Tensor) -> Tensor:
     return result
 
 
-def _projected_squares(maps: Tensor) -> Tensor:
-    """The sum of ``x P x'`` over the rows x of each channel, shape ``(C,)``."""
-    batch, channels, height, width = maps.shape
-    if not _use_products(maps):
-        sums = _columns(maps).sum(dim=-2, keepdim=True)
-        return sums.square().sum(dim=(0, 2, 3, 4)) * (2 - width % 2) / width
-    # Products with two rows are the fastest where there are two parities; rows of one channel may stand side by side.
-    rows = 1 if width % 2 else gcd(height, 2)
-    projections = torch.mm(_projection(width, rows, maps.dtype), maps.view(-1, rows * width).T)
-    return projections.view(-1, batch, channels * height // rows).square().sum(dim=(0, 1)).view(channels, -1).sum(dim=1)
-
-
-def _with_projection(maps: Tensor) -> Tensor:
-    """``x (1 + P)`` for all rows x, as a new tensor."""
+def _project(maps: Tensor, out: Tensor | None = None) -> Tensor:
+    """Each row in an orthonormal basis of the range of P, shape ``(..., 1)``, or ``(..., 2)`` for even widths."""
     width = maps.shape[-1]
-    if not _use_products(maps):
-        columns = _columns(maps)
-        return (columns + columns.mean(dim=-2, keepdim=True)).flatten(-2)
-    rows = max(1, WIDEST_PRODUCT // width)
-    while maps.numel() % (rows * width):
-        rows -= 1
-    return torch.mm(maps.view(-1, rows * width), _one_and_projection(width, rows, maps.dtype)).view(maps.shape)
+    if out is None:
+        return _columns(maps).sum(dim=-2) * sqrt((2 - width % 2) / width)
+    basis = _basis(width, _rows_in_product(maps), maps.dtype)
+    torch.mm(maps.view(-1, basis.shape[1]), basis.T, out=out.view(-1, len(basis)))
+    return out
+
+
+def _spread(projections: Tensor, width: int) -> Tensor:
+    """The rows that :func:`_project` made these of, projected by P."""
+    parities = projections.shape[-1]
+    rows = (projections * sqrt(parities / width)).unsqueeze(-2)
+    return rows.expand(*projections.shape[:-1], width // parities, parities).flatten(-2)
+
+
+def _add_spread(maps: Tensor, projections: Tensor) -> None:
+    """Add :func:`_spread` to the maps in place, without a tensor of their size."""
+    basis = _basis(maps.shape[-1], _rows_in_product(maps), maps.dtype)
+    maps.view(-1, basis.shape[1]).addmm_(projections.view(-1, len(basis)), basis)
 
 
 def _use_products(maps: Tensor) -> bool:
     eager = maps.is_cpu and not torch.compiler.is_compiling()
     return eager and maps.shape[-1] <= WIDEST_PRODUCT and maps.is_contiguous()
+
+
+def _rows_in_product(maps: Tensor) -> int:
+    """How many rows stand side by side in a matrix, so that its products are the fastest."""
+    return gcd(prod(maps.shape[1:3]), max(1, WIDEST_PRODUCT // maps.shape[-1]))
 
 
 def _columns(maps: Tensor) -> Tensor:
@@ -189,20 +211,12 @@ def _columns(maps: Tensor) -> Tensor:
 
 
 @cache
-def _projection(width: int, rows: int, dtype: torch.dtype) -> Tensor:
+def _basis(width: int, rows: int, dtype: torch.dtype) -> Tensor:
     """An orthonormal basis of the range of P, for several rows side by side."""
     with torch.inference_mode(False), torch.no_grad():
         parities = 2 - width % 2
         basis = torch.eye(parities, dtype=torch.float64).repeat(1, width // parities)
         return torch.kron(torch.eye(rows, dtype=torch.float64), basis * sqrt(parities / width)).to(dtype)
-
-
-@cache
-def _one_and_projection(width: int, rows: int, dtype: torch.dtype) -> Tensor:
-    """``1 + P`` for several rows side by side: as few columns as these are multiplied faster than P in two steps."""
-    basis = _projection(width, rows, torch.float64)
-    with torch.inference_mode(False), torch.no_grad():
-        return (torch.eye(rows * width, dtype=torch.float64) + basis.T @ basis).to(dtype)
 
 
 def _blocks(maps: Tensor) -> Iterator[slice]:
