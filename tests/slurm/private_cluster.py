@@ -184,15 +184,15 @@ class PrivateCluster:
             path = f"{self.environment['PATH']}:{SYSTEM_PATH}"
             command = [str(shutil.which("slurmd", path=path)), "-N", name]
             # The daemon would keep a pipe open for ever.
-            subprocess.run(command, env=self.environment, check=True, timeout=60, stdout=subprocess.DEVNULL)
+            subprocess.run(command, env=self.environment, check=True, timeout=120, stdout=subprocess.DEVNULL)
 
             # Until SLURM has noticed that the node was gone, it calls it ready anyway.
             def registered() -> bool:
                 started = re.search(r"SlurmdStartTime=(\S+)", self.run("scontrol", "show", "node", name))
                 return started is not None and started[1] >= before.isoformat()
 
-            self.wait_for(registered, 30, f"node {name} reports to slurmctld")
-        self.wait_for(lambda: self._make_ready(name), 30, f"node {name} is ready")
+            self.wait_for(registered, 120, f"node {name} reports to slurmctld")
+        self.wait_for(lambda: self._make_ready(name), 120, f"node {name} is ready")
 
     def _make_ready(self, name: str) -> bool:
         state = re.search(r"State=(\S+)", self.run("scontrol", "show", "node", name))
@@ -207,7 +207,7 @@ class PrivateCluster:
             self.start()
             for node in self.nodes:
                 self.start_node(node)
-            self.wait_for(self._end_jobs, 60, "no jobs are left")
+            self.wait_for(self._end_jobs, 120, "no jobs are left")
         except (AssertionError, subprocess.SubprocessError):
             self.stop()
             self.start()

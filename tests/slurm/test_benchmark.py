@@ -20,7 +20,7 @@ from private_cluster import PrivateCluster
 from tiny_benchmark import STUDY, TINY_SCALE, copy_checkout, keep_one_evaluation
 
 RUN = f"{STUDY}/table_1/colour_shapes-lab/cifarnet_type_i/seed0"
-LIMIT_SECONDS = 300
+LIMIT_SECONDS = 900
 
 
 class Benchmark:

@@ -44,7 +44,7 @@ def node_of(cluster: PrivateCluster, job: str) -> str:
 def test_the_time_limit_is_met_twice(slurm_none: PrivateCluster, make_workflow: MakeWorkflow) -> None:
     workflow = make_workflow(slurm_none)
     process = workflow.start("--set-resources", "make:runtime=1", jobs=1, steps=900)
-    output = workflow.finish(process, limit=400)
+    output = workflow.finish(process, limit=900)
     starts = workflow.first_steps(0)
     assert len(starts) >= 3
     assert starts[0] == 0
@@ -66,7 +66,7 @@ def test_a_job_without_its_step_daemon_stops_by_itself(cluster: PrivateCluster, 
     # SLURM does not notice for a while; the job's own processes do.
     wait_for(lambda: not pids(cluster, victim, "work.py 0"), 30)
     assert workflow.saved_step(0) is not None
-    output = workflow.finish(process, succeeds=False, limit=240)
+    output = workflow.finish(process, succeeds=False)
     assert failure(output, victim)
     assert (workflow.result(0), workflow.result(1)) == (None, "200")
 

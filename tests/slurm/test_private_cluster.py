@@ -21,12 +21,12 @@ def submit(cluster: PrivateCluster, folder: Path, command: str, *options: str) -
     return cluster.run("sbatch", "--parsable", output, *options, f"--wrap={command}").strip()
 
 
-def wait_for_state(cluster: PrivateCluster, job: str, state: str, timeout: float = 30) -> None:
+def wait_for_state(cluster: PrivateCluster, job: str, state: str, timeout: float = 90) -> None:
     cluster.wait_for(lambda: set(cluster.states([job]).values()) == {state}, timeout, f"{job} is {state}")
 
 
 def wait_for_steps(cluster: PrivateCluster, job: str) -> None:
-    cluster.wait_for(lambda: {"batch", "0"} <= set(cluster.step_daemons(job)), 30, f"step 0 of {job} runs")
+    cluster.wait_for(lambda: {"batch", "0"} <= set(cluster.step_daemons(job)), 90, f"step 0 of {job} runs")
 
 
 def test_a_job_runs_and_is_remembered(cluster: PrivateCluster, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_sacct_answers_only_with_accounting(
         slurm_none.run("sacct")
     job = submit(slurm_dbd, tmp_path, "true")
     ask = ("sacct", "--noheader", "--parsable2", "--format=State", "--allocations", f"--jobs={job}")
-    slurm_dbd.wait_for(lambda: slurm_dbd.run(*ask) == "COMPLETED\n", 30, f"sacct knows that {job} is finished")
+    slurm_dbd.wait_for(lambda: slurm_dbd.run(*ask) == "COMPLETED\n", 90, f"sacct knows that {job} is finished")
 
 
 def test_processes_of_array_tasks(slurm_none: PrivateCluster, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_processes_of_array_tasks(slurm_none: PrivateCluster, tmp_path: Path) ->
         wait_for_steps(slurm_none, task)
         slurm_none.wait_for(
             lambda task=task: any(name_of(pid) == "sleep" for pid in slurm_none.processes(task)),
-            10,
+            60,
             f"{task} sleeps",
         )
     assert set(slurm_none.states([job])) == set(tasks)
@@ -167,6 +167,6 @@ with temporary_cluster(nodes=1) as cluster:
         assert process.stdout is not None
         path, *daemons = process.stdout.readline().split()
         process.kill()
-    slurm_none.wait_for(lambda: not Path(path).exists(), 20, "the folder is removed")
+    slurm_none.wait_for(lambda: not Path(path).exists(), 60, "the folder is removed")
     assert len(daemons) == 3
     assert not any(lives(int(pid)) for pid in daemons)

@@ -162,7 +162,7 @@ def test_members_die_with_a_killed_parent_and_the_run_goes_on(store: Path, pair:
     run = Run(tmp_path / "killed", store, identity_of(processes=2))
     assert run.train(send=signal.SIGKILL)[0] == -signal.SIGKILL
     # What they write ends with them.
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while members_of(run):
         assert time.monotonic() < deadline
         time.sleep(0.05)

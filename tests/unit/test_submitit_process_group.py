@@ -19,7 +19,7 @@ DEAF_TO = {signal.SIGUSR2}
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.02)
