@@ -3,13 +3,9 @@
 # No service is started: the tests start their own daemons, as whoever runs them.
 set -euo pipefail
 export PATH=$PATH:/usr/sbin:/sbin
+TESTS=slurm-test
+. "$(dirname "$0")/../../debian_packages.sh"
 
-say() { printf '[slurm-test] %s\n' "$*"; }
-
-packages=()
-need() { # program package
-  command -v "$1" >/dev/null || packages+=("$2")
-}
 need munged munge
 need slurmctld slurmctld
 need slurmd slurmd
@@ -17,19 +13,7 @@ need sbatch slurm-client
 need slurmdbd slurmdbd
 need mariadbd mariadb-server-core # the server alone; mariadb-server would bring a service and many packages
 need ss iproute2
-
-if [ ${#packages[@]} -eq 0 ]; then
-  say "nothing to install: all programs are there"
-  exit 0
-fi
-if ! command -v apt-get >/dev/null; then
-  say "missing: ${packages[*]}, and there is no apt-get; install what corresponds to them here" >&2
-  exit 1
-fi
-if [ "$(id -u)" != 0 ]; then
-  say "missing: ${packages[*]}; only root can install them, so run: sudo $0" >&2
-  exit 1
-fi
+can_install_needed
 
 # What a package's scripts ask before they start its service; 101 is "forbidden".
 policy=/usr/sbin/policy-rc.d
@@ -38,11 +22,7 @@ if [ ! -e $policy ]; then
   printf '#!/bin/sh\nexit 101\n' >$policy
   chmod 755 $policy
 fi
-say "installing ${packages[*]}"
-export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
-apt-get install -y -qq --no-install-recommends "${packages[@]}"
-say "installed ${packages[*]}"
+install_needed
 if [ -d /run/systemd/system ]; then
   say "no service was started, but systemd may start them at the next boot; \`systemctl disable munge\` prevents that"
 fi
