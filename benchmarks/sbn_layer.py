@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=100, help="passes of each layer")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--compile", action="store_true", help="compile the layers with torch.compile")
     arguments = parser.parse_args()
     keep_freed_memory()
     torch.set_num_threads(arguments.threads)
@@ -48,10 +49,12 @@ def main() -> None:
             "direct": SpectralBatchNorm2d(CHANNELS),
             "fft": SpectralBatchNorm2d(CHANNELS, method="fft"),
         }
-        runs = {
-            name: forward_and_backward(layer.to(arguments.device), size, arguments.device)
-            for name, layer in layers.items()
-        }
+        runs = {}
+        for name, layer in layers.items():
+            layer.to(arguments.device)
+            if arguments.compile:
+                layer.compile(dynamic=False)
+            runs[name] = forward_and_backward(layer, size, arguments.device)
         times = interleaved_seconds(runs, arguments.rounds, WARM_UP)
         seconds = {name: statistics.median(values) for name, values in times.items()}
         for name, value in seconds.items():

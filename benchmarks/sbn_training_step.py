@@ -22,10 +22,14 @@ N_CLASSES = 10
 INSERTIONS = ("", "SBN34", "2BN34")
 
 
-def training_step(depth: int, insertion: str, method: str, batch: int, device: str) -> Callable[[], None]:
+def training_step(
+    depth: int, insertion: str, *, method: str, batch: int, device: str, compiled: bool
+) -> Callable[[], None]:
     """One step of the optimiser as a function without arguments."""
     torch.manual_seed(0)
     network: nn.Module = ResNet(N_CLASSES, depth=depth, insertion=insertion, method=method).to(device)
+    if compiled:
+        network.compile(dynamic=False)
     images = torch.randn(batch, 2, 3, 32, 32, device=device)
     labels = torch.arange(batch, device=device) % N_CLASSES
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
@@ -48,12 +52,20 @@ def main() -> None:
     parser.add_argument("--depths", type=int, nargs="+", default=[18, 50], help="18, 34 or 50")
     parser.add_argument("--method", default="direct", help="direct or fft")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--compile", action="store_true", help="compile the networks with torch.compile")
     arguments = parser.parse_args()
     keep_freed_memory()
     torch.set_num_threads(arguments.threads)
     for depth in arguments.depths:
         steps = {
-            insertion: training_step(depth, insertion, arguments.method, arguments.batch, arguments.device)
+            insertion: training_step(
+                depth,
+                insertion,
+                method=arguments.method,
+                batch=arguments.batch,
+                device=arguments.device,
+                compiled=arguments.compile,
+            )
             for insertion in INSERTIONS
         }
         times = interleaved_seconds(steps, arguments.rounds)

@@ -243,3 +243,17 @@ def test_real_network_reads_only_the_planes_it_is_given() -> None:
 def test_an_unknown_model_is_refused_with_the_known_names() -> None:
     with pytest.raises(PhasebenchError, match=r"cifarnet_type_z.*known: cds_large, cifarnet_dcn"):
         build_model("cifarnet_type_z", n_classes=10, **LAB)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        ("resnet18_sbn34", {"shortcutt": False}, "resnet18_sbn34.*shortcutt.*options given: shortcutt"),
+        ("lenet_complex", {"width": 3}, "lenet_complex.*'width'"),
+        ("lenet_complex", {"initialisation": "he"}, "'he' is unknown; known: default, rayleigh_glorot, rayleigh_he"),
+        ("graph_phase", {"edges": "phases"}, "'phases' are unknown; known: none, phase, "),
+    ],
+)
+def test_a_mistyped_option_is_named(model: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(PhasebenchError, match=message):
+        build_model(model, n_classes=10, in_channels=1, planes=(0, 1, 2), **options)

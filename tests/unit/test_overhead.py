@@ -5,8 +5,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 
 from phasebench.spec import Recipe
+from phasebench.training import overhead
 from phasebench.training.overhead import ROUNDS, measure_overheads, overhead_rows
 from phasebench.training.timing import interleaved_seconds
 
@@ -56,12 +58,22 @@ def test_computations_take_turns_and_warm_up_first() -> None:
     assert all(value >= 0 for values in seconds.values() for value in values)
 
 
+def test_a_step_has_the_images_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes: list[tuple[int, ...]] = []
+    drawn = torch.randn
+    monkeypatch.setattr(overhead.torch, "randn", lambda *shape, **keys: shapes.append(shape) or drawn(*shape, **keys))
+    shared = network("resnet18")
+    shared["recipe"] = {**shared["recipe"], "batch_size": 8, "processes": 4}
+    overhead._training_step(shared, 16, torch.device("cpu"))
+    assert shapes[-1] == (2, 2, 3, 16, 16)
+
+
 def test_every_network_has_a_row_beside_its_baseline(tmp_path: Path) -> None:
     networks = [network("resnet18_sbn34"), network("resnet18_sbn34", "fft", method="fft")]
     measure_overheads(networks, tmp_path / "overheads.parquet", device="cpu")
     table = pd.read_parquet(tmp_path / "overheads.parquet")
-    overhead = table[table["metric"] == "training_overhead"]
-    assert overhead["item"].isna().tolist() == [True, False]
+    overheads = table[table["metric"] == "training_overhead"]
+    assert overheads["item"].isna().tolist() == [True, False]
     assert set(table["n"]) == {ROUNDS["cpu"]}
     values = table[table["item"] == "fft"].set_index("metric")["value"]
     assert values["training_overhead_low"] <= values["training_overhead"] <= values["training_overhead_high"]

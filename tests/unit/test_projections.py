@@ -216,7 +216,9 @@ def test_convolutions_are_projected_and_the_network_left_alone(name: str) -> Non
             expected = torch.where(kept, expected, 0.0)
             entries = kept.any(dim=0).flatten(1)
             zeroed = (~entries).all(dim=1) if name == "half_units" else ~entries
-            assert int(zeroed.sum()) == zeroed.numel() // 2
+            # The second convolution makes the outputs, which are no units to leave out.
+            whole = name == "half_units" and key == "second.weight"
+            assert int(zeroed.sum()) == (0 if whole else zeroed.numel() // 2)
         torch.testing.assert_close(replaced[key], expected, rtol=0, atol=0)
         dict(model.named_parameters())[key].data.copy_(expected)
     torch.testing.assert_close(result, model(maps), rtol=0, atol=0)

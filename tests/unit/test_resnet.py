@@ -170,6 +170,7 @@ def test_every_parameter_of_a_spectral_network_learns() -> None:
         ({"insertion": "SBN3", "position": "beside"}, "beside"),
         ({"insertion": "SBN3", "ablation": "half"}, "half"),
         ({"insertion": "SBN3", "method": "dct"}, "dct"),
+        ({"insertion": "SBN3", "ablation": "downscale_space", "divisor": 0.0}, r"divisor 0\.0"),
     ],
     ids=str,
 )

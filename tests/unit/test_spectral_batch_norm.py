@@ -1,6 +1,7 @@
 """Spectral batch normalisation against its definition, in both methods."""
 
 import multiprocessing
+import shutil
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ SHAPES = [
     (3, 2, 4, 1),
     (2, 2, 3, 18),
 ]
-SHAPES += [(2, 2, 3, 19), (3, 2, 2, 2)]
+SHAPES += [(2, 2, 3, 34), (2, 2, 3, 35), (3, 2, 2, 2)]
 METHODS: list[Method] = ["direct", "fft"]
 
 
@@ -300,8 +301,25 @@ def test_single_precision_is_close_to_double() -> None:
     torch.testing.assert_close(single(maps).double(), by_definition(single.double(), maps.double()), rtol=0, atol=1e-6)
 
 
+@pytest.mark.skipif(shutil.which("g++") is None and shutil.which("clang++") is None, reason="no C++ compiler")
+@pytest.mark.parametrize("side", [4, 7])
+def test_a_compiled_layer_is_one_graph_and_equals_the_eager_one(side: int) -> None:
+    maps = random_maps(8, 3, side, side, dtype=torch.float32)
+    layers = [random_layer(3).float().train() for _ in range(2)]
+    results = []
+    for layer, forward in zip(
+        layers, (layers[0], torch.compile(layers[1], dynamic=False, fullgraph=True)), strict=True
+    ):
+        inputs = [maps.clone().requires_grad_(), *layer.parameters()]
+        output = forward(inputs[0])
+        gradients = torch.autograd.grad(output, inputs, random_maps(*maps.shape, seed=2, dtype=torch.float32))
+        results.append([output, *gradients, layer.running_mean, layer.running_var])
+    for eager, compiled in zip(*results, strict=True):
+        torch.testing.assert_close(compiled, eager, rtol=1e-4, atol=1e-5)
+
+
 def test_weights_that_were_made_in_inference_mode_can_train() -> None:
-    moments.row_transforms.cache_clear()
+    moments._row_transforms.cache_clear()
     layer = SpectralBatchNorm2d(2)
     with torch.inference_mode():
         layer(torch.ones(2, 2, 5, 5))

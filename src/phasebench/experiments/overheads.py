@@ -51,7 +51,9 @@ def plan_overheads(suites: Iterable[Suite], runs: Mapping[str, "PlannedRun"]) ->
             ]
             networks = [(_settings(timed, own.spec, base.spec), own) for timed, own, base in pairs if own and base]
             if networks:
-                resources = networks[0][1].resources
+                of_training = networks[0][1].resources
+                # A single process, whatever the training has.
+                resources = of_training.model_copy(update={"gpu": min(of_training.gpu, 1)})
                 overhead = PlannedOverhead(suite.name, name, tuple(settings for settings, _ in networks), resources)
                 found[overhead.id] = overhead
     return found

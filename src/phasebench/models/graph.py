@@ -6,11 +6,12 @@ coefficients. Without weights every node receives the mean of all nodes, so that
 shape: any weights at all are better than none, which is why the controls are here.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from phasebench.errors import PhasebenchError
 from phasebench.models.lenet import complex_lenet_audio
 from phasebench.nn.complex.layout import as_planes
 from phasebench.nn.graph import GraphConvolution, HermitianGraphConvolution, mean_distance
@@ -36,6 +37,11 @@ class GraphNet(nn.Module):
         share it; those of p moved to other pairs of nodes, at random but the same for all clips; mean distances of m.
     hermitian : bool
         Turn the edges by the differences of the nodes' mean phases.
+
+    Raises
+    ------
+    PhasebenchError
+        There are no such edges.
     """
 
     order: Tensor
@@ -46,6 +52,8 @@ class GraphNet(nn.Module):
         super().__init__()
         if in_channels != 1:
             raise ValueError(f"expected one complex channel, got {in_channels}")
+        if edges not in get_args(Edges):
+            raise PhasebenchError(f"edges '{edges}' are unknown; known: {', '.join(get_args(Edges))}")
         self.edges = edges
         kind = HermitianGraphConvolution if hermitian else GraphConvolution
         self.convolution = kind(N_FEATURES, N_FEATURES)

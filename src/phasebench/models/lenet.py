@@ -5,11 +5,12 @@ moduli: the complex one has to, and the real one does so as well in the study.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from phasebench.errors import PhasebenchError
 from phasebench.nn.complex.activation import complex_relu
 from phasebench.nn.complex.conv import ComplexConv2d
 from phasebench.nn.complex.init import glorot_rayleigh_, he_rayleigh_
@@ -87,6 +88,11 @@ class ComplexLeNet(nn.Module):
     initialisation : {"default", "rayleigh_glorot", "rayleigh_he"}
         ``default`` draws real and imaginary parts as torch draws real kernels, which is what the study ran; the others
         draw Rayleigh moduli and uniform phases, which is what it describes.
+
+    Raises
+    ------
+    PhasebenchError
+        There is no such initialisation.
     """
 
     def __init__(
@@ -100,6 +106,9 @@ class ComplexLeNet(nn.Module):
         initialisation: Initialisation = "default",
     ) -> None:
         super().__init__()
+        if initialisation not in get_args(Initialisation):
+            known = ", ".join(get_args(Initialisation))
+            raise PhasebenchError(f"initialisation '{initialisation}' is unknown; known: {known}")
         self.conv1 = ComplexConv2d(in_channels, widths[0], kernel_size, bias=True)
         self.norm = ComplexBatchNorm2d(widths[0], EPS)
         self.conv2 = ComplexConv2d(widths[0], widths[1], kernel_size, bias=True)

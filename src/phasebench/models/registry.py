@@ -127,10 +127,10 @@ REGISTRY: dict[str, ModelEntry] = {
     "graph_phase_shuffled": _graph("Graph, shuffled weights", None, edges="phase_shuffled"),
     "graph_magnitude": _graph("Graph, magnitude weights", None, edges="magnitude"),
     "graph_hermitian": _graph("Graph, Hermitian", None, hermitian=True),
-    **_spectral_study("resnet18", "ResNet18", _RESNET, 18, ("2BN34", "SBN34", "SBN4", "SBN1234")),
-    **_spectral_study("resnet34", "ResNet34", _RESNET, 34, ("2BN34", "SBN34")),
+    **_spectral_study("resnet18", "ResNet18", _RESNET, 18, (*_EVERYWHERE, "SBN1234")),
+    **_spectral_study("resnet34", "ResNet34", _RESNET, 34, _EVERYWHERE),
     **_spectral_study("resnet50", "ResNet50", _RESNET, 50, _EVERYWHERE),
-    **_spectral_study("vgg16", "VGG16-BN", _VGG, 16, ("2BN4", "SBN4")),
+    **_spectral_study("vgg16", "VGG16-BN", _VGG, 16, _EVERYWHERE),
     **_spectral_study("vgg19", "VGG19-BN", _VGG, 19, _EVERYWHERE),
     **{
         f"resnet18_sbn34_{name}": ModelEntry(
@@ -195,13 +195,22 @@ def build_model(
         Height and width; the model's usual ones if not given.
     **options
         Further arguments of the model's class; they replace those of the table.
+
+    Raises
+    ------
+    PhasebenchError
+        There is no such model, or it has no such option.
     """
     entry = find_model(name)
     factory = pkgutil.resolve_name(entry.target)
     shape: dict[str, Any] = {"planes": tuple(planes)} if entry.real else {"in_channels": in_channels}
     if entry.sized:
         shape["input_size"] = input_size or entry.input_shape[1:]
-    model: nn.Module = factory(n_classes=n_classes, **shape, **{**entry.options, **options})
+    try:
+        model: nn.Module = factory(n_classes=n_classes, **shape, **{**entry.options, **options})
+    except TypeError as error:
+        given = ", ".join(options) or "none"
+        raise PhasebenchError(f"model '{name}' cannot be built ({error}); options given: {given}") from error
     return model
 
 

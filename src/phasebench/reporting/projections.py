@@ -102,9 +102,9 @@ def trained_weights_figure(
         kind="trained-weights",
         heading="What is kept of the trained weights",
         title="Test accuracy of trained networks of whose weights one kind of information is kept.",
-        method="All convolutions and dense layers of the trained network are projected at once; biases and "
-        "normalisations stay as trained, and nothing is retrained. Bars are means over seeds, dots single seeds, each "
-        "a mean over ten draws for random halves.",
+        method="All convolutions and dense layers of the trained network are projected at once; of the units, a half "
+        "of each layer but the last is zeroed. Biases and normalisations stay as trained, and nothing is retrained. "
+        "Bars are means over seeds, dots single seeds, each a mean over ten draws for random halves.",
         panels=tuple(panels),
         data=measurements.tidy(data, experiment, ["model", "seed", "metric", "value"]),
         across=2,

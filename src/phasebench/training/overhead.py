@@ -104,8 +104,10 @@ def _training_step(network: Mapping[str, Any], size: int, device: torch.device) 
     )
     model = place(model, recipe, device)
     forward = compile_if_possible(model)[0] if recipe.compile else model
-    images = torch.randn(recipe.batch_size, 2, channels, size, size, device=device)
-    labels = torch.arange(recipe.batch_size, device=device) % N_CLASSES
+    # As many images as one of the training's processes has.
+    batch = recipe.batch_size // recipe.processes
+    images = torch.randn(batch, 2, channels, size, size, device=device)
+    labels = torch.arange(batch, device=device) % N_CLASSES
     optimizer = build_optimizer(model, recipe)
 
     def step() -> None:

@@ -153,11 +153,12 @@ def projected_parameters(
     model : Module
         It is left as it is.
     name : str
-        A projection, ``half_units``, which zeroes a random half of each layer's output channels, or
+        A projection, ``half_units``, which zeroes a random half of each hidden layer's output channels, or
         ``half_elements``.
     layers : tuple of type
-        The layers whose ``weight`` is projected. Weights of :class:`torch.nn.Conv2d` and :class:`torch.nn.Linear` are
-        real; those of other layers are complex planes ``(2, out, ...)``.
+        The layers whose ``weight`` is projected; the last of them, in the order of the modules, makes the logits.
+        Weights of :class:`torch.nn.Conv2d` and :class:`torch.nn.Linear` are real; those of other layers are complex
+        planes ``(2, out, ...)``.
     generator : torch.Generator, optional
         On the CPU; needed for the random halves.
 
@@ -173,15 +174,17 @@ def projected_parameters(
     ValueError
         There is no such layer, or no generator for a random half.
     """
-    projected = {}
-    for path, module in model.named_modules():
-        if isinstance(module, layers):
-            weight = module.get_parameter("weight").detach()
-            real = isinstance(module, nn.Conv2d | nn.Linear)
-            planes = _project_layer(weight.unsqueeze(0) if real else weight, name, generator)
-            projected[f"{path}.weight" if path else "weight"] = planes.squeeze(0) if real else planes
-    if not projected:
+    found = {path: module for path, module in model.named_modules() if isinstance(module, layers)}
+    if not found:
         raise ValueError(f"no layer of type {', '.join(layer.__name__ for layer in layers)} to project")
+    projected = {}
+    for path, module in found.items():
+        weight = module.get_parameter("weight").detach()
+        real = isinstance(module, nn.Conv2d | nn.Linear)
+        # Units are hidden ones: those of the last layer are the classes.
+        kind = "origin" if name == HALF_UNITS and path == list(found)[-1] else name
+        planes = _project_layer(weight.unsqueeze(0) if real else weight, kind, generator)
+        projected[f"{path}.weight" if path else "weight"] = planes.squeeze(0) if real else planes
     return projected
 
 

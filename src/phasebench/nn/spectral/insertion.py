@@ -41,7 +41,7 @@ class Insertion:
     Raises
     ------
     PhasebenchError
-        The notation, the position or the ablation is none of those known.
+        The notation, the position or the ablation is none of those known, or the divisor is not above zero.
     """
 
     notation: str = ""
@@ -66,6 +66,8 @@ class Insertion:
             raise PhasebenchError(f"position '{self.position}' is none of {', '.join(get_args(Position))}")
         if self.ablation not in get_args(Ablation):
             raise PhasebenchError(f"ablation '{self.ablation}' is none of {', '.join(get_args(Ablation))}")
+        if not self.divisor > 0:
+            raise PhasebenchError(f"divisor {self.divisor} of a down-scaling is not above zero")
 
     @property
     def modules(self) -> frozenset[int]:

@@ -142,7 +142,8 @@ def working_dtype(dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 
-@cache
+# A compiler would ignore the cache and compute the matrices in every pass.
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def row_transforms(width: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     """The sum of a row's spectrum, and the row whose spectrum is constant, as real matrices.
 
@@ -153,6 +154,11 @@ def row_transforms(width: int, dtype: torch.dtype, device: torch.device) -> tupl
     inverse : Tensor
         Shape ``(2, W)``; ``irfft`` of the constants 1 and i.
     """
+    return _row_transforms(width, dtype, device)
+
+
+@cache
+def _row_transforms(width: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     # A tensor that inference made could not take part in training later.
     with torch.inference_mode(False), torch.no_grad():
         frequencies = torch.arange(width // 2 + 1, dtype=torch.float64)
