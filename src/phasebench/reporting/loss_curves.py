@@ -48,5 +48,11 @@ def loss_figure(tables: ReportTables, experiment: Experiment, styles: dict[str, 
         data=measurements.tidy(drawn, experiment, ["model", "seed", "step", "train_loss"]),
         legend=tuple(series.values()),
         panel_size=(4.4, 2.8),
-        table=loss_table(history, published, experiment),
+        # A stand-in's losses have nothing to agree with.
+        table=loss_table(_on_the_studys_data(history, experiment), published, experiment),
     )
+
+
+def _on_the_studys_data(history: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
+    own = [column for column, setting in enumerate(experiment.settings) if not setting.is_substitute]
+    return history[history["column"].isin(own)]

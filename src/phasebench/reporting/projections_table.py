@@ -83,11 +83,11 @@ def loss_table(history: pd.DataFrame, published: pd.DataFrame, experiment: Exper
     Parameters
     ----------
     history
-        Columns column, model, seed, step and train_loss.
+        Columns column, model, seed, step and train_loss, on the study's own data.
     published
         The author's losses, columns condition, model and value.
     """
-    if not len(published):
+    if not len(published) or not len(history):
         return None
     stored = history[history["step"].isin(set(published["condition"]))]
     rows = []
