@@ -119,8 +119,9 @@ def test_nothing_is_fetched(demo: tuple[dict[str, pd.DataFrame], Path]) -> None:
         assert page.attributes("src") == []
         assert not {tag for tag, _ in page.elements} & {"link", "iframe", "object", "embed", "base", "img", "image"}
         for target in page.attributes("href") + page.attributes("xlink:href"):
-            beside = r"#|data:text/csv;|(tables|figures)/[\w-]+\.(csv|html|svg)$|(\.\./)+(runs|logs/train)/[\w/.-]+$"
-            assert re.match(beside, target), (name, target)
+            beside = r"#|data:text/csv;|(tables|figures)/[\w-]+\.(csv|html|svg)$"
+            of_results = r"(\.\./)+(runs|logs/train|tables)/[\w/.-]+$"
+            assert re.match(f"{beside}|{of_results}", target), (name, target)
         assert not re.search(r"@import|url\((?!#)", text)
         policy = page.attributes("content")
         assert any(value.startswith("default-src 'none'") for value in policy)
@@ -134,7 +135,10 @@ def test_links_lead_somewhere_and_ids_are_unique(demo: tuple[dict[str, pd.DataFr
     assert {unquote(target[1:]) for target in targets if target.startswith("#")} <= set(ids)
     assert set(re.findall(r"url\(#([^)]+)\)", " ".join(page.attributes("clip-path")))) <= set(ids)
     for target in targets:
-        assert target.startswith(("#", "data:", "../")) or (demo[1] / target).is_file()
+        # Of the results, the aggregated tables alone are there.
+        assert target.startswith(("#", "data:", "../runs/", "../logs/")) or (demo[1] / target).is_file()
+    tables = {(demo[1] / target).resolve() for target in targets if target.endswith(".parquet")}
+    assert tables == set((demo[1].parent / "tables").resolve().iterdir())
     for names in page.attributes("aria-labelledby"):
         assert set(names.split()) <= set(ids)
 
