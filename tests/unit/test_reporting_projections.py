@@ -175,6 +175,29 @@ def test_losses_on_stand_in_data_stand_beside_nothing(tmp_path: Path) -> None:
         assert set(figure.table.frame["dataset"]) == {"cifar10"}
 
 
+def test_trainings_that_diverged_enter_no_mean_of_the_losses(tables: ReportTables) -> None:
+    whole = with_losses_alone(tables)
+    step = whole.history["step"].max()
+    whole = with_published(whole, published("train_loss", step, 0.123456))
+    lost = (whole.runs["model"] == MODELS[0]) & (whole.runs["seed"] == 2) & (whole.runs["experiment"] == "table_1")
+    diverged = replace(whole, runs=whole.runs.assign(diverged_at=whole.runs["seed"].where(lost) + 1374))
+    experiment = experiment_of(diverged)
+    figure = loss_figure(diverged, experiment, STYLES)
+    assert figure is not None
+    label = STYLES[MODELS[0]].label
+    note = f"Trainings that diverged are left out of lines, bands and means: {label}, seed 2, at step 1,376."
+    assert figure.method.endswith(note)
+    assert not ((figure.data["model"] == MODELS[0]) & (figure.data["seed"] == 2)).any()
+    at_step = whole.history[(whole.history["step"] == step) & (whole.history["model"] == MODELS[0])]
+    losses = at_step.set_index("seed")["train_loss"]
+    assert cells(figure.table, "All seeds") == [f"{losses[0]:.3f}"]
+    assert cells(figure.table, "Seed 2") == [f"{losses[2]:.6f}"]
+    assert figure.table is not None
+    assert figure.table.caption.endswith("The mean over all seeds leaves out trainings that diverged.")
+    nothing_left = replace(diverged, runs=whole.runs.assign(diverged_at=9.0))
+    assert loss_figure(nothing_left, experiment, STYLES) is None
+
+
 def test_without_measurements_there_are_no_figures(tables: ReportTables) -> None:
     for make in (projections_figure, constraint_figure, trained_weights_figure):
         assert make(tables, experiment_of(tables), STYLES) is None
