@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
+from scipy.stats import t as student_t
 from synthetic_tables import CIFARNET, LABELS, SUITE, write_tables
 
 from phasebench.errors import PhasebenchError
@@ -119,8 +120,9 @@ def test_nothing_is_fetched(demo: tuple[dict[str, pd.DataFrame], Path]) -> None:
         assert page.attributes("src") == []
         assert not {tag for tag, _ in page.elements} & {"link", "iframe", "object", "embed", "base", "img", "image"}
         for target in page.attributes("href") + page.attributes("xlink:href"):
-            beside = r"#|data:text/csv;|(tables|figures)/[\w-]+\.(csv|html|svg)$|(\.\./)+(runs|logs/train)/[\w/.-]+$"
-            assert re.match(beside, target), (name, target)
+            beside = r"#|data:text/csv;|(tables|figures)/[\w-]+\.(csv|html|svg)$"
+            of_results = r"(\.\./)+(runs|logs/train|tables)/[\w/.-]+$"
+            assert re.match(f"{beside}|{of_results}", target), (name, target)
         assert not re.search(r"@import|url\((?!#)", text)
         policy = page.attributes("content")
         assert any(value.startswith("default-src 'none'") for value in policy)
@@ -134,7 +136,10 @@ def test_links_lead_somewhere_and_ids_are_unique(demo: tuple[dict[str, pd.DataFr
     assert {unquote(target[1:]) for target in targets if target.startswith("#")} <= set(ids)
     assert set(re.findall(r"url\(#([^)]+)\)", " ".join(page.attributes("clip-path")))) <= set(ids)
     for target in targets:
-        assert target.startswith(("#", "data:", "../")) or (demo[1] / target).is_file()
+        # Of the results, the aggregated tables alone are there.
+        assert target.startswith(("#", "data:", "../runs/", "../logs/")) or (demo[1] / target).is_file()
+    tables = {(demo[1] / target).resolve() for target in targets if target.endswith(".parquet")}
+    assert tables == set((demo[1].parent / "tables").resolve().iterdir())
     for names in page.attributes("aria-labelledby"):
         assert set(names.split()) <= set(ids)
 
@@ -156,14 +161,43 @@ def test_numbers_of_the_page(demo: tuple[dict[str, pd.DataFrame], Path]) -> None
     printed = published.set_index("model")["value"]
     for model in CIFARNET:
         values = 100 * runs.query("model == @model")["test_accuracy"]
+        half = student_t.ppf(0.975, len(values) - 1) * values.std() / len(values) ** 0.5
         difference = values.mean() - 100 * printed[model]
         cell = rows[LABELS[model][0]][2 + 6].split()
         assert cell == [
             *(f"{values.mean():.2f}", "±", f"{values.std():.2f}"),
             *(f"{100 * printed[model]:.2f}", f"{difference:+.2f}".replace("-", "\N{MINUS SIGN}")),
+            *(f"{values.mean() - half:.2f}", "to", f"{values.mean() + half:.2f}"),
             *("3", "seeds"),
         ]
     assert rows["CIFARnet DCN"][2].split() == ["not", "run", "65.17"]
+
+
+def test_intervals_stand_in_the_tables_of_measurements(demo: tuple[dict[str, pd.DataFrame], Path]) -> None:
+    frames, report = demo
+    page = Page((report / "tables" / f"{SUITE}-table_1-rotation.html").read_text(encoding="utf-8"))
+    (row,) = (row for row in page.rows if row[:2] == ["SVHN, RGB", LABELS["cifarnet_real"][0]])
+    chosen = "model == 'cifarnet_real' and dataset == 'svhn' and metric == 'rotation_accuracy' and condition == 0"
+    values = 100 * frames["metrics"].query(chosen)["value"]
+    half = student_t.ppf(0.975, len(values) - 1) * values.std() / len(values) ** 0.5
+    assert row[2].endswith(f"{values.mean() - half:.2f} to {values.mean() + half:.2f}")
+    assert not any("interval" in title for title in page.attributes("title"))
+
+
+def test_a_cell_whose_runs_all_diverged_has_no_number(tmp_path: Path) -> None:
+    frames = write_tables(tmp_path / "tables", images=(("svhn", None, "rgb"),), mstar_fractions=())
+    runs = frames["runs"]
+    lost = (runs["model"] == "cifarnet_real") | (runs["run"] == runs["run"][0])
+    runs.assign(diverged_at=runs["steps"].where(lost)).to_parquet(tmp_path / "tables/runs.parquet")
+    build_report(tmp_path / "tables", tmp_path / "report", tmp_path / "logs")
+    page = Page((tmp_path / "report/benchmark.html").read_text(encoding="utf-8"))
+    rows = {row[0].strip(): row[2 + 6].split() for row in page.rows if len(row) == 2 + 9}
+    assert rows[LABELS["cifarnet_real"][0]] == ["diverged", "87.47", "3", "diverged"]
+    assert rows[LABELS["cifarnet_type_i"][0]][-4:] == ["2", "seeds", "1", "diverged"]
+    listed = [(attrs["data-runs"] or "").split() for tag, attrs in page.elements if tag == "a" and "data-runs" in attrs]
+    assert sorted(map(len, listed[:4])) == [1, 2, 3, 3]
+    text = (tmp_path / "report/benchmark.html").read_text(encoding="utf-8")
+    assert "Trainings that diverged are left out of means, intervals, bold type and tests: CDS Type-I, seed 0," in text
 
 
 def test_runs_and_provenance(demo: tuple[dict[str, pd.DataFrame], Path]) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -129,10 +130,15 @@ def test_bars_of_trained_networks(tables: ReportTables) -> None:
     assert cells(figure.table, "Phase") == ["71.00", "71.00"]
 
 
+def with_losses_alone(tables: ReportTables) -> ReportTables:
+    """As a training on the whole set leaves its history."""
+    curves = dict.fromkeys(("validation_accuracy", "train_accuracy", "test_accuracy"), math.nan)
+    return replace(tables, history=tables.history.assign(**curves))
+
+
 def test_losses_beside_the_authors(tables: ReportTables) -> None:
     assert loss_figure(tables, experiment_of(tables), STYLES) is None
-    curves = dict.fromkeys(("validation_accuracy", "train_accuracy", "test_accuracy"), math.nan)
-    whole = replace(tables, history=tables.history.assign(**curves))
+    whole = with_losses_alone(tables)
     step = whole.history["step"].max()
     whole = with_published(whole, published("train_loss", step, 0.123456), published("train_loss", 3.0, 2.0))
     figure = loss_figure(whole, experiment_of(whole), STYLES)
@@ -146,6 +152,50 @@ def test_losses_beside_the_authors(tables: ReportTables) -> None:
     ours = whole.history[(whole.history["step"] == step) & (whole.history["seed"] == 2)]
     first = ours[ours["run"].isin(experiment_of(whole).setting_of)]["train_loss"].iloc[0]
     assert cells(figure.table, "Seed 2") == ["not measured", f"{first:.6f}"]
+
+
+def test_losses_on_stand_in_data_stand_beside_nothing(tmp_path: Path) -> None:
+    images = (("cifar10", None, "lab"), ("colour_shapes", "cifar10", "rgb"))
+    for name, data in (("both", images), ("stand-in", images[1:])):
+        write_tables(tmp_path / name, images=data, models=MODELS, seeds=(0, 2))
+        whole = with_losses_alone(read_tables(tmp_path / name))
+        step = whole.history["step"].max()
+        whole = with_published(whole, published("train_loss", step, 0.123456))
+        experiment = experiment_of(whole)
+        figure = loss_figure(whole, experiment, STYLES)
+        assert figure is not None
+        if name == "stand-in":
+            assert figure.table is None
+            assert "Author's, stored" not in [style.label for style in figure.legend]
+            continue
+        own = whole.history[(whole.history["step"] == step) & (whole.history["dataset"] == "cifar10")]
+        mean = own[own["model"] == MODELS[0]]["train_loss"].mean()
+        assert cells(figure.table, "All seeds") == [f"{mean:.3f}"]
+        assert figure.table is not None
+        assert set(figure.table.frame["dataset"]) == {"cifar10"}
+
+
+def test_trainings_that_diverged_enter_no_mean_of_the_losses(tables: ReportTables) -> None:
+    whole = with_losses_alone(tables)
+    step = whole.history["step"].max()
+    whole = with_published(whole, published("train_loss", step, 0.123456))
+    lost = (whole.runs["model"] == MODELS[0]) & (whole.runs["seed"] == 2) & (whole.runs["experiment"] == "table_1")
+    diverged = replace(whole, runs=whole.runs.assign(diverged_at=whole.runs["seed"].where(lost) + 1374))
+    experiment = experiment_of(diverged)
+    figure = loss_figure(diverged, experiment, STYLES)
+    assert figure is not None
+    label = STYLES[MODELS[0]].label
+    note = f"Trainings that diverged are left out of lines, bands and means: {label}, seed 2, at step 1,376."
+    assert figure.method.endswith(note)
+    assert not ((figure.data["model"] == MODELS[0]) & (figure.data["seed"] == 2)).any()
+    at_step = whole.history[(whole.history["step"] == step) & (whole.history["model"] == MODELS[0])]
+    losses = at_step.set_index("seed")["train_loss"]
+    assert cells(figure.table, "All seeds") == [f"{losses[0]:.3f}"]
+    assert cells(figure.table, "Seed 2") == [f"{losses[2]:.6f}"]
+    assert figure.table is not None
+    assert figure.table.caption.endswith("The mean over all seeds leaves out trainings that diverged.")
+    nothing_left = replace(diverged, runs=whole.runs.assign(diverged_at=9.0))
+    assert loss_figure(nothing_left, experiment, STYLES) is None
 
 
 def test_without_measurements_there_are_no_figures(tables: ReportTables) -> None:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pandas as pd
 import pytest
 from synthetic_tables import CIFARNET, FRACTIONS, SUITE, TABLE_1, TABLE_2, write_tables
 
-from phasebench.reporting import accuracy, rotation
+from phasebench.reporting import accuracy, rotation, significance
 from phasebench.reporting.accuracy import AccuracyTable, accuracy_table
 from phasebench.reporting.arrangement import Experiment, arrange
 from phasebench.reporting.inputs import ReportTables, read_tables
@@ -120,6 +121,38 @@ def test_one_seed(written: tuple[Frames, ReportTables]) -> None:
         assert (cell.summary.n, len(cell.runs)) == (1, 1)
         assert cell.summary.mean == values[cell.runs[0]]
         assert math.isnan(cell.summary.std)
+
+
+def test_runs_that_diverged_enter_no_mean_no_bold_type_and_no_test(written: tuple[Frames, ReportTables]) -> None:
+    _, tables = written
+    runs = tables.runs
+    on_svhn = runs["dataset"] == "svhn"
+    one = on_svhn & (runs["model"] == "cifarnet_type_i") & (runs["seed"] == 2)
+    every = on_svhn & (runs["model"] == "cifarnet_real")
+    # Were they counted, they would be the best.
+    metrics = tables.metrics.assign(
+        value=tables.metrics["value"].mask(tables.metrics["run"].isin(runs[one | every]["run"]), 0.99)
+    )
+    diverged = replace(tables, runs=runs.assign(diverged_at=runs["seed"].where(one | every) + 1000), metrics=metrics)
+    assert _accuracy(tables, "table_1").divergence_note == ""
+    table = _accuracy(diverged, "table_1")
+    cells = {row.model: cell for row, cell in table.cells if cell.setting.key == ("svhn", "rgb", 1.0)}
+    partly, wholly = cells["cifarnet_type_i"], cells["cifarnet_real"]
+    kept = runs[on_svhn & (runs["model"] == "cifarnet_type_i") & ~one]
+    assert (partly.summary.n, partly.summary.mean) == (2, pytest.approx(kept["test_accuracy"].mean(), rel=1e-12))
+    assert (partly.runs, partly.diverged) == (tuple(kept["run"]), tuple(runs[one]["run"]))
+    assert (wholly.summary.n, wholly.runs, wholly.diverged) == (0, (), tuple(runs[every]["run"]))
+    assert wholly.published == TABLE_1["cifarnet_real"][6] / 100
+    assert [model for model, cell in cells.items() if cell.best] in (["cifarnet_type_i"], ["cifarnet_type_e"])
+    tests = [found for found in significance.comparisons(table) if found.setting.dataset == "svhn"]
+    assert [({found.first.model, found.second.model}, found.test.difference.n) for found in tests] == [
+        ({"cifarnet_type_i", "cifarnet_type_e"}, 2)
+    ]
+    assert table.divergence_note.startswith(
+        "Trainings that diverged are left out of means, intervals, bold type and tests: "
+    )
+    assert "CDS Type-I, SVHN, RGB, seed 2, at step 1,002" in table.divergence_note
+    assert table.divergence_note.count("Real CNN, SVHN, RGB, seed ") == 3
 
 
 def test_variants_of_one_setting_get_columns_of_their_own(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from phasebench.reporting import measurements
 from phasebench.reporting.arrangement import TEST_ACCURACY, Experiment, Setting
 from phasebench.reporting.controls import ControlCell, Controls, controls_of
 from phasebench.reporting.inputs import ReportTables
@@ -31,7 +32,7 @@ class Cell:
     setting
         The column.
     summary
-        Over seeds; ``n`` is 0 where nothing was run.
+        Over the seeds that did not diverge; ``n`` is 0 where there are none.
     published, published_std, where
         The study's number, its standard deviation over seeds and its place; NaN and '' for what there is not.
     best, published_best
@@ -40,6 +41,8 @@ class Cell:
         Ids of the runs summarised.
     by_seed
         Seed and accuracy of each.
+    diverged
+        Ids of the runs that diverged.
     """
 
     setting: Setting
@@ -49,6 +52,7 @@ class Cell:
     where: str
     runs: tuple[str, ...]
     by_seed: tuple[tuple[int, float], ...] = ()
+    diverged: tuple[str, ...] = ()
     best: bool = False
     published_best: bool = False
 
@@ -71,16 +75,17 @@ class Row:
     @property
     def was_run(self) -> bool:
         """At least one cell has a run."""
-        return any(cell.summary.n for cell in self.cells)
+        return any(cell.summary.n or cell.diverged for cell in self.cells)
 
 
 @dataclass(frozen=True)
 class AccuracyTable:
-    """All models and settings of one experiment, and what they are read beside."""
+    """All models and settings of one experiment, what they are read beside, and which trainings diverged."""
 
     experiment: Experiment
     rows: tuple[Row, ...]
     controls: Controls = field(default_factory=Controls)
+    divergence_note: str = ""
 
     @property
     def groups(self) -> list[tuple[str, list[Setting]]]:
@@ -95,24 +100,28 @@ class AccuracyTable:
 
 
 def accuracy_table(tables: ReportTables, experiment: Experiment) -> AccuracyTable:
-    """Summarise test accuracy over seeds for every model and setting of an experiment."""
+    """Summarise test accuracy over the seeds that did not diverge, for every model and setting of an experiment."""
     measured = _measured(tables, experiment)
     published = _published(tables, experiment)
+    diverged = measurements.diverged_runs(tables.runs)
     columns = [
         _mark_best(
             [
-                _cell(setting, measured.get((model, setting), []), published.get((model, *setting.key)))
+                _cell(setting, measured.get((model, setting), []), published.get((model, *setting.key)), diverged)
                 for model in experiment.models
             ]
         )
         for setting in experiment.settings
     ]
-    rows = zip(*columns, strict=True)
-    return AccuracyTable(
+    by_model = zip(experiment.models, zip(*columns, strict=True), strict=True)
+    rows = tuple(_row(tables, experiment, model, cells) for model, cells in by_model)
+    note = measurements.divergence_note(
+        tables.runs,
         experiment,
-        tuple(_row(tables, experiment, model, cells) for model, cells in zip(experiment.models, rows, strict=True)),
-        controls_of(tables, experiment),
+        {row.model: row.label for row in rows},
+        "are left out of means, intervals, bold type and tests",
     )
+    return AccuracyTable(experiment, rows, controls_of(tables, experiment), note.strip())
 
 
 def tidy(table: AccuracyTable) -> pd.DataFrame:
@@ -125,12 +134,13 @@ def tidy(table: AccuracyTable) -> pd.DataFrame:
             "difference": cell.difference,
             "published_where": cell.where,
             "runs": " ".join(cell.runs),
+            "diverged": " ".join(cell.diverged),
         }
         for row, cell in table.cells
     ]
     nothing = {"published": math.nan, "published_std": math.nan, "difference": math.nan}
     controls = [
-        {**_tidy_keys(table, cell, row.name), **nothing, "published_where": "", "runs": ""}
+        {**_tidy_keys(table, cell, row.name), **nothing, "published_where": "", "runs": "", "diverged": ""}
         for row in table.controls.rows
         for cell in row.cells
         if cell.summary.n
@@ -171,7 +181,7 @@ def _published(tables: ReportTables, experiment: Experiment) -> dict[tuple[str, 
     return dict(zip(keys, zip(chosen["value"], chosen["std"], chosen["where"], strict=True), strict=True))
 
 
-def _cell(setting: Setting, records: list[_Record], printed: _Printed | None) -> Cell:
+def _cell(setting: Setting, records: list[_Record], printed: _Printed | None, diverged: frozenset[str]) -> Cell:
     # A variant is the study's own only where the aggregated table says so.
     beside = [(record["published"], record["published_where"]) for record in records]
     known = [pair for pair in beside if not math.isnan(pair[0])]
@@ -179,9 +189,17 @@ def _cell(setting: Setting, records: list[_Record], printed: _Printed | None) ->
     fallback = (math.nan, "") if setting.variant else (printed_value, printed_where)
     value, where = known[0] if known else fallback
     std = printed_std if value == printed_value else math.nan
-    summary = summarise([record["value"] for record in records])
-    by_seed = tuple((int(record["seed"]), float(record["value"])) for record in records)
-    return Cell(setting, summary, value, std, where, tuple(record["run"] for record in records), by_seed)
+    whole = [record for record in records if record["run"] not in diverged]
+    return Cell(
+        setting,
+        summarise([record["value"] for record in whole]),
+        value,
+        std,
+        where,
+        tuple(record["run"] for record in whole),
+        tuple((int(record["seed"]), float(record["value"])) for record in whole),
+        tuple(record["run"] for record in records if record["run"] in diverged),
+    )
 
 
 def _mark_best(column: list[Cell]) -> list[Cell]:

@@ -15,7 +15,7 @@ from phasebench.reporting.inputs import read_tables
 from phasebench.reporting.page import Download, FigureBlock, Panel, Section, TableBlock, data_address, render
 from phasebench.reporting.palette import line_styles
 from phasebench.reporting.plain_table import PlainTable
-from phasebench.reporting.runs import Shared, collect_runs, relative_folder, shared_frame
+from phasebench.reporting.runs import Shared, address, collect_runs, relative_folder, shared_frame
 
 
 def build_report(tables: Path, output: Path, logs: Path) -> None:
@@ -58,6 +58,8 @@ class _Report:
             relative_folder(folder.parent, output),
             relative_folder(logs, output),
         )
+        beside = relative_folder(folder, output)
+        self.inputs = [(name, address(beside / name), *content) for name, content in tables.digests.items()]
         self.common: dict[str, Any] = {
             "benchmark": tables.benchmark.iloc[0].to_dict(),
             "labels": self.labels,
@@ -87,7 +89,7 @@ class _Report:
             runs_downloads=self._table("runs", self.runs.frame(), "runs", rows=self.runs.rows),
             settings_downloads=self._shared("settings", self.runs.settings),
             environments_downloads=self._shared("environments", self.runs.environments),
-            inputs=self.tables.digests,
+            inputs=self.inputs,
             commits=sorted(set(self.tables.runs["git_commit"]) - {""}),
         )
         write_text(self.output / "benchmark.html", page)

@@ -135,7 +135,7 @@ def _rotation_table(
             (
                 PlainCell(experiment.title(row.setting)),
                 PlainCell(labels[row.model]),
-                *(summary_cell(summary, per_cent, " %") for summary in (row.upright, row.rotated, row.loss)),
+                *(summary_cell(summary, per_cent) for summary in (row.upright, row.rotated, row.loss)),
                 seeds_cell(row.runs),
             )
             for row in rows

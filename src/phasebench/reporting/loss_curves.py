@@ -22,11 +22,15 @@ def loss_figure(tables: ReportTables, experiment: Experiment, styles: dict[str, 
     if not len(history):
         return None
     history = history.assign(column=experiment.column_of(history["run"])).reset_index(drop=True)
-    every = max(1, round(history["step"].max() / _MOST_POINTS))
-    drawn = history[history["step"] % every == 0]
+    diverged = measurements.diverged_runs(tables.runs)
+    whole = history[~history["run"].isin(diverged)]
+    if not len(whole):
+        return None
+    every = max(1, round(whole["step"].max() / _MOST_POINTS))
+    drawn = whole[whole["step"] % every == 0]
     published = published_at_steps(tables, experiment)
     published = published[published["metric"] == "train_loss"]
-    names = {name: style.label for name, style in present(styles, history["model"]).items()}
+    names = {name: style.label for name, style in present(styles, whole["model"]).items()}
     panels = []
     for setting, part in measurements.by_setting(drawn, experiment):
         author = published if not setting.is_substitute else published[:0]
@@ -37,16 +41,23 @@ def loss_figure(tables: ReportTables, experiment: Experiment, styles: dict[str, 
     plot = LinePlot(
         Axis("step", "Iteration"), (Axis("train_loss", "Training loss", logarithmic=True),), series, markers=False
     )
+    thinned = f"; every {every}th step is drawn" if every > 1 else ""
+    labels = {name: style.label for name, style in styles.items()}
+    note = measurements.divergence_note(tables.runs, experiment, labels, "are left out of lines, bands and means")
     return StudyFigure(
         kind="loss",
         heading="Training loss",
         title="Mean cross-entropy of the training set over iterations.",
-        method=f"The loss before each step's update, on a logarithmic axis; every {every}th step is drawn. {BANDS}"
-        if every > 1
-        else f"The loss before each step's update, on a logarithmic axis. {BANDS}",
+        method=f"The loss before each step's update, on a logarithmic axis{thinned}. {BANDS}{note}",
         panels=line_panels(plot, panels),
         data=measurements.tidy(drawn, experiment, ["model", "seed", "step", "train_loss"]),
         legend=tuple(series.values()),
         panel_size=(4.4, 2.8),
-        table=loss_table(history, published, experiment),
+        # A stand-in's losses have nothing to agree with.
+        table=loss_table(_on_the_studys_data(history, experiment), published, experiment, diverged),
     )
+
+
+def _on_the_studys_data(history: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
+    own = [column for column, setting in enumerate(experiment.settings) if not setting.is_substitute]
+    return history[history["column"].isin(own)]

@@ -66,7 +66,17 @@ def first_seed(data: pd.DataFrame) -> pd.DataFrame:
     return data[data["seed"] == lowest].reset_index(drop=True)
 
 
-def divergence_note(runs: pd.DataFrame, experiment: Experiment, labels: Mapping[str, str]) -> str:
+def diverged_runs(runs: pd.DataFrame) -> frozenset[str]:
+    """Ids of the runs whose training diverged."""
+    return frozenset(runs.loc[runs["diverged_at"].notna(), "run"])
+
+
+def divergence_note(
+    runs: pd.DataFrame,
+    experiment: Experiment,
+    labels: Mapping[str, str],
+    treatment: str = "count up to the last snapshot before",
+) -> str:
     """A sentence on the trainings that diverged, '' if none did.
 
     Parameters
@@ -75,15 +85,19 @@ def divergence_note(runs: pd.DataFrame, experiment: Experiment, labels: Mapping[
         The runs of the tables.
     labels
         Model -> its label.
+    treatment
+        What becomes of them.
     """
-    diverged = runs[runs["run"].isin(experiment.setting_of) & runs["diverged_at"].notna()]
+    diverged = runs[runs["run"].isin(experiment.setting_of) & runs["run"].isin(diverged_runs(runs))]
     if not len(diverged):
         return ""
+    several = len(experiment.settings_run) > 1
     named = [
-        f"{labels[model]}, seed {seed:.0f}, at step {step:,.0f}"
-        for model, seed, step in diverged[["model", "seed", "diverged_at"]].itertuples(index=False)
+        f"{labels[model]}, {f'{experiment.title(experiment.setting_of[run])}, ' if several else ''}"
+        f"seed {seed:.0f}, at step {step:,.0f}"
+        for run, model, seed, step in diverged[["run", "model", "seed", "diverged_at"]].itertuples(index=False)
     ]
-    return f" Trainings that diverged count up to the last snapshot before: {'; '.join(named)}."
+    return f" Trainings that diverged {treatment}: {'; '.join(named)}."
 
 
 def tidy(data: pd.DataFrame, experiment: Experiment, columns: Iterable[str]) -> pd.DataFrame:

@@ -27,6 +27,8 @@ class PlainCell:
     ----------
     text, spread
         The value as printed, and what follows it after a '±', or ''.
+    interval
+        The bounds of the mean's 95 % interval, as the line below it, or ''.
     order
         By which the page sorts; '' for a value that is missing, None for the text itself.
     title
@@ -37,6 +39,7 @@ class PlainCell:
 
     text: str
     spread: str = ""
+    interval: str = ""
     order: str | None = None
     title: str = ""
     runs: tuple[str, ...] = ()
@@ -52,18 +55,25 @@ class PlainTable:
     rows: tuple[tuple[PlainCell, ...], ...]
     frame: pd.DataFrame
 
+    @property
+    def has_intervals(self) -> bool:
+        """Some cell has one."""
+        return any(cell.interval for row in self.rows for cell in row)
 
-def summary_cell(summary: Summary, printed: Callable[[float], str], unit: str = "") -> PlainCell:
-    """Mean ± standard deviation over seeds, with the interval on hovering."""
+
+def summary_cell(summary: Summary, printed: Callable[[float], str]) -> PlainCell:
+    """Mean ± standard deviation over seeds, and the interval of the mean."""
     if summary.n == 0:
         return PlainCell("not measured", order="")
     if summary.n == 1:
         return PlainCell(printed(summary.mean), order=sortable(summary.mean), title="one seed: no interval")
-    title = (
-        f"mean {printed(summary.mean)}{unit}, 95 % interval {printed(summary.low)} to {printed(summary.high)}{unit}, "
-        f"{summary.n} seeds"
+    return PlainCell(
+        printed(summary.mean),
+        printed(summary.std),
+        f"{printed(summary.low)} to {printed(summary.high)}",
+        sortable(summary.mean),
+        f"{summary.n} seeds",
     )
-    return PlainCell(printed(summary.mean), printed(summary.std), sortable(summary.mean), title)
 
 
 def number_cell(value: float, printed: Callable[[float], str], title: str = "") -> PlainCell:

@@ -1,6 +1,6 @@
 """Accuracies and losses of a training beside the values that the author stored (Nie and Yuan)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pandas as pd
 
@@ -77,17 +77,21 @@ def projections_table(
     )
 
 
-def loss_table(history: pd.DataFrame, published: pd.DataFrame, experiment: Experiment) -> PlainTable | None:
+def loss_table(
+    history: pd.DataFrame, published: pd.DataFrame, experiment: Experiment, diverged: Collection[str]
+) -> PlainTable | None:
     """The training loss at the steps for which the author stored it; None where there are none.
 
     Parameters
     ----------
     history
-        Columns column, model, seed, step and train_loss.
+        Columns run, column, model, seed, step and train_loss, on the study's own data.
     published
         The author's losses, columns condition, model and value.
+    diverged
+        Ids of the runs that count for no mean.
     """
-    if not len(published):
+    if not len(published) or not len(history):
         return None
     stored = history[history["step"].isin(set(published["condition"]))]
     rows = []
@@ -98,14 +102,19 @@ def loss_table(history: pd.DataFrame, published: pd.DataFrame, experiment: Exper
             (
                 PlainCell(f"{step:g}", order=f"{step:g}"),
                 number_cell(same.iloc[0], _loss) if len(same) else PlainCell("not measured", order=""),
-                summary_cell(summarise(at["train_loss"]), decimal),
+                summary_cell(summarise(at[~at["run"].isin(diverged)]["train_loss"]), decimal),
                 number_cell(value, _loss),
             )
         )
     return PlainTable(
         "Training loss at the steps for which the author stored it.",
         f"Seed {STUDY_SEED} has the author's initial weights. Losses are taken before the step's update. Up to step "
-        "600 they should agree as printed; later the path is chaotic, and the last bit of a product decides.",
+        "600 they should agree as printed; later the path is chaotic, and the last bit of a product decides."
+        + (
+            " The mean over all seeds leaves out trainings that diverged."
+            if history["run"].isin(diverged).any()
+            else ""
+        ),
         (
             Column("Iteration", names_row=True),
             *map(Column, (f"Seed {STUDY_SEED}", "All seeds", "Author's")),
@@ -124,13 +133,13 @@ def _loss(value: float) -> str:
 
 
 def _at(values: pd.DataFrame, step: float) -> PlainCell:
-    return summary_cell(summarise(values[values["condition"] == step]["value"]), per_cent, " %")
+    return summary_cell(summarise(values[values["condition"] == step]["value"]), per_cent)
 
 
 def _mean_cell(means: pd.DataFrame, experiment: Experiment, setting: Setting, model: str, metric: str) -> PlainCell:
     column = experiment.settings.index(setting)
     own = (means["column"] == column) & (means["model"] == model) & (means["metric"] == f"mean_{metric}")
-    return summary_cell(summarise(means[own]["value"]), per_cent, " %")
+    return summary_cell(summarise(means[own]["value"]), per_cent)
 
 
 def _author(published: pd.DataFrame, setting: Setting, model: str, metric: str, step: float) -> PlainCell:

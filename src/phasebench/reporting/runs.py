@@ -114,8 +114,8 @@ def collect_runs(
             record,
             settings_of[record["run"]],
             environment_of[record["run"]],
-            _address(results / "runs" / record["run"] / "run.json"),
-            _address(logs / "train" / f"{record['run']}.log"),
+            address(results / "runs" / record["run"] / "run.json"),
+            address(logs / "train" / f"{record['run']}.log"),
         )
         for number, (experiment, record) in enumerate(ordered, start=1)
     )
@@ -133,6 +133,11 @@ def shared_frame(shared: Iterable[Shared]) -> pd.DataFrame:
 def relative_folder(folder: Path, page: Path) -> Path:
     """A folder as seen from the folder of the page."""
     return Path(os.path.relpath(folder, page))
+
+
+def address(path: Path) -> str:
+    """A path as the target of a link."""
+    return quote(path.as_posix())
 
 
 def _in_order(experiment: Experiment, records: Mapping[str, _Record]) -> list[str]:
@@ -184,7 +189,3 @@ def _value(value: Any) -> str:
         # The knots of a schedule are pairs.
         return ", ".join("/".join(map(str, part)) if isinstance(part, list) else str(part) for part in value) or "none"
     return f"{value:.12g}" if isinstance(value, float) else str(value)
-
-
-def _address(path: Path) -> str:
-    return quote(path.as_posix())
