@@ -100,6 +100,22 @@ def test_neither_workers_nor_a_resumption_change_what_a_step_sees(folder: Path) 
     assert not torch.equal(other[0][0], expected[0][0])
 
 
+def mapped_shards(folder: Path) -> int:
+    """How many of the folder's shards this process has open."""
+    links = [path.readlink() for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+    return sum(link.is_relative_to(folder / "data/shards") for link in links)
+
+
+def test_a_pass_maps_a_few_shards_at_a_time(tmp_path: Path) -> None:
+    generate_shards(tmp_path, shards=60)
+    data = load(tmp_path)
+    batches = data.training_batches(RECIPE, 5, range(8))
+    counts = [mapped_shards(tmp_path) for _ in batches]
+    # Some of the sixty are empty.
+    assert len(set(np.searchsorted(data.index.starts, data.train.numpy(), side="right"))) > 32
+    assert 16 <= max(counts) <= 32
+
+
 def test_shares_are_the_batch(folder: Path) -> None:
     data = load(folder)
     whole = steps_of(data, range(5))
