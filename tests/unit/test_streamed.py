@@ -2,6 +2,7 @@
 
 import itertools
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from tiny_shards import generate_shards
 from torch import Tensor
 from torchvision.transforms import v2
 
+from phasebench.data import streamed
 from phasebench.data.jpeg import decode
 from phasebench.data.shards import OpenShard
 from phasebench.data.streamed import StreamedData
@@ -187,6 +189,20 @@ def test_augmentations_for_other_data_are_refused(folder: Path) -> None:
     data = load(folder)
     with pytest.raises(PhasebenchError, match=r"recipe\.augmentation: 'crop_flip' is not for images in shards"):
         steps_of(data, range(1), RECIPE.model_copy(update={"augmentation": "crop_flip"}))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2, signal.SIGINT])
+def test_workers_outlive_a_signal_for_longer_than_a_scheduler_waits(number: signal.Signals) -> None:
+    numbers = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
+    before = {each: signal.getsignal(each) for each in numbers}
+    try:
+        streamed._outlive_signals(0)
+        signal.raise_signal(number)
+        assert signal.alarm(0) >= 600
+    finally:
+        signal.alarm(0)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def test_damage_is_found_before_anything_is_read(folder: Path, tmp_path: Path) -> None:

@@ -28,7 +28,9 @@ from phasebench.processes import ALONE, Processes
 from phasebench.spec import Recipe, RunSpec
 
 StartMethod = Literal["fork", "spawn"]
-_GRACE_SECONDS = 20
+# Longer than any scheduler leaves a stopped job: the training may validate before it looks at the stop, and needs its
+# workers for that. Those of a training that has died end by torch's own watchdog.
+_GRACE_SECONDS = 600
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
 _MEASURED_IMAGES = 1024
 
