@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from tiny_shards import generate_shards
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from phasebench.data import streamed
@@ -22,6 +22,9 @@ from phasebench.errors import PhasebenchError
 from phasebench.processes import Processes
 from phasebench.seeding import Stream, generator
 from phasebench.spec import Recipe, RunSpec
+from phasebench.training.checkpoint import TrainingState, save_checkpoint
+from phasebench.training.loop import fit
+from phasebench.training.optimizers import build_optimizer
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(
@@ -169,13 +172,31 @@ def test_training_images_are_random_parts_mirrored_or_not(folder: Path) -> None:
 
 def test_the_reader_says_how_fast_it_was(folder: Path) -> None:
     data = load(folder, workers=2)
-    assert data.reader_record()["decoded_images_per_second"] is None
+    assert data.reader_record({})["decoded_images_per_second"] is None
     steps_of(data, range(4))
-    record = data.reader_record()
+    record = data.reader_record(data.reader_totals())
     assert data.times.images == 53
     assert record["workers"] == 2
     assert record["decoded_images_per_second"] == pytest.approx(2 * 53 / data.times.decode_seconds)
     assert record["wait_seconds"] > 0.0
+    # As much again by a second process.
+    both = data.reader_record({name: 2 * total for name, total in data.reader_totals().items()}, Processes(0, 2))
+    assert both["decoded_images_per_second"] == pytest.approx(2 * record["decoded_images_per_second"])
+    assert both["wait_seconds"] == pytest.approx(record["wait_seconds"])
+
+
+def test_what_the_reader_did_adds_up_across_resumptions_and_processes(folder: Path, tmp_path: Path) -> None:
+    data = load(folder)
+    before = TrainingState(reader={"images": 1000.0, "decode_seconds": 50.0, "wait_seconds": 70.0})
+    model = nn.Sequential(nn.Flatten(), nn.LazyLinear(len(data.classes)))
+    model(next(data.batches(data.test, 2)))
+    recipe = RECIPE.model_copy(update={"steps": 4, "validate_every": 4})
+    before.model, before.optimizer = model.state_dict(), build_optimizer(model, recipe).state_dict()
+    save_checkpoint(tmp_path / "run.pt", "digest", before)
+    state = fit(model, data, recipe, 5, checkpoint=tmp_path / "run.pt", digest="digest")
+    assert state.reader["images"] == 1053
+    assert state.reader["decode_seconds"] == pytest.approx(50 + data.times.decode_seconds)
+    assert state.reader["wait_seconds"] >= 70
 
 
 def test_what_the_encoding_divides_by_is_measured_on_training_images(folder: Path) -> None:
