@@ -190,6 +190,8 @@ def _run(
         "best_validation_accuracy": best + float(generator.normal(0.01, 0.01)),
         "test_accuracy": best + float(generator.normal(0, 0.01)),
         "resumed": 0,
+        "decoded_images_per_second": None,
+        "wait_seconds": None,
         "diverged_at": None,
         "processes": 1,
         "threads": 2,

@@ -281,9 +281,20 @@ def test_runs_and_history(tables: dict[str, pd.DataFrame]) -> None:
     settings = json.loads(run["settings"])
     assert settings.items() >= {"optimizer": "adamw", "steps": 20, "subset": "random", "test_encoding": None}.items()
     assert not settings.keys() & {"model", "seed", "recipe", "scale"}
+    assert pd.isna(run["wait_seconds"])
     history = tables["history"]
     assert history.groupby("run")["step"].apply(list).to_dict() == {FIRST.id: [10, 20], SECOND.id: [10, 20]}
     assert set(history["dataset"]) == {"shapes", "cifar10"}
+
+
+def test_runs_on_images_in_shards_say_how_they_were_read(results: Path) -> None:
+    path = results / "runs" / FIRST.id / "run.json"
+    read = {"decoded_images_per_second": 900.0, "wait_seconds": 2.5}
+    path.write_text(json.dumps(json.loads(path.read_text()) | read))
+    aggregate_results(SPEC, results, results / "tables")
+    runs = pd.read_parquet(results / "tables" / "runs.parquet").set_index("run")
+    assert runs.loc[FIRST.id, list(read)].to_dict() == read
+    assert runs.loc[SECOND.id, list(read)].isna().all()
 
 
 def test_what_did_not_run_is_there_too(tables: dict[str, pd.DataFrame]) -> None:

@@ -5,7 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +25,7 @@ from phasebench.errors import PhasebenchError
 from phasebench.nn.spectral.norm import SpectralBatchNorm2d
 from phasebench.processes import ALONE, Processes
 from phasebench.spec import Recipe, RunIdentity, RunSpec
+from phasebench.training import launcher
 from phasebench.training.distribution import check_shares, distributed_form, synchronise
 from phasebench.training.launcher import launch_run
 
@@ -179,6 +184,11 @@ def test_images_from_shards_with_workers_and_two_processes(tmp_path: Path) -> No
     assert undisturbed.record()["workers"] == 1
     assert stopped.train(send=signal.SIGTERM, threads=4, everybody=True)[0] == 75
     assert stopped.train(threads=4)[0] == 0
+    decoded, waited = (stopped.record()[name] for name in ("decoded_images_per_second", "wait_seconds"))
+    assert isinstance(decoded, float)
+    assert isinstance(waited, float)
+    assert decoded > 0
+    assert 0 < waited < float(str(stopped.record()["wall_seconds"]))
     assert (stopped.record()["workers"], stopped.record()["resumed"]) == (1, 1)
     assert_same(undisturbed, stopped)
 
@@ -209,6 +219,46 @@ def test_what_one_of_them_says_ends_the_run(store: Path, tmp_path: Path) -> None
     assert len(errors) == 1
     assert "the training loss is not finite" in errors[0]
     assert "Traceback" not in said
+
+
+@dataclass
+class Planted:
+    """Makes the processes that it is sent to train by :func:`fail_and_stay`."""
+
+    error: type[Exception]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return plant, (self.error,)
+
+
+def plant(error: type[Exception]) -> Planted:
+    launcher.load_procedure = lambda _recipe: partial(fail_and_stay, error)
+    return Planted(error)
+
+
+def fail_and_stay(error: type[Exception], processes: Processes, **_arguments: object) -> None:
+    """The second process fails but cannot end, as one whose device waits for the others; the first waits for it."""
+    if processes.is_first:
+        processes.any(False)
+    threading.Thread(target=time.sleep, args=(500,)).start()
+    raise error("there is no memory left")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(PhasebenchError, "there is no memory left"), (RuntimeError, "process 1 of 2 failed; its last words are above")],
+)
+def test_an_error_ends_the_run_though_its_process_does_not_end(error: type[Exception], message: str) -> None:
+    begin = time.monotonic()
+    with pytest.raises(PhasebenchError, match=message):
+        launch_run(identity_of(processes=2), "cpu", data_path=Planted(error))
+    assert time.monotonic() - begin < 400
+
+
+def test_processes_wait_for_each_other_as_long_at_the_rendezvous() -> None:
+    master = launcher._store(0, is_master=True)
+    member = launcher._store(master.port, is_master=False)
+    assert master.timeout == member.timeout == timedelta(hours=6)
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:

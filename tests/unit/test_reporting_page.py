@@ -212,6 +212,21 @@ def test_runs_and_provenance(demo: tuple[dict[str, pd.DataFrame], Path]) -> None
     assert digests == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
 
 
+def test_runs_on_images_in_shards_say_how_fast_they_were_decoded(tmp_path: Path) -> None:
+    frames = write_tables(tmp_path / "tables", seeds=(0,))
+    runs = frames["runs"].astype({"decoded_images_per_second": "float64", "wait_seconds": "float64"})
+    runs.loc[0, ["decoded_images_per_second", "wait_seconds"]] = (4321.0, 75.0)
+    runs.to_parquet(tmp_path / "tables" / "runs.parquet")
+    build_report(tmp_path / "tables", tmp_path / "report", tmp_path / "logs")
+    page = Page((tmp_path / "report" / "benchmark.html").read_text(encoding="utf-8"))
+    (header,) = [row for row in page.rows if "Wall time" in row]
+    assert header[10:12] == ["Decoded/s", "Waiting"]
+    rows = [tuple(row[10:12]) for row in page.rows if len(row) == len(header) == 17 and row != header]
+    assert len(rows) == len(runs)
+    assert rows.count(("4,321", "1 min 15 s")) == 1
+    assert len(set(rows)) == 2
+
+
 def test_settings_and_environments_stand_once_with_all_their_runs(
     demo: tuple[dict[str, pd.DataFrame], Path], tmp_path: Path
 ) -> None:

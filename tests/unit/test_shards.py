@@ -2,9 +2,12 @@
 
 import io
 import json
+import os
+import resource
 import shutil
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +15,16 @@ import pytest
 import torch
 from PIL import Image
 from scipy.io import savemat
-from tiny_shards import prepare_shards
+from tiny_shards import generate_shards, prepare_shards
 
 from phasebench.data.generated_tree import Options, list_generated, write_tree
 from phasebench.data.imagenet import list_imagenet, list_tiny_imagenet
 from phasebench.data.jpeg import decode
 from phasebench.data.raw_images import RawImage, RawTree
-from phasebench.data.shard_plan import plan_shards
+from phasebench.data.shard_plan import plan_shards, read_plan
 from phasebench.data.shard_writer import write_shard
 from phasebench.data.sharded_registry import folder_times, list_images
-from phasebench.data.shards import OpenShard, read_index, verify_shards
+from phasebench.data.shards import OpenShard, gather_shards, read_index, verify_shards
 from phasebench.errors import PhasebenchError
 
 FEW = {"folder": "imagenet", "train_shards": 3, "test_shards": 2}
@@ -238,6 +241,37 @@ def test_fewer_shards_leave_nothing_behind(raw: Path, prepared: Path) -> None:
     prepare_shards(list_imagenet(FEW | {"train_shards": 1}, raw, prepared), prepared)
     for part in ("listings", "locations", "shards"):
         assert {path.stem for path in (prepared / "data" / part).iterdir()} == {"train-0000", "test-0000", "test-0001"}
+
+
+@contextmanager
+def few_files(number: int) -> Iterator[None]:
+    """No more than about so many further files can be open at a time."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(path.name) for path in Path("/proc/self/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + number, hard))
+    # Free numbers below the highest would count as well.
+    fillers = [os.open(os.devnull, os.O_RDONLY)]
+    while fillers[-1] < highest:
+        fillers.append(os.open(os.devnull, os.O_RDONLY))
+    try:
+        yield
+    finally:
+        for filler in fillers:
+            os.close(filler)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_more_shards_are_gathered_than_files_may_be_open(tmp_path: Path) -> None:
+    generate_shards(tmp_path, shards=30)
+    before = [(tmp_path / f"data.{kind}").read_bytes() for kind in ("h5", "json")]
+    with few_files(12):
+        gather_shards(
+            read_plan(tmp_path / "data/plan.json"),
+            tmp_path / "data/shards",
+            tmp_path / "data.h5",
+            tmp_path / "data.json",
+        )
+    assert [(tmp_path / f"data.{kind}").read_bytes() for kind in ("h5", "json")] == before
 
 
 def test_an_image_that_changed_after_planning_is_refused(raw: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 import torch
 from PIL import Image
 from tiny_shards import generate_shards
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.transforms import v2
 
+from phasebench.data import streamed
 from phasebench.data.jpeg import decode
 from phasebench.data.shards import OpenShard
 from phasebench.data.streamed import StreamedData
@@ -20,6 +22,9 @@ from phasebench.errors import PhasebenchError
 from phasebench.processes import Processes
 from phasebench.seeding import Stream, generator
 from phasebench.spec import Recipe, RunSpec
+from phasebench.training.checkpoint import TrainingState, save_checkpoint
+from phasebench.training.loop import fit
+from phasebench.training.optimizers import build_optimizer
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(
@@ -100,6 +105,22 @@ def test_neither_workers_nor_a_resumption_change_what_a_step_sees(folder: Path) 
     assert not torch.equal(other[0][0], expected[0][0])
 
 
+def mapped_shards(folder: Path) -> int:
+    """How many of the folder's shards this process has open."""
+    links = [path.readlink() for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+    return sum(link.is_relative_to(folder / "data/shards") for link in links)
+
+
+def test_a_pass_maps_a_few_shards_at_a_time(tmp_path: Path) -> None:
+    generate_shards(tmp_path, shards=60)
+    data = load(tmp_path)
+    batches = data.training_batches(RECIPE, 5, range(8))
+    counts = [mapped_shards(tmp_path) for _ in batches]
+    # Some of the sixty are empty.
+    assert len(set(np.searchsorted(data.index.starts, data.train.numpy(), side="right"))) > 32
+    assert 16 <= max(counts) <= 32
+
+
 def test_shares_are_the_batch(folder: Path) -> None:
     data = load(folder)
     whole = steps_of(data, range(5))
@@ -151,13 +172,31 @@ def test_training_images_are_random_parts_mirrored_or_not(folder: Path) -> None:
 
 def test_the_reader_says_how_fast_it_was(folder: Path) -> None:
     data = load(folder, workers=2)
-    assert data.reader_record()["decoded_images_per_second"] is None
+    assert data.reader_record({})["decoded_images_per_second"] is None
     steps_of(data, range(4))
-    record = data.reader_record()
+    record = data.reader_record(data.reader_totals())
     assert data.times.images == 53
     assert record["workers"] == 2
     assert record["decoded_images_per_second"] == pytest.approx(2 * 53 / data.times.decode_seconds)
     assert record["wait_seconds"] > 0.0
+    # As much again by a second process.
+    both = data.reader_record({name: 2 * total for name, total in data.reader_totals().items()}, Processes(0, 2))
+    assert both["decoded_images_per_second"] == pytest.approx(2 * record["decoded_images_per_second"])
+    assert both["wait_seconds"] == pytest.approx(record["wait_seconds"])
+
+
+def test_what_the_reader_did_adds_up_across_resumptions_and_processes(folder: Path, tmp_path: Path) -> None:
+    data = load(folder)
+    before = TrainingState(reader={"images": 1000.0, "decode_seconds": 50.0, "wait_seconds": 70.0})
+    model = nn.Sequential(nn.Flatten(), nn.LazyLinear(len(data.classes)))
+    model(next(data.batches(data.test, 2)))
+    recipe = RECIPE.model_copy(update={"steps": 4, "validate_every": 4})
+    before.model, before.optimizer = model.state_dict(), build_optimizer(model, recipe).state_dict()
+    save_checkpoint(tmp_path / "run.pt", "digest", before)
+    state = fit(model, data, recipe, 5, checkpoint=tmp_path / "run.pt", digest="digest")
+    assert state.reader["images"] == 1053
+    assert state.reader["decode_seconds"] == pytest.approx(50 + data.times.decode_seconds)
+    assert state.reader["wait_seconds"] >= 70
 
 
 def test_what_the_encoding_divides_by_is_measured_on_training_images(folder: Path) -> None:
@@ -171,6 +210,20 @@ def test_augmentations_for_other_data_are_refused(folder: Path) -> None:
     data = load(folder)
     with pytest.raises(PhasebenchError, match=r"recipe\.augmentation: 'crop_flip' is not for images in shards"):
         steps_of(data, range(1), RECIPE.model_copy(update={"augmentation": "crop_flip"}))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2, signal.SIGINT])
+def test_workers_outlive_a_signal_for_longer_than_a_scheduler_waits(number: signal.Signals) -> None:
+    numbers = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
+    before = {each: signal.getsignal(each) for each in numbers}
+    try:
+        streamed._outlive_signals(0)
+        signal.raise_signal(number)
+        assert signal.alarm(0) >= 600
+    finally:
+        signal.alarm(0)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def test_damage_is_found_before_anything_is_read(folder: Path, tmp_path: Path) -> None:

@@ -170,8 +170,12 @@ class DeviceData:
             # Every process draws the random numbers of the whole batch, so that their number changes nothing.
             yield processes.share(planes), processes.share(self.labels[indices])
 
-    def reader_record(self) -> dict[str, Any]:
-        """Entries of ``run.json`` about reading: none, since everything is on the device."""
+    def reader_totals(self, processes: Processes = ALONE) -> dict[str, float]:
+        """Nothing, since everything is on the device."""
+        return {}
+
+    def reader_record(self, totals: dict[str, float], processes: Processes = ALONE) -> dict[str, Any]:
+        """Entries of ``run.json`` about reading: none."""
         return {}
 
     def _epoch_order(self, seed: int, epoch: int) -> Tensor:

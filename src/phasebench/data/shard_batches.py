@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import OrderedDict
 
 import numpy as np
 import torch
@@ -15,22 +16,27 @@ from phasebench.processes import Processes
 from phasebench.seeding import Stream, generator
 
 _WINDOW = 16
+# Steps draw from one window of the shuffling, at its end from two; a file descriptor each, of which there are few.
+_MAPPED_SHARDS = 2 * _WINDOW
 _RESIZED_OVER_CROPPED = 256 / 224
 Decoded = tuple[Tensor, float]
 """uint8 images (B, S, S, 3), and the seconds that they took."""
 
 
 class _ShardImages:
-    """Encoded images by their index; each process maps the shards that it reads."""
+    """Encoded images by their index; each process maps the shards that it read last."""
 
     def __init__(self, index: ShardIndex) -> None:
         self._paths, self._starts = index.paths, index.starts
-        self._open: dict[int, OpenShard] = {}
+        self._open: OrderedDict[int, OpenShard] = OrderedDict()
 
     def decoded(self, image: int) -> Tensor:
         number = int(np.searchsorted(self._starts, image, side="right")) - 1
         if number not in self._open:
+            while len(self._open) >= _MAPPED_SHARDS:
+                self._open.popitem(last=False)
             self._open[number] = OpenShard(self._paths[number])
+        self._open.move_to_end(number)
         return decode(self._open[number][image - int(self._starts[number])])
 
 

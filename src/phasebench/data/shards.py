@@ -7,11 +7,9 @@ A shard holds ``data`` (uint8, the images one behind the other), ``offsets`` (in
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -84,6 +82,8 @@ class ShardIndex:
 
 class OpenShard:
     """A shard, mapped into memory; processes that are forked share the pages.
+
+    It takes one of the process' file descriptors for as long as it lives.
 
     Parameters
     ----------
@@ -163,9 +163,8 @@ def gather_shards(plan: ShardPlan, folder: Path, output: Path, manifest: Path) -
         A shard is missing or damaged, or a split has no image left.
     """
     names = sorted(plan.shards, key=lambda name: (plan.shards[name] != "train", name))
-    shards = {name: OpenShard(folder / f"{name}.h5") for name in names}
-    counts = {name: len(shard) for name, shard in shards.items()}
-    damaged = {name: dict(_damaged(folder / f"{name}.h5")) for name in names}
+    shards = {name: _read_summary(folder / f"{name}.h5") for name in names}
+    counts = {name: len(shard.labels) for name, shard in shards.items()}
     n_train, n_test = (sum(counts[name] for name in names if plan.shards[name] == s) for s in ("train", "test"))
     if not n_train or not n_test:
         raise PhasebenchError(f"{folder}: of all images, {n_train} to train and {n_test} to test are undamaged")
@@ -189,8 +188,8 @@ def gather_shards(plan: ShardPlan, folder: Path, output: Path, manifest: Path) -
         "n_train": n_train,
         "n_test": n_test,
         "shards": {name: {"images": counts[name], "sha256": shards[name].sha256} for name in names},
-        "damaged": {key: reason for shard in damaged.values() for key, reason in shard.items()},
-        "n_damaged": sum(map(len, damaged.values())),
+        "damaged": {key: reason for shard in shards.values() for key, reason in shard.damaged.items()},
+        "n_damaged": sum(len(shard.damaged) for shard in shards.values()),
     }
     write_text(manifest, canonical_json(content))
     for path in folder.glob("*.h5"):
@@ -259,10 +258,25 @@ def verify_shards(index: ShardIndex, threads: int = 1, processes: Processes = AL
             pass
 
 
-def _damaged(path: Path) -> Iterator[tuple[str, str]]:
+@dataclass(frozen=True, eq=False)
+class _Summary:
+    """What the index says of a shard."""
+
+    sha256: str
+    labels: np.ndarray
+    damaged: dict[str, str]
+
+
+def _read_summary(path: Path) -> _Summary:
+    # Closed at once: a data set may have more shards than a process may keep files open.
     with open_hdf5(path, _REMEDY) as file:
-        found: Mapping[str, Any] = json.loads(require_attribute(file, "damaged", _REMEDY))
-    yield from found.items()
+        for name in ("offsets", "data"):
+            require_dataset(file, name, _REMEDY)
+        return _Summary(
+            sha256=str(require_attribute(file, "sha256", _REMEDY)),
+            labels=np.asarray(require_dataset(file, "labels", _REMEDY)[()]),
+            damaged=json.loads(require_attribute(file, "damaged", _REMEDY)),
+        )
 
 
 def _sha256(offsets: np.ndarray, labels: np.ndarray, data: np.ndarray) -> str:

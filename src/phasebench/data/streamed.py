@@ -8,7 +8,7 @@ number of workers, nor that of processes, nor an interruption changes what a ste
 import signal
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +28,9 @@ from phasebench.processes import ALONE, Processes
 from phasebench.spec import Recipe, RunSpec
 
 StartMethod = Literal["fork", "spawn"]
-_GRACE_SECONDS = 20
+# Longer than any scheduler leaves a stopped job: the training may validate before it looks at the stop, and needs its
+# workers for that. Those of a training that has died end by torch's own watchdog.
+_GRACE_SECONDS = 600
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
 _MEASURED_IMAGES = 1024
 
@@ -131,11 +133,22 @@ class StreamedData:
         for images, _ in _load(source, range(len(parts)), self.workers, self.start_method, self.device):
             yield self.test_encoding(images.to(self.device, non_blocking=True), self.largest)
 
-    def reader_record(self) -> dict[str, Any]:
-        """Entries of ``run.json``: how fast images were decoded, and how long the training waited for them."""
-        times, workers = self.times, max(1, self.workers)
-        rate = times.images * workers / times.decode_seconds if times.decode_seconds else None
-        return {"workers": self.workers, "decoded_images_per_second": rate, "wait_seconds": times.wait_seconds}
+    def reader_totals(self, processes: Processes = ALONE) -> dict[str, float]:
+        """The times, added up over all processes, each of which has to ask."""
+        times = asdict(self.times)
+        totals = processes.total(torch.tensor(list(times.values()), dtype=torch.float64)).tolist()
+        return dict(zip(times, totals, strict=True))
+
+    def reader_record(self, totals: dict[str, float], processes: Processes = ALONE) -> dict[str, Any]:
+        """Entries of ``run.json``, from such totals.
+
+        They are how many images all workers of all processes decode in a second, and how long a process waited for
+        images on average.
+        """
+        seconds = totals.get("decode_seconds", 0.0)
+        rate = totals["images"] * max(1, self.workers) * processes.count / seconds if seconds else None
+        wait = totals.get("wait_seconds", 0.0) / processes.count
+        return {"workers": self.workers, "decoded_images_per_second": rate, "wait_seconds": wait}
 
 
 def load_streamed_data(

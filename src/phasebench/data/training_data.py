@@ -48,8 +48,11 @@ class TrainingData(Protocol):
     def batches(self, indices: Tensor, size: int) -> Iterator[Tensor]:
         """Planes of these samples, in order, ``size`` at a time, as for a test."""
 
-    def reader_record(self) -> dict[str, Any]:
-        """Entries of ``run.json`` about reading."""
+    def reader_totals(self, processes: Processes = ALONE) -> dict[str, float]:
+        """What reading took so far, added up over all processes, each of which has to ask."""
+
+    def reader_record(self, totals: dict[str, float], processes: Processes = ALONE) -> dict[str, Any]:
+        """Entries of ``run.json`` about reading, from such totals."""
 
 
 def load_training_data(

@@ -140,6 +140,9 @@ def _runs_table(records: dict[str, dict[str, Any]], models: pd.DataFrame) -> pd.
                 "published_parameters": parameters[record["spec"]["model"]],
                 # Only procedures that keep what a diverging run measured say this.
                 "diverged_at": record.get("diverged_at"),
+                # Only runs on images in shards decode while they train.
+                "decoded_images_per_second": record.get("decoded_images_per_second"),
+                "wait_seconds": record.get("wait_seconds"),
                 "batch_size": record["spec"]["recipe"].get("batch_size", record["n_train"]),
                 "processes": record["spec"]["recipe"].get("processes", 1),
                 "torch": record["packages"].get("torch"),

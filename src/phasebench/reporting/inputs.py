@@ -25,8 +25,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("run", *_KEYS, "stands_in_for", "train_fraction", "parameters", "published_parameters", "steps"),
         *("batch_size", "n_train", "n_validation", "n_test", "device", "images_per_second", "wall_seconds"),
         *("train_seconds", "peak_memory_bytes", "best_step", "best_validation_accuracy", "test_accuracy", "resumed"),
-        *("diverged_at", "processes", "threads", "settings", "environment"),
-        *("git_commit", "torch", "python", "digest", "finished_at"),
+        *("decoded_images_per_second", "wait_seconds", "diverged_at", "processes", "threads", "settings"),
+        *("environment", "git_commit", "torch", "python", "digest", "finished_at"),
     ),
     "metrics": (
         *("run", *_KEYS, "stands_in_for", "train_fraction", "metric", "condition", "value"),

@@ -40,6 +40,8 @@ class TrainingState:
     train_images: int = 0
     """Images seen in that time."""
     wall_seconds: float = 0.0
+    reader: dict[str, float] = field(default_factory=dict)
+    """What the data's reader did for the training steps, of all processes and across resumptions."""
     resumed: int = 0
     """How often the run was taken up again."""
 

@@ -1,9 +1,12 @@
 """Several processes that train one run, started, told to stop and ended as one."""
 
+import contextlib
 import ctypes
 import multiprocessing
 import signal
 import sys
+import traceback
+from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -20,10 +23,10 @@ from phasebench.training.interrupt import StopRequest
 from phasebench.training.procedures import load_procedure
 
 _HOST = "127.0.0.1"
+# Who dies is noticed by the parent; checking a million images may take the others a while.
 _PATIENCE = timedelta(hours=6)
 _PR_SET_PDEATHSIG = 1
 _LOOK_SECONDS = 0.2
-_SAID = {"interrupted": InterruptedRunError, "error": PhasebenchError}
 
 
 def launch_run(identity: RunIdentity, device: str, **arguments: Any) -> None:
@@ -57,58 +60,87 @@ def launch_run(identity: RunIdentity, device: str, **arguments: Any) -> None:
             f"{identity.run.id}: recipe.processes: {count} processes need as many GPUs, this machine shows {gpus}"
         )
     # The rendezvous is here, on a port that the system chose, before anybody looks for it.
-    store = TCPStore(_HOST, 0, is_master=True, wait_for_workers=False)
+    store = _store(0, is_master=True)
     context = multiprocessing.get_context("spawn")
     threads = max(1, torch.get_num_threads() // count)
-    members: list[tuple[SpawnProcess, Connection]] = []
+    members: list[_Member] = []
     with StopRequest() as stop:
         for rank in range(count):
             ours, theirs = context.Pipe(duplex=False)
-            member = context.Process(target=_member, args=(rank, count, store.port, threads, theirs, arguments))
-            member.start()
+            process = context.Process(target=_member, args=(rank, count, store.port, threads, theirs, arguments))
+            process.start()
             theirs.close()
-            members.append((member, ours))
+            members.append(_Member(process, ours))
         try:
             _watch(members, stop)
         finally:
-            for member, _ in members:
-                member.kill()
-                member.join()
+            for member in members:
+                member.process.kill()
+                member.process.join()
 
 
-def _watch(members: list[tuple[SpawnProcess, Connection]], stop: StopRequest) -> None:
-    """Wait for all members; pass a request to stop on to them, and raise what the first that failed said."""
+@dataclass(eq=False)
+class _Member:
+    """One of the processes, and the pipe on which it says how it failed."""
+
+    process: SpawnProcess
+    connection: Connection | None
+    said: tuple[str, str] | None = None
+
+    def listen(self) -> None:
+        """Take what has come; a member says one thing at most."""
+        if self.connection is None or not self.connection.poll():
+            return
+        # It may have ended without a word, or been killed in the middle of one.
+        with contextlib.suppress(EOFError, OSError):
+            self.said = self.connection.recv()
+        self.connection.close()
+        self.connection = None
+
+
+def _watch(members: list[_Member], stop: StopRequest) -> None:
+    """Wait for all members; pass a request to stop on to them, and raise what the first that failed said.
+
+    An error counts as soon as it is said: the member that said it may be unable to end while others wait for it.
+    """
     running, told = dict(enumerate(members)), False
     while running:
         if stop and not told:
             told = True
-            for member, _ in running.values():
-                member.terminate()
-        wait([member.sentinel for member, _ in running.values()], timeout=_LOOK_SECONDS)
-        for rank, (member, connection) in list(running.items()):
-            if member.exitcode is None:
-                continue
+            for member in running.values():
+                member.process.terminate()
+        sentinels = [member.process.sentinel for member in running.values()]
+        connections = [member.connection for member in running.values() if member.connection is not None]
+        wait([*sentinels, *connections], timeout=_LOOK_SECONDS)
+        # Before listening: what ends now has said what it had to say.
+        ended = {rank: member for rank, member in running.items() if member.process.exitcode is not None}
+        for member in running.values():
+            member.listen()
+        _raise_first(running, "error")
+        for rank, member in ended.items():
             del running[rank]
-            if said := _last_words(connection):
-                kind, text = said
-                if kind != "interrupted" or not running:
-                    raise _SAID[kind](text)
-            elif stop and member.exitcode == -signal.SIGTERM:
-                # It had not yet begun to train.
-                raise InterruptedRunError(f"stopped by {stop.signal}")
-            elif member.exitcode != 0:
-                raise PhasebenchError(
-                    f"process {rank} of {len(members)} ended with status {member.exitcode}; its last words are above"
-                )
+            _check_end(member, running, stop, f"process {rank} of {len(members)}")
+        # A failure may only follow from another member's death, which says more.
+        _raise_first(running | ended, "failure")
 
 
-def _last_words(connection: Connection) -> tuple[str, str] | None:
-    """What an ended process said; None if it said nothing."""
-    try:
-        kind, text = connection.recv()
-    except EOFError:
-        return None
-    return kind, text
+def _raise_first(members: dict[int, _Member], kind: str) -> None:
+    for member in members.values():
+        if member.said and member.said[0] == kind:
+            raise PhasebenchError(member.said[1])
+
+
+def _check_end(member: _Member, running: dict[int, _Member], stop: StopRequest, name: str) -> None:
+    """Raise what the end of a member means for the run, unless the others are to end first."""
+    if member.said:
+        kind, text = member.said
+        if kind == "interrupted" and not running:
+            raise InterruptedRunError(text)
+    elif stop and member.process.exitcode == -signal.SIGTERM:
+        # It had not yet begun to train.
+        raise InterruptedRunError(f"stopped by {stop.signal}")
+    elif member.process.exitcode != 0:
+        raise PhasebenchError(f"{name} ended with status {member.process.exitcode}; its last words are above")
 
 
 def _member(rank: int, count: int, port: int, threads: int, parent: Connection, arguments: dict[str, Any]) -> None:
@@ -120,10 +152,9 @@ def _member(rank: int, count: int, port: int, threads: int, parent: Connection, 
         torch.cuda.set_device(rank)
     distributed.init_process_group(
         "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
-        store=TCPStore(_HOST, port, is_master=False),
+        store=_store(port, is_master=False),
         rank=rank,
         world_size=count,
-        # Who dies is noticed by the parent; checking a million images may take the others a while.
         timeout=_PATIENCE,
     )
     try:
@@ -132,8 +163,18 @@ def _member(rank: int, count: int, port: int, threads: int, parent: Connection, 
         parent.send(("interrupted", str(error)))
     except PhasebenchError as error:
         parent.send(("error", str(error)))
-    finally:
+    except Exception:
+        traceback.print_exc()
+        parent.send(("failure", f"process {rank} of {count} failed; its last words are above"))
+        sys.exit(1)
+    else:
+        # It waits for the other processes, which after a failure may themselves be waiting for this one.
         distributed.destroy_process_group()
+
+
+def _store(port: int, *, is_master: bool) -> TCPStore:
+    """The rendezvous; a group that is given a store leaves the store's own patience as it is."""
+    return TCPStore(_HOST, port, is_master=is_master, wait_for_workers=False, timeout=_PATIENCE)
 
 
 def _die_with_parent() -> None:

@@ -90,8 +90,11 @@ def fit(
     if probe and not state.step:
         state.probes += probe.measure(model, data, 0, 0.0)
     clock = Clock(state)
+    read_before = state.reader
 
     def add_up() -> None:
+        read = data.reader_totals(processes)
+        state.reader = {name: total + read_before.get(name, 0.0) for name, total in read.items()}
         state.loss_sum, state.correct = float(processes.total(loss_sum)), int(processes.total(correct))
 
     def save() -> None:

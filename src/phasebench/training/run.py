@@ -95,7 +95,7 @@ def train_run(
         further = {
             "compiled": how == COMPILED,
             "processes": processes.count,
-            **data.reader_record(),
+            **data.reader_record(state.reader, processes),
             **_highest_test(state),
             **(provenance or {}),
         }
