@@ -87,6 +87,8 @@ def raw_checksums(source: str, options: Mapping[str, Scalar], data_root: Path, k
     named = options.get(place.option, place.folder) if place and place.option else place and place.folder
     if place is None or named is None:
         return {}
+    # However the folder is written, what lies in it has one name.
+    data_root = data_root.absolute()
     root = data_root / Path(str(named)).expanduser()
     found = [root] if root.is_file() else _files_in(root, place, options)
     # Where none is known yet, gigabytes are read.
