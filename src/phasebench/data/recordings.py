@@ -3,13 +3,14 @@
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Final
 
 from phasebench.data.options import listed_names
 from phasebench.errors import PhasebenchError
 from phasebench.spec import Scalar
 
 SUFFIXES = frozenset((".aif", ".aiff", ".au", ".flac", ".mp3", ".ogg", ".wav"))
-DEFAULT_LAYOUT = "folders"
+DEFAULT_LAYOUT: Final = "folders"
 
 
 def classes_of(folder: Path, layout: str) -> list[str]:
