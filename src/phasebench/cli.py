@@ -43,11 +43,13 @@ def prepare(
     """Turn a raw data set into one HDF5 file and its manifest."""
     from phasebench.data.prepare import prepare_dataset
     from phasebench.experiments.code import check_code, dataset_code, own_source
+    from phasebench.experiments.downloads import record_downloads
     from phasebench.experiments.identity import DatasetIdentity, read_identity
 
     identity = read_identity(DatasetIdentity, spec)
     check_code(str(spec), identity.code, dataset_code(own_source(), identity.source))
     prepare_dataset(identity.source, identity.options, data_root, download, output, manifest, identity.to_json())
+    record_downloads(identity, data_root, output)
 
 
 @app.command()

@@ -11,6 +11,7 @@ import torch
 
 from phasebench.data.encoding_registry import load_encoding
 from phasebench.data.prepare import prepare_dataset
+from phasebench.data.raw_files import raw_checksums
 from phasebench.data.source_registry import load_source
 from phasebench.data.store import LoadedDataset, read_store
 from phasebench.errors import PhasebenchError
@@ -64,10 +65,17 @@ def test_the_split_follows_the_seed(genres: Path) -> None:
 def test_a_pattern_may_name_the_test(genres: Path) -> None:
     loaded = load(genres, test_files="*.0000[01].*")
     assert {track.split(".")[1] for track in loaded.extra["track"][loaded.splits["test"]]} == {"00000", "00001"}
-    with pytest.raises(PhasebenchError, match=r"options.test_files: no recording matches '\*.x'"):
-        load(genres, test_files="*.x")
-    with pytest.raises(PhasebenchError, match=r"options.test_files: every recording matches '\*'"):
-        load(genres, test_files="*")
+
+
+def test_a_pattern_leaves_each_class_something_to_train_and_to_test_on(genres: Path) -> None:
+    with pytest.raises(
+        PhasebenchError, match=r"test_files: no recording of class 'rock' matches 'blues\.0000\[01\]\.\*'"
+    ):
+        load(genres, test_files="blues.0000[01].*")
+    with pytest.raises(
+        PhasebenchError, match=r"test_files: every recording of class 'blues' matches .* none to train on;"
+    ):
+        load(genres, test_files="b*")
 
 
 def test_channels_are_averaged_and_rates_made_equal(genres: Path) -> None:
@@ -94,6 +102,25 @@ def test_some_classes_in_an_order_of_choice(genres: Path) -> None:
         load(genres, classes="rock,pop")
     with pytest.raises(PhasebenchError, match=r"options.classes: must name at least two classes"):
         load(genres, classes="rock")
+
+
+def test_folders_that_are_no_class_may_be_empty_where_the_classes_are_chosen(genres: Path) -> None:
+    (genres / "__MACOSX").mkdir()
+    with pytest.raises(PhasebenchError, match=r"__MACOSX: the class has no recordings .* leave the class out"):
+        load(genres)
+    assert load(genres, classes="blues,rock").classes == ("blues", "rock")
+
+
+@pytest.mark.parametrize("layout", ["folders", "names"])
+def test_the_raw_files_are_those_that_are_read(genres: Path, layout: str) -> None:
+    noises = ["blues/deeper/blues.1.wav", "blues/.b.wav", "loose.1.wav", "pop/pop.1.wav"]
+    for name in (*noises, *(f"{genre}.{number}.wav" for genre in ("blues", "rock", "pop") for number in range(3))):
+        (genres / name).parent.mkdir(exist_ok=True)
+        soundfile.write(genres / name, noise(5000, 0), 22_050)
+    options = {"path": "genres", "layout": layout, "classes": "rock, blues"}
+    read = set(load(genres, **options, test_per_class=1).extra["track"])
+    assert set(raw_checksums("audio_folder", options, genres.parent, {})) == {f"genres/{name}" for name in read}
+    assert len(read) == {"folders": 10, "names": 6}[layout]
 
 
 def test_what_cannot_be_read_is_left_out_and_named(

@@ -20,6 +20,7 @@ from phasebench.cli import main
 from phasebench.data.phoenix import write_chip
 from phasebench.experiments.code import control_code, dataset_code, own_source
 from phasebench.experiments.identity import DatasetIdentity, StageIdentity
+from phasebench.files import sha256_of_file
 from phasebench.spec import Recipe, RunIdentity, RunSpec
 
 
@@ -170,6 +171,18 @@ def test_data_are_prepared_by_the_code_that_was_planned(tmp_path: Path) -> None:
     (tmp_path / "prepared" / "d.json").unlink()
     refused = prepare(tmp_path, "digits", {}, {**code, "phasebench.data.digits": "of other code"})
     assert_one_line_error(refused, "spec.json", "has changed", "(phasebench.data.digits)", "start snakemake again")
+
+
+def test_raw_files_that_the_spec_could_not_name_are_recorded(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "own.h5", "w") as file:
+        file.attrs["classes"] = ["a", "b"]
+        for split in ("train", "test"):
+            file[f"{split}/images"] = np.full((2, 4, 4, 3), 7, np.uint8)
+            file[f"{split}/labels"] = [0, 1]
+    result = prepare(tmp_path, "hdf5", {"path": "own.h5"})
+    assert result.returncode == 0, result.stderr
+    record = json.loads((tmp_path / "prepared/d.raw.json").read_text())
+    assert (record["raw"], record["found"]) == ({}, {"own.h5": sha256_of_file(tmp_path / "own.h5")})
 
 
 def test_an_hdf5_file_cut_in_half_is_named(tmp_path: Path) -> None:

@@ -195,6 +195,18 @@ def test_images_in_shards_have_the_most_frequent_class_alone(tmp_path: Path) -> 
     }
 
 
+def test_of_images_in_shards_the_first_count_where_these_train(tmp_path: Path) -> None:
+    path = generate_shards(tmp_path, shards=2)
+    index = read_index(path)
+    pool, test_labels = index.labels[index.splits["train"]], index.labels[index.splits["test"]]
+    found, expected = [], []
+    for size in range(1, 20):
+        read = network_input(subset="first", train_fraction=size / len(pool), validation_fraction=0.0)
+        found.append(controls_of(read, path)[1]["majority_accuracy"])
+        expected.append((test_labels == np.bincount(pool[:size]).argmax()).mean())
+    assert found == expected
+
+
 def test_every_cell_of_an_input_has_rows_and_again_the_same(
     tmp_path: Path, images: np.ndarray, labels: np.ndarray
 ) -> None:

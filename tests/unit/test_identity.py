@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from phasebench.errors import PhasebenchError
+from phasebench.experiments.downloads import record_downloads
 from phasebench.experiments.fingerprint import SourceTree
 from phasebench.experiments.identity import DatasetIdentity, StageIdentity, read_identity
 from phasebench.experiments.reference import read_published
@@ -280,7 +281,52 @@ def test_a_changed_raw_file_changes_its_data_set_alone(checkout: Path) -> None:
     assert raw_of(checkout, "own") == {}
 
 
-def test_what_was_downloaded_is_no_change(checkout: Path) -> None:
+def test_what_was_downloaded_is_no_change_until_it_is_replaced(checkout: Path) -> None:
+    write(checkout, **use("cifar10"))
+    spec = checkout / "results/demo/specs/datasets/own.json"
+    batch = checkout / "raw/cifar-10-batches-py/data_batch_1"
+    batch.parent.mkdir(parents=True)
+    batch.write_text("downloaded")
+    prepared = checkout / "data/prepared/demo/own.h5"
+    prepared.parent.mkdir(parents=True)
+    prepared.touch()
+    record_downloads(read_identity(DatasetIdentity, spec), checkout / "raw", prepared)
+    for _ in range(2):
+        assert write(checkout, **use("cifar10")) == set()
+    batch.write_text("replaced")
+    assert write(checkout, **use("cifar10")) == {"datasets/own"}
+    assert raw_of(checkout, "own") == {"cifar-10-batches-py/data_batch_1": sha256_of_file(batch)}
+    # Taken back, it is what the data were made from.
+    batch.write_text("downloaded")
+    assert write(checkout, **use("cifar10")) == {"datasets/own"}
+    assert raw_of(checkout, "own") == {}
+    # Prepared again from another file, the data need no record.
+    batch.write_text("replaced")
+    write(checkout, **use("cifar10"))
+    record_downloads(read_identity(DatasetIdentity, spec), checkout / "raw", prepared)
+    assert write(checkout, **use("cifar10")) == set()
+    batch.write_text("downloaded")
+    assert write(checkout, **use("cifar10")) == {"datasets/own"}
+    assert raw_of(checkout, "own") == {"cifar-10-batches-py/data_batch_1": sha256_of_file(batch)}
+
+
+def test_a_part_that_was_downloaded_is_no_change(checkout: Path) -> None:
+    folder = checkout / "raw/cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    (folder / "data_batch_1").write_text("there")
+    write(checkout, **use("cifar10"))
+    (folder / "test_batch").write_text("downloaded")
+    prepared = checkout / "data/prepared/demo/own.h5"
+    prepared.parent.mkdir(parents=True)
+    prepared.touch()
+    identity = read_identity(DatasetIdentity, checkout / "results/demo/specs/datasets/own.json")
+    record_downloads(identity, checkout / "raw", prepared)
+    assert write(checkout, **use("cifar10")) == set()
+    (folder / "data_batch_1").write_text("replaced")
+    assert write(checkout, **use("cifar10")) == {"datasets/own"}
+
+
+def test_a_download_of_an_older_version_is_no_change(checkout: Path) -> None:
     write(checkout, **use("cifar10"))
     batch = checkout / "raw/cifar-10-batches-py/data_batch_1"
     batch.parent.mkdir(parents=True)

@@ -185,6 +185,17 @@ def test_a_damaged_record_is_named(checkout: Path) -> None:
         Checkout(checkout).status()
 
 
+@pytest.mark.parametrize("seconds", [None, "long"])
+def test_a_record_without_its_cost_is_named(checkout: Path, seconds: object) -> None:
+    finish(checkout)
+    path = checkout / f"results/tiny/runs/{TYPE_E}/run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "wall_seconds": seconds}))
+    with pytest.raises(
+        PhasebenchError, match=r"seed0/run\.json: wall_seconds: must be a number, found (null|\"long\");"
+    ):
+        Checkout(checkout).status()
+
+
 def test_the_difference_shows_values_and_lines_of_code(checkout: Path) -> None:
     def git(*arguments: str) -> str:
         who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]

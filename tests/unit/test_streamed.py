@@ -97,6 +97,14 @@ def test_a_pass_sees_every_training_image_once(folder: Path) -> None:
     assert (orders[0].diff() < 0).sum() > 15
 
 
+def test_the_first_images_train_where_the_spec_says_so(folder: Path) -> None:
+    data = load(folder, spec=SPEC.model_copy(update={"subset": "first", "train_fraction": 0.5}))
+    pool = torch.from_numpy(data.index.splits["train"])
+    # 29 of the 59 whole images are used: 26 train, 3 validate.
+    assert torch.equal(data.train, pool[:26])
+    assert torch.equal(data.validation, pool[26:29])
+
+
 def test_neither_workers_nor_a_resumption_change_what_a_step_sees(folder: Path) -> None:
     expected = steps_of(load(folder), range(10))
     assert_equal(steps_of(load(folder, workers=2), range(10)), expected)

@@ -11,6 +11,8 @@ from collections import Counter
 from pathlib import Path
 
 import dry_runs
+import h5py
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -57,6 +59,28 @@ def test_a_fresh_checkout_plans_the_demo_in_readable_ids(checkout: Path) -> None
     # Planning prepares and trains nothing.
     assert not (checkout / "data").exists()
     assert not (checkout / "results/demo/runs").exists()
+
+
+def test_a_download_prepares_nothing_again_until_it_is_replaced(checkout: Path) -> None:
+    replace(checkout / "config.yaml", "datasets: {}", "datasets: {cifar10: {name: own, source: hdf5, path: own.h5}}")
+    replace(
+        checkout / "src/phasebench/data/image_hdf5.py",
+        "    with open_hdf5(path, _REMEDY) as file:",
+        "    if download and not path.is_file():\n"
+        "        path.parent.mkdir(parents=True)\n"
+        "        path.write_bytes(Path('elsewhere.h5').read_bytes())\n"
+        "    with open_hdf5(path, _REMEDY) as file:",
+    )
+    with h5py.File(checkout / "elsewhere.h5", "w") as file:
+        file.attrs["classes"] = ["a", "b"]
+        for split in ("train", "test"):
+            file[f"{split}/images"] = np.full((2, 4, 4, 3), 7, np.uint8)
+            file[f"{split}/labels"] = [0, 1]
+    succeeds(checkout, "--until", "prepare", "--cores", "1", "--config", "scale=tiny", "download=true")
+    assert "Prepare own" not in planned(checkout, "download=true")
+    with h5py.File(checkout / "data/raw/own.h5", "a") as file:
+        file["train/images"][0] = 8
+    assert "Prepare own" in planned(checkout, "download=true")
 
 
 @pytest.mark.parametrize("scale", ["small", "paper"])

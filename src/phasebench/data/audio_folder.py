@@ -1,8 +1,7 @@
 """Recordings in folders, one for each class, such as GTZAN's ``genres/blues/blues.00000.wav``."""
 
 import logging
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from functools import partial
@@ -18,6 +17,7 @@ from scipy.signal import resample_poly
 
 from phasebench.data.cepstrum import SAMPLING_RATE
 from phasebench.data.options import parse_options
+from phasebench.data.recordings import DEFAULT_LAYOUT, SUFFIXES, classes_of, recordings_of
 from phasebench.data.store import LoadedDataset
 from phasebench.data.tracks import SHORTEST_SEGMENT, Track, as_dataset, chosen_classes, cut, draw_test_tracks
 from phasebench.errors import PhasebenchError
@@ -25,7 +25,6 @@ from phasebench.progress import track
 from phasebench.spec import Frozen, Scalar
 
 _LOGGER = logging.getLogger(__name__)
-_SUFFIXES = frozenset((".aif", ".aiff", ".au", ".flac", ".mp3", ".ogg", ".wav"))
 _N_THREADS = 8
 _FULL_SCALE = 32_768
 
@@ -34,7 +33,7 @@ class Options(Frozen):
     """Options of the source ``audio_folder``."""
 
     path: str
-    layout: Literal["folders", "names"] = "folders"
+    layout: Literal["folders", "names"] = DEFAULT_LAYOUT
     classes: str = ""
     segments: PositiveInt = 10
     seconds: Annotated[float, Field(ge=SHORTEST_SEGMENT)] = 3.0
@@ -55,7 +54,7 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
         lies in (``folders``) or the first part of its own name, as in ``blues.00000.wav`` (``names``). ``classes``:
         some of the classes, separated by commas (all). ``segments`` (10) of ``seconds`` (3.0): what is used of each
         recording. ``test_per_class`` (16): recordings of each class that test, drawn with ``seed`` (0); or
-        ``test_files``: a pattern such as ``*_0[0-4].*`` of the names of those that test.
+        ``test_files``: a pattern such as ``*_0[0-4].*`` of the names of those that test, some of each class.
     data_root
         Folder of the raw data sets.
     download
@@ -69,13 +68,13 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
     Raises
     ------
     PhasebenchError
-        An option is unknown, the folder is missing, a class is missing or has no recording that can be read, or there
-        is nothing to train or nothing to test on.
+        An option is unknown, the folder is missing, a class is missing or has no recording that can be read, none that
+        trains or none that tests.
     """
     chosen = parse_options("audio_folder", Options, options)
     folder = data_root / Path(chosen.path).expanduser()
-    by_class = _recordings(folder, chosen.layout)
-    classes = chosen_classes(chosen.classes, list(by_class), str(folder))
+    by_class = _recordings(folder, chosen)
+    classes = list(by_class)
     paths = [(path, label) for label, name in enumerate(classes) for path in by_class[name]]
     with ThreadPoolExecutor(_N_THREADS) as executor:
         read = executor.map(partial(_read_track, folder, chosen), *zip(*paths, strict=True))
@@ -91,7 +90,7 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
                 f"{next(complaint for complaint in left_out if complaint.startswith(_name(folder, by_class[name][0])))}"
             )
     source = {"source": "audio_folder", "tracks": len(tracks), "n_left_out": len(left_out), "left_out": left_out}
-    return as_dataset(tracks, _tested(folder, chosen, tracks), classes, source)
+    return as_dataset(tracks, _tested(folder, chosen, tracks, classes), classes, source)
 
 
 def read_recording(path: Path) -> NDArray[np.int16]:
@@ -122,33 +121,22 @@ def read_recording(path: Path) -> NDArray[np.int16]:
     return quantised
 
 
-def _recordings(folder: Path, layout: str) -> dict[str, list[Path]]:
-    """Class to its recordings, both sorted."""
+def _recordings(folder: Path, options: Options) -> dict[str, list[Path]]:
+    """Each chosen class to its recordings, of which there are some."""
     if not folder.is_dir():
         raise PhasebenchError(f"{folder}: path: no such folder; give the folder of the recordings in options.path")
-    found: dict[str, list[Path]] = {}
-    if layout == "folders":
-        for subfolder in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-            found[subfolder.name] = list(_audio_files(subfolder))
-    else:
-        for path in _audio_files(folder):
-            found.setdefault(re.split(r"[._-]", path.name)[0], []).append(path)
-    if not found:
-        wanted = "has no folders, one for each class" if layout == "folders" else "has no recordings"
-        raise PhasebenchError(f"{folder}: path: {wanted}; they end in {', '.join(sorted(_SUFFIXES))}")
+    known = classes_of(folder, options.layout)
+    if not known:
+        wanted = "has no folders, one for each class" if options.layout == "folders" else "has no recordings"
+        raise PhasebenchError(f"{folder}: path: {wanted}; they end in {', '.join(sorted(SUFFIXES))}")
+    found = recordings_of(folder, options.layout, chosen_classes(options.classes, known, str(folder)))
     for name, paths in found.items():
         if not paths:
             raise PhasebenchError(
-                f"{folder / name}: the class has no recordings (they end in {', '.join(sorted(_SUFFIXES))}); add them, "
+                f"{folder / name}: the class has no recordings (they end in {', '.join(sorted(SUFFIXES))}); add them, "
                 "or leave the class out with options.classes"
             )
-    return dict(sorted(found.items()))
-
-
-def _audio_files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith("."):
-            yield path
+    return found
 
 
 def _name(folder: Path, path: Path) -> str:
@@ -166,12 +154,17 @@ def _read_track(folder: Path, options: Options, path: Path, label: int) -> Track
     return Track(name, label, cut(samples, options.segments, options.seconds))
 
 
-def _tested(folder: Path, options: Options, tracks: list[Track]) -> NDArray[np.bool_]:
-    labels = [one.label for one in tracks]
+def _tested(folder: Path, options: Options, tracks: list[Track], classes: list[str]) -> NDArray[np.bool_]:
+    labels = np.array([one.label for one in tracks])
     if not options.test_files:
-        return draw_test_tracks(labels, options.test_per_class, options.seed)
+        return draw_test_tracks(labels.tolist(), options.test_per_class, options.seed)
     tested = np.array([fnmatchcase(Path(one.name).name, options.test_files) for one in tracks])
-    if tested.all() or not tested.any():
-        which = "every recording matches" if tested.any() else "no recording matches"
-        raise PhasebenchError(f"{folder}: options.test_files: {which} '{options.test_files}'")
+    for label, name in enumerate(classes):
+        of_class = tested[labels == label]
+        if of_class.all() or not of_class.any():
+            which, purpose = ("every", "train") if of_class.any() else ("no", "test")
+            raise PhasebenchError(
+                f"{folder}: options.test_files: {which} recording of class '{name}' matches '{options.test_files}', "
+                f"which leaves none to {purpose} on; give a pattern that some of each class match, but not all"
+            )
     return tested

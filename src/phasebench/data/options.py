@@ -15,6 +15,11 @@ class NoOptions(Frozen):
     """For a source that has no options."""
 
 
+def listed_names(text: str) -> list[str]:
+    """The names in an option that lists some, separated by commas; none for ''."""
+    return [name.strip() for name in text.split(",")] if text else []
+
+
 def parse_options(source: str, model: type[Options], options: Mapping[str, Scalar]) -> Options:
     """Check a source's options.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from phasebench.data.recordings import used_recordings
 from phasebench.errors import PhasebenchError
 from phasebench.files import sha256_of_file
 from phasebench.progress import track
@@ -32,12 +33,15 @@ class RawPlace:
         Regular expression of the names of the files that are read, in whichever case.
     deep
         Whether the folders inside are read too.
+    files
+        Lists the files of a folder that are read with these options, where names do not tell.
     """
 
     folder: str | None
     option: str | None = None
     names: str = ".*"
     deep: bool = False
+    files: Callable[[Path, Mapping[str, Scalar]], list[Path]] | None = None
 
 
 CHIP_NAMES = r"[^.].*\.[0-9]{3}"
@@ -50,7 +54,7 @@ PLACES: Mapping[str, RawPlace] = {
     "kmnist": RawPlace("KMNIST/raw", names=".*-ubyte"),
     "fashion_mnist": RawPlace("FashionMNIST/raw", names=".*-ubyte"),
     "hdf5": RawPlace(None, "path"),
-    "audio_folder": RawPlace(None, "path", r"[^.].*\.(aiff?|au|flac|mp3|ogg|wav)", deep=True),
+    "audio_folder": RawPlace(None, "path", files=used_recordings),
 }
 """Source -> its raw files; the others read none, or are prepared in shards."""
 
@@ -83,8 +87,10 @@ def raw_checksums(source: str, options: Mapping[str, Scalar], data_root: Path, k
     named = options.get(place.option, place.folder) if place and place.option else place and place.folder
     if place is None or named is None:
         return {}
+    # However the folder is written, what lies in it has one name.
+    data_root = data_root.absolute()
     root = data_root / Path(str(named)).expanduser()
-    found = [root] if root.is_file() else [path for path in files_below(root, place.deep) if _is_named(path, place)]
+    found = [root] if root.is_file() else _files_in(root, place, options)
     # Where none is known yet, gigabytes are read.
     paths = track(sorted(found), f"Checking the raw files of {source}", len(found))
     return {_shown(path, data_root): _checksum(path, known) for path in paths}
@@ -110,8 +116,10 @@ def files_below(folder: Path, deep: bool = True, on_error: Callable[[OSError], o
         visited.update(real_paths.values())
 
 
-def _is_named(path: Path, place: RawPlace) -> bool:
-    return re.fullmatch(place.names, path.name, re.IGNORECASE) is not None
+def _files_in(folder: Path, place: RawPlace, options: Mapping[str, Scalar]) -> list[Path]:
+    if place.files is not None:
+        return place.files(folder, options)
+    return [path for path in files_below(folder, place.deep) if re.fullmatch(place.names, path.name, re.IGNORECASE)]
 
 
 def _shown(path: Path, data_root: Path) -> str:

@@ -179,7 +179,9 @@ def load_streamed_data(
         raise PhasebenchError(f"{spec.id}: recipe.procedure: '{recipe.procedure}' cannot read images from shards")
     index = read_index(path)
     verify_shards(index, max(1, workers), processes)
-    train, validation = training_split(index.splits["train"], spec.seed, spec.train_fraction, spec.validation_fraction)
+    train, validation = training_split(
+        index.splits["train"], spec.seed, spec.train_fraction, spec.validation_fraction, spec.subset
+    )
 
     def on_device(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(device)

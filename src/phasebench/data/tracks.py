@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phasebench.data.cepstrum import SAMPLING_RATE
+from phasebench.data.options import listed_names
 from phasebench.data.store import LoadedDataset
 from phasebench.errors import PhasebenchError
 
@@ -106,7 +107,7 @@ def chosen_classes(wanted: str, known: Sequence[str], place: str) -> list[str]:
     PhasebenchError
         One is not known, is named twice, or there are fewer than two.
     """
-    names = [name.strip() for name in wanted.split(",")] if wanted else list(known)
+    names = listed_names(wanted) or list(known)
     for name in names:
         if name not in known:
             raise PhasebenchError(f"{place}: options.classes: there is no class '{name}'; there are {', '.join(known)}")

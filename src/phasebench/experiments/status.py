@@ -1,10 +1,11 @@
 """What has been run, what is missing, and what an edit has made stale, and why. Only files are read."""
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from phasebench.errors import PhasebenchError
 from phasebench.experiments.datasets import CONFIG_FILE
@@ -130,7 +131,7 @@ class Checkout:
             return RunStatus(run_id, "interrupted" if checkpoint.is_file() else "missing")
         record = read_json(folder / "run.json")
         changes = tuple(run_changes(spec, folder, record, self._data[run.dataset]))
-        return RunStatus(run_id, "stale" if changes else "done", changes, float(record["wall_seconds"]))
+        return RunStatus(run_id, "stale" if changes else "done", changes, _wall_seconds(folder / "run.json", record))
 
     def commit_of(self, run_id: str) -> str:
         """The commit that a finished run was made with."""
@@ -139,6 +140,16 @@ class Checkout:
     def folder(self, run_id: str) -> Path:
         """Where the run's files are."""
         return self._results / "runs" / run_id
+
+
+def _wall_seconds(path: Path, record: Mapping[str, Any]) -> float:
+    seconds = record.get("wall_seconds")
+    if not isinstance(seconds, int | float):
+        raise PhasebenchError(
+            f"{path}: wall_seconds: must be a number, found {json.dumps(seconds)}; "
+            "delete the folder and run snakemake again"
+        )
+    return float(seconds)
 
 
 def as_line(found: RunStatus | DatasetStatus) -> str:

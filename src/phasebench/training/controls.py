@@ -105,7 +105,9 @@ def controls_of(read: NetworkInput, path: Path) -> tuple[int, dict[str, float]]:
     """
     if is_index(path):
         index = read_index(path)
-        train, _ = training_split(index.splits["train"], read.seed, read.train_fraction, read.validation_fraction)
+        train, _ = training_split(
+            index.splits["train"], read.seed, read.train_fraction, read.validation_fraction, read.subset
+        )
         labels = index.labels[index.splits["test"]]
         return len(labels), label_controls(index.labels[train], labels, len(index.classes))
     data = load_device_data(read, path, torch.device("cpu"))
