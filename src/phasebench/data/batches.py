@@ -12,32 +12,24 @@ from torch import Tensor
 
 from phasebench.data.encoding_registry import load_encoding
 from phasebench.data.encodings import Encoding
-from phasebench.data.splits import training_split
+from phasebench.data.splits import SplitSpec, split_as_specified
 from phasebench.data.store import read_store
 from phasebench.errors import PhasebenchError
 from phasebench.processes import ALONE, Processes
 from phasebench.seeding import Stream, generator
-from phasebench.spec import Augmentation, Recipe, Subset
+from phasebench.spec import Augmentation, Recipe
 
 _CROP_MARGIN = 4
 _ENCODED_AT_ONCE = 64
 
 
-class InputSpec(Protocol):
+class InputSpec(SplitSpec, Protocol):
     """What of a run decides its input: :class:`~phasebench.spec.RunSpec` has it, which documents it."""
 
     @property
     def encoding(self) -> str: ...  # noqa: D102
     @property
     def test_encoding(self) -> str | None: ...  # noqa: D102
-    @property
-    def train_fraction(self) -> float: ...  # noqa: D102
-    @property
-    def validation_fraction(self) -> float: ...  # noqa: D102
-    @property
-    def subset(self) -> Subset: ...  # noqa: D102
-    @property
-    def seed(self) -> int: ...  # noqa: D102
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,9 +216,7 @@ def load_device_data(
         The file is not a prepared data set, or the encoding is not for its kind of samples.
     """
     store = read_store(path)
-    train, validation = training_split(
-        store.splits["train"], spec.seed, spec.train_fraction, spec.validation_fraction, spec.subset
-    )
+    train, validation = split_as_specified(store.splits["train"], spec)
 
     def on_device(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(device)

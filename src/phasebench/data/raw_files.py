@@ -59,6 +59,30 @@ PLACES: Mapping[str, RawPlace] = {
 """Source -> its raw files; the others read none, or are prepared in shards."""
 
 
+def raw_files(source: str, options: Mapping[str, Scalar], data_root: Path) -> dict[str, Path]:
+    """Every raw file of a source, by its path below ``data_root``; none is opened.
+
+    Parameters
+    ----------
+    source, options, data_root
+        As for :func:`raw_checksums`.
+
+    Raises
+    ------
+    PhasebenchError
+        A folder cannot be read.
+    """
+    place = PLACES.get(source)
+    named = options.get(place.option, place.folder) if place and place.option else place and place.folder
+    if place is None or named is None:
+        return {}
+    # However the folder is written, what lies in it has one name.
+    data_root = data_root.absolute()
+    root = data_root / Path(str(named)).expanduser()
+    found = [root] if root.is_file() else _files_in(root, place, options)
+    return {_shown(path, data_root): path for path in sorted(found)}
+
+
 def raw_checksums(source: str, options: Mapping[str, Scalar], data_root: Path, known: Known) -> dict[str, str]:
     """SHA-256 of every raw file of a source, by its path below ``data_root``.
 
@@ -83,17 +107,10 @@ def raw_checksums(source: str, options: Mapping[str, Scalar], data_root: Path, k
     PhasebenchError
         A file cannot be read.
     """
-    place = PLACES.get(source)
-    named = options.get(place.option, place.folder) if place and place.option else place and place.folder
-    if place is None or named is None:
-        return {}
-    # However the folder is written, what lies in it has one name.
-    data_root = data_root.absolute()
-    root = data_root / Path(str(named)).expanduser()
-    found = [root] if root.is_file() else _files_in(root, place, options)
+    files = raw_files(source, options, data_root)
     # Where none is known yet, gigabytes are read.
-    paths = track(sorted(found), f"Checking the raw files of {source}", len(found))
-    return {_shown(path, data_root): _checksum(path, known) for path in paths}
+    named = track(files.items(), f"Checking the raw files of {source}", len(files))
+    return {name: _checksum(path, known) for name, path in named}
 
 
 def files_below(folder: Path, deep: bool = True, on_error: Callable[[OSError], object] | None = None) -> Iterator[Path]:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import h5py
@@ -81,9 +82,9 @@ class ShardIndex:
 
 
 class OpenShard:
-    """A shard, mapped into memory; processes that are forked share the pages.
+    """A shard, mapped into memory as soon as an image is asked for; processes that are forked share the pages.
 
-    It takes one of the process' file descriptors for as long as it lives.
+    The map takes one of the process' file descriptors for as long as it lives.
 
     Parameters
     ----------
@@ -101,12 +102,16 @@ class OpenShard:
             self.sha256 = str(require_attribute(file, "sha256", _REMEDY))
             self.labels = np.asarray(require_dataset(file, "labels", _REMEDY)[()])
             self._offsets = np.asarray(require_dataset(file, "offsets", _REMEDY)[()])
+            self.damaged: dict[str, str] = json.loads(require_attribute(file, "damaged", _REMEDY))
             data = require_dataset(file, "data", _REMEDY)
-            start, size = data.id.get_offset(), data.size
+            self._path, self._start, self._size = path, data.id.get_offset(), data.size
+
+    @cached_property
+    def _data(self) -> np.ndarray:
+        if not self._size:
+            return np.empty(0, "u1")
         # Read through the file system's cache alone: HDF5's own calls take a lock and copy.
-        self._data = (
-            np.memmap(path, dtype=np.uint8, mode="r", offset=start, shape=(size,)) if size else np.empty(0, "u1")
-        )
+        return np.memmap(self._path, dtype=np.uint8, mode="r", offset=self._start, shape=(self._size,))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -163,8 +168,8 @@ def gather_shards(plan: ShardPlan, folder: Path, output: Path, manifest: Path) -
         A shard is missing or damaged, or a split has no image left.
     """
     names = sorted(plan.shards, key=lambda name: (plan.shards[name] != "train", name))
-    shards = {name: _read_summary(folder / f"{name}.h5") for name in names}
-    counts = {name: len(shard.labels) for name, shard in shards.items()}
+    shards = {name: OpenShard(folder / f"{name}.h5") for name in names}
+    counts = {name: len(shard) for name, shard in shards.items()}
     n_train, n_test = (sum(counts[name] for name in names if plan.shards[name] == s) for s in ("train", "test"))
     if not n_train or not n_test:
         raise PhasebenchError(f"{folder}: of all images, {n_train} to train and {n_test} to test are undamaged")
@@ -256,27 +261,6 @@ def verify_shards(index: ShardIndex, threads: int = 1, processes: Processes = AL
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(verify, processes.share(list(range(len(index.paths))))):
             pass
-
-
-@dataclass(frozen=True, eq=False)
-class _Summary:
-    """What the index says of a shard."""
-
-    sha256: str
-    labels: np.ndarray
-    damaged: dict[str, str]
-
-
-def _read_summary(path: Path) -> _Summary:
-    # Closed at once: a data set may have more shards than a process may keep files open.
-    with open_hdf5(path, _REMEDY) as file:
-        for name in ("offsets", "data"):
-            require_dataset(file, name, _REMEDY)
-        return _Summary(
-            sha256=str(require_attribute(file, "sha256", _REMEDY)),
-            labels=np.asarray(require_dataset(file, "labels", _REMEDY)[()]),
-            damaged=json.loads(require_attribute(file, "damaged", _REMEDY)),
-        )
 
 
 def _sha256(offsets: np.ndarray, labels: np.ndarray, data: np.ndarray) -> str:

@@ -1,11 +1,30 @@
 """Training subsets: a seeded permutation of the training pool, cut to a fraction and divided."""
 
 import math
+from typing import Protocol
 
 import numpy as np
 
 from phasebench.errors import PhasebenchError
 from phasebench.spec import Subset
+
+
+class SplitSpec(Protocol):
+    """What of a run decides its subsets: :class:`~phasebench.spec.RunSpec` has it, which documents it."""
+
+    @property
+    def train_fraction(self) -> float: ...  # noqa: D102
+    @property
+    def validation_fraction(self) -> float: ...  # noqa: D102
+    @property
+    def subset(self) -> Subset: ...  # noqa: D102
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+
+
+def split_as_specified(pool: np.ndarray, spec: SplitSpec) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`training_split` with everything that a run says of it."""
+    return training_split(pool, spec.seed, spec.train_fraction, spec.validation_fraction, spec.subset)
 
 
 def training_split(

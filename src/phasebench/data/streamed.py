@@ -22,7 +22,7 @@ from phasebench.data.encoding_registry import load_encoding
 from phasebench.data.encodings import Encoding
 from phasebench.data.shard_batches import Decoded, TestBatches, TrainingBatches
 from phasebench.data.shards import ShardIndex, read_index, verify_shards
-from phasebench.data.splits import training_split
+from phasebench.data.splits import split_as_specified
 from phasebench.errors import PhasebenchError
 from phasebench.processes import ALONE, Processes
 from phasebench.spec import Recipe, RunSpec
@@ -179,9 +179,7 @@ def load_streamed_data(
         raise PhasebenchError(f"{spec.id}: recipe.procedure: '{recipe.procedure}' cannot read images from shards")
     index = read_index(path)
     verify_shards(index, max(1, workers), processes)
-    train, validation = training_split(
-        index.splits["train"], spec.seed, spec.train_fraction, spec.validation_fraction, spec.subset
-    )
+    train, validation = split_as_specified(index.splits["train"], spec)
 
     def on_device(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(device)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from phasebench.data.raw_files import raw_checksums
+from phasebench.data.raw_files import raw_checksums, raw_files
 from phasebench.experiments.identity import DatasetIdentity
 from phasebench.files import canonical_json, write_text
 from phasebench.spec import Scalar
@@ -32,12 +32,14 @@ def record_downloads(identity: DatasetIdentity, data_root: Path, prepared: Path)
         A raw file cannot be read, or the record cannot be written.
     """
     path = _record_of(prepared)
-    found = raw_checksums(identity.source, identity.options, data_root, {})
-    if identity.raw.items() < found.items():
-        asked = identity.model_dump(mode="json", include={"source", "options", "raw"})
-        write_text(path, canonical_json({**asked, "found": found}))
-    else:
-        path.unlink(missing_ok=True)
+    # Files are read again only where there are more of them.
+    if identity.raw.keys() < raw_files(identity.source, identity.options, data_root).keys():
+        found = raw_checksums(identity.source, identity.options, data_root, {})
+        if identity.raw.items() < found.items():
+            asked = identity.model_dump(mode="json", include={"source", "options", "raw"})
+            write_text(path, canonical_json({**asked, "found": found}))
+            return
+    path.unlink(missing_ok=True)
 
 
 def raw_before_download(

@@ -1,7 +1,6 @@
 """What was measured on an experiment, by the column of its table."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import pandas as pd
 
@@ -102,15 +101,6 @@ def divergence_note(
 
 def tidy(data: pd.DataFrame, experiment: Experiment, columns: Iterable[str]) -> pd.DataFrame:
     """Some columns of measurements behind those that say what they were measured on, for a file."""
-    settings = [experiment.settings[column] for column in data["column"]]
-    keys: dict[str, Any] = {
-        "suite": experiment.suite,
-        "experiment": experiment.name,
-        "dataset": [setting.dataset for setting in settings],
-        "stands_in_for": [setting.stands_in_for for setting in settings],
-        "encoding": [setting.encoding for setting in settings],
-        "train_fraction": [setting.train_fraction for setting in settings],
-        "variant": [setting.variant for setting in settings],
-    }
-    frame = pd.DataFrame(keys, index=data.index).assign(**{column: data[column] for column in columns})
+    keys = pd.DataFrame([experiment.keys(setting) for setting in experiment.settings]).iloc[data["column"]]
+    frame = keys.set_index(data.index).assign(**{column: data[column] for column in columns})
     return frame.astype({"seed": "Int64"}) if "seed" in frame else frame

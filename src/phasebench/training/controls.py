@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from phasebench.data.batches import DeviceData, load_device_data
 from phasebench.data.shards import is_index, read_index
-from phasebench.data.splits import training_split
+from phasebench.data.splits import split_as_specified
 from phasebench.memory import keep_freed_memory
 from phasebench.seeding import Stream, generator
 from phasebench.spec import Fraction, Frozen, Name, Subset
@@ -105,9 +105,7 @@ def controls_of(read: NetworkInput, path: Path) -> tuple[int, dict[str, float]]:
     """
     if is_index(path):
         index = read_index(path)
-        train, _ = training_split(
-            index.splits["train"], read.seed, read.train_fraction, read.validation_fraction, read.subset
-        )
+        train, _ = split_as_specified(index.splits["train"], read)
         labels = index.labels[index.splits["test"]]
         return len(labels), label_controls(index.labels[train], labels, len(index.classes))
     data = load_device_data(read, path, torch.device("cpu"))
