@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from phasebench.data.cepstrum import HOP, N_FFT
+from phasebench.nn.complex.phase import phase
 
 MOST_SEMITONES = 2.0
 SLOWEST, FASTEST = 0.8, 1.2
@@ -85,10 +86,10 @@ def _vocoded(clips: Tensor, speed: Tensor, n_frames: int) -> Tensor:
     position = torch.arange(n_frames, device=clips.device) * speed[:, None]
     before = position.long().clamp(max=last)[:, None, :].expand(-1, spectrum.shape[1], -1)
     share = (position[:, None] - before[:, :1]).clamp(max=1.0)
-    modulus, phase = spectrum.abs(), spectrum.angle()
+    modulus, angle = spectrum.abs(), phase(spectrum.real, spectrum.imag)
     moduli = torch.lerp(modulus.gather(2, before), modulus.gather(2, before + 1), share)
-    turns = phase.gather(2, before + 1) - phase.gather(2, before)
-    phases = phase[..., :1] + torch.nn.functional.pad(turns.cumsum(dim=2)[..., :-1], (1, 0))
+    turns = angle.gather(2, before + 1) - angle.gather(2, before)
+    phases = angle[..., :1] + torch.nn.functional.pad(turns.cumsum(dim=2)[..., :-1], (1, 0))
     return torch.istft(torch.polar(moduli, phases), N_FFT, HOP, window=window)
 
 

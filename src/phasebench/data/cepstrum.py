@@ -11,6 +11,8 @@ import math
 import torch
 from torch import Tensor
 
+from phasebench.nn.complex.phase import phase
+
 SAMPLING_RATE = 22_050
 N_FFT = 2048
 HOP = 512
@@ -105,7 +107,7 @@ def complex_coefficients(spectrum: Tensor) -> tuple[Tensor, Tensor]:
     bands = torch.where(bands == 0, _SMALLEST, bands)
     return (
         _transformed(10.0 * bands.abs().log10()),
-        _transformed((10.0 / math.log(10.0)) * bands.angle()),
+        _transformed((10.0 / math.log(10.0)) * phase(bands.real, bands.imag)),
     )
 
 
@@ -120,9 +122,9 @@ def phase_coefficients(spectrum: Tensor) -> Tensor:
     Returns
     -------
     real Tensor (N, 13, T)
-        In radians; sums of many phases, so far outside of one turn.
+        In radians; sums of many phases, so far outside of one turn. A silent frame has phase zero in every bin.
     """
-    return _transformed(_in_bands(spectrum.angle()))
+    return _transformed(_in_bands(phase(spectrum.real, spectrum.imag)))
 
 
 def fit_frames(coefficients: Tensor, n_samples: Tensor | None = None) -> Tensor:

@@ -235,7 +235,8 @@ def _decode_samples(path: Path | str, block: bytes, shape: tuple[int, int]) -> N
 
 def _encode_samples(samples: NDArray[np.complexfloating]) -> bytes:
     two_pi = np.float32(2 * np.pi)
-    phase = np.mod(np.angle(samples), 2 * np.pi).astype(np.float32)
+    # Adding zero turns -0.0 into 0.0, so that the phase of zero is 0.
+    phase = np.mod(np.angle(samples + 0), 2 * np.pi).astype(np.float32)
     # Rounded to single precision, an angle just below the full turn becomes one.
     phase[phase >= two_pi] = 0.0
     return np.stack([np.abs(samples).astype(np.float32), phase]).astype(_SAMPLE_TYPE).tobytes()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from phasebench.evaluation.trained import TrainedRun
 from phasebench.models.inference import predict
 from phasebench.nn.complex.layout import rotate
+from phasebench.nn.complex.phase import phase
 from phasebench.nn.complex.prototype import InvariantPrototypeDistance, PrototypeDistance
 
 N_IMAGES = 10
@@ -79,7 +80,7 @@ def last_features(model: nn.Module, planes: Tensor) -> Tensor:
     features = seen[0]
     if isinstance(head, InvariantPrototypeDistance):
         re, im = features.sum(dim=2).unbind(1)
-        features = rotate(features.unsqueeze(-1), -torch.atan2(im, re)).squeeze(-1)
+        features = rotate(features.unsqueeze(-1), -phase(re, im)).squeeze(-1)
     return features
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from phasebench.evaluation.rotation import rotation_angles
 from phasebench.evaluation.trained import TrainedRun
 from phasebench.nn.complex.layout import rotate
+from phasebench.nn.complex.phase import phase
 from phasebench.progress import track
 
 RANGES_DEGREES = (0, 45, 90, 135, 180)
@@ -23,7 +24,7 @@ N_DRAWS = 2
 def circular_phase(planes: Tensor) -> Tensor:
     """Phase of the sum over pixels and channels, where large moduli count more; radians ``(N,)``."""
     re, im = planes.flatten(2).sum(dim=2).unbind(1)
-    return torch.atan2(im, re)
+    return phase(re, im)
 
 
 def unit_circular_phase(planes: Tensor) -> Tensor:
@@ -35,7 +36,7 @@ def unit_circular_phase(planes: Tensor) -> Tensor:
 def arithmetic_phase(planes: Tensor) -> Tensor:
     """Mean of the principal values, which jumps where one of them passes 180 degrees; radians ``(N,)``."""
     re, im = planes.flatten(2).unbind(1)
-    return torch.atan2(im, re).mean(dim=1)
+    return phase(re, im).mean(dim=1)
 
 
 NORMALISATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -61,12 +62,12 @@ def evaluate_phase_normalisation(run: TrainedRun) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def normalise_phase(planes: Tensor, phase: Callable[[Tensor], Tensor]) -> Tensor:
+def normalise_phase(planes: Tensor, average: Callable[[Tensor], Tensor]) -> Tensor:
     """Turn every sample ``(N, 2, C, H, W)`` back by its average phase."""
-    return rotate(planes, -phase(planes))
+    return rotate(planes, -average(planes))
 
 
 def _rotate_and_normalise(
-    angles: Tensor, phase: Callable[[Tensor], Tensor], planes: Tensor, positions: Tensor
+    angles: Tensor, average: Callable[[Tensor], Tensor], planes: Tensor, positions: Tensor
 ) -> Tensor:
-    return normalise_phase(rotate(planes, angles[positions]), phase)
+    return normalise_phase(rotate(planes, angles[positions]), average)

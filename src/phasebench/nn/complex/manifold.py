@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from phasebench.nn.complex.norm import SMALLEST_SQUARE
+from phasebench.nn.complex.phase import phase
 
 LOG_OFFSET = 1e-9
 
@@ -138,9 +139,9 @@ class _Distance(torch.autograd.Function):
     def forward(ctx: Any, left: Tensor, right: Tensor) -> Tensor:
         log_left, cos_left, sin_left = left.unbind(1)
         log_right, cos_right, sin_right = right.unbind(1)
-        angle = torch.atan2(
-            (sin_left * cos_right).addcmul_(cos_left, sin_right, value=-1.0),
+        angle = phase(
             (cos_left * cos_right).addcmul_(sin_left, sin_right),
+            (sin_left * cos_right).addcmul_(cos_left, sin_right, value=-1.0),
         )
         difference = log_left - log_right
         distance = torch.hypot(difference, angle)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from phasebench.nn.complex.norm import MODULUS_OFFSET, SMALLEST_SQUARE
+from phasebench.nn.complex.phase import phase
 
 
 def phase_threshold(planes: Tensor, factor: Tensor | None = None, threshold: float = 0.0) -> Tensor:
@@ -68,15 +69,15 @@ def _squared_modulus(planes: Tensor) -> Tensor:
     return (re * re).addcmul_(im, im)
 
 
-def _polar(radius: Tensor, phase: Tensor) -> Tensor:
-    """``radius exp(i phase)`` as planes."""
+def _polar(radius: Tensor, angle: Tensor) -> Tensor:
+    """``radius exp(i angle)`` as planes."""
     if torch.compiler.is_compiling():
-        return torch.stack((phase.cos() * radius, phase.sin() * radius), dim=1)
+        return torch.stack((angle.cos() * radius, angle.sin() * radius), dim=1)
     # Eager code writes both parts in place: stacking would be one more pass over fresh memory.
-    result = phase.new_empty(_with_parts(phase))
+    result = angle.new_empty(_with_parts(angle))
     re, im = result.unbind(1)
-    torch.cos(phase, out=re).mul_(radius)
-    torch.sin(phase, out=im).mul_(radius)
+    torch.cos(angle, out=re).mul_(radius)
+    torch.sin(angle, out=im).mul_(radius)
     return result
 
 
@@ -131,7 +132,7 @@ class _PhaseThreshold(torch.autograd.Function):
             output = torch.stack(((modulus - re).mul_(negative).add_(re), im.clamp(min=0.0)), dim=1)
         else:
             radius = modulus.clamp_(min=threshold) if threshold > 0.0 else modulus
-            kept_phase = torch.atan2(im, re).clamp_(min=0.0)
+            kept_phase = phase(re, im).clamp_(min=0.0)
             turned = kept_phase if factor is None else kept_phase * _per_channel(factor)
             output = _polar(radius, turned)
         ctx.save_for_backward(planes, factor, output, kept_phase)
@@ -147,7 +148,10 @@ class _PhaseThreshold(torch.autograd.Function):
         if factor is not None:
             grad_factor = _sum_over_pixels(kept_phase * angular)
             angular = angular.mul_(_per_channel(factor))
-        angular = _pass_if_positive(angular, planes[:, 1] if kept_phase is None else kept_phase)
+        if kept_phase is None:
+            # Positive where the phase is: above the real axis, and on its negative half.
+            kept_phase = torch.where(planes[:, 1] == 0.0, -planes[:, 0], planes[:, 1])
+        angular = _pass_if_positive(angular, kept_phase)
         squared = _squared_modulus(planes)
         if ctx.threshold > 0.0:
             radial = _pass_if_positive(radial, squared - ctx.threshold**2)
@@ -165,7 +169,7 @@ class _EquivariantPhaseThreshold(torch.autograd.Function):
         unit_re, unit_im = unit.unbind(1)
         re, im = planes.unbind(1)
         relative_re, relative_im = _times(re, im, unit_re, -unit_im)
-        kept_phase = torch.atan2(relative_im, relative_re).clamp_(min=0.0)
+        kept_phase = phase(relative_re, relative_im).clamp_(min=0.0)
         radius = _squared_modulus(planes).sqrt_().add_(MODULUS_OFFSET)
         turned = kept_phase * _per_channel(factor)
         output = _product_planes(turned.cos().mul_(radius), turned.sin().mul_(radius), unit_re, unit_im)

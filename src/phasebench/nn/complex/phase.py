@@ -1,0 +1,28 @@
+"""The phase of complex numbers, with the phase of zero fixed."""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def phase(re: Tensor, im: Tensor) -> Tensor:
+    """Principal value of the phase, in (-pi, pi]; the sign of a zero part does not matter.
+
+    ``atan2`` gives 0, pi or -pi on the real axis, depending on the signs of zeros, and these depend on the processor: a
+    Fourier transform of silence holds +0.0 on one and -0.0 on another. Here zero has phase 0, and every negative number
+    has phase pi.
+
+    Parameters
+    ----------
+    re, im : real Tensor
+        Real and imaginary parts, of one shape.
+
+    Returns
+    -------
+    Tensor
+        Radians, of the same shape and dtype. It is not meant for autograd.
+    """
+    # A comparison, as adding 0.0 to drop the sign is an identity that compilers may remove.
+    on_real_axis = (re < 0.0).to(re.dtype) * math.pi
+    return torch.where(im == 0.0, on_real_axis, torch.atan2(im, re))
