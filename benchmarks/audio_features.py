@@ -14,9 +14,9 @@ import torch
 from scipy.fft import dct, rfft
 from scipy.signal import get_window
 
-from phasebench.data.cepstrum import HOP, N_FFT, SAMPLING_RATE, mel_triangles
-from phasebench.data.encoding_registry import load_encoding
-from phasebench.memory import keep_freed_memory
+from phasebench.common.memory import keep_freed_memory
+from phasebench.data.encodings.cepstrum import HOP, N_FFT, SAMPLING_RATE, mel_triangles
+from phasebench.data.encodings.registry import load_encoding
 from phasebench.training.timing import interleaved_seconds
 
 ENCODINGS = ("mfcc", "mfcc_complex", "mfcc_phase")

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import yaml
 
+from phasebench.common.files import canonical_json
 from phasebench.data.prepare import prepare_dataset
-from phasebench.experiments.identity import DatasetIdentity, read_identity
-from phasebench.experiments.provenance import collect_provenance, describe_data
-from phasebench.files import canonical_json
+from phasebench.provenance.record import collect_provenance, describe_data
+from phasebench.specs.stage import DatasetIdentity, read_identity
 
 ROOT = Path(__file__).parents[1]
 MODELS = ("cifarnet_dcn", "cifarnet_surreal", "cifarnet_real", "cifarnet_type_i", "cifarnet_type_e")

@@ -14,8 +14,8 @@ from native_models.base import NativeModel
 from torch import Tensor, nn
 from training_step import N_CLASSES, median_seconds, training_step
 
-from phasebench.errors import PhasebenchError
-from phasebench.memory import keep_freed_memory
+from phasebench.common.errors import PhasebenchError
+from phasebench.common.memory import keep_freed_memory
 from phasebench.models.registry import REGISTRY, build_model
 from phasebench.nn.complex.layout import as_complex
 from phasebench.training.compilation import compile_if_possible

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from phasebench.data.grey_encodings import GreyProportionalPhase
-from phasebench.memory import keep_freed_memory
+from phasebench.common.memory import keep_freed_memory
+from phasebench.data.encodings.grey import GreyProportionalPhase
 from phasebench.models.mlp import Perceptron, perceptron_100, prepare_inputs
-from phasebench.nn.complex.projections import STUDY_PROJECTIONS, half_mask
+from phasebench.nn.complex.weight_projections import STUDY_PROJECTIONS, half_mask
 from phasebench.training.full_batch import gradient_step
 from phasebench.training.projected_pass import projected_predictions
 from phasebench.training.timing import interleaved_seconds

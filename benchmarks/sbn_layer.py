@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from phasebench.memory import keep_freed_memory
+from phasebench.common.memory import keep_freed_memory
 from phasebench.nn.spectral.norm import SpectralBatchNorm2d
 from phasebench.training.timing import interleaved_seconds
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from phasebench.memory import keep_freed_memory
+from phasebench.common.memory import keep_freed_memory
 from phasebench.models.resnet import ResNet
 from phasebench.training.timing import interleaved_seconds
 

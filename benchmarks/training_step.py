@@ -16,7 +16,7 @@ from native_models.cifarnet import NativeTypeE
 from torch import Tensor, nn
 from torch.nn import functional
 
-from phasebench.memory import keep_freed_memory
+from phasebench.common.memory import keep_freed_memory
 from phasebench.models.registry import build_model
 from phasebench.nn.complex.layout import as_complex
 from phasebench.training.compilation import compile_if_possible

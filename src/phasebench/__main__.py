@@ -1,5 +1,5 @@
 """``python -m phasebench``."""
 
-from phasebench.cli import main
+from phasebench.cli.main import main
 
 main()

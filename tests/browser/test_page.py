@@ -11,10 +11,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from synthetic_tables import LABELS, write_tables
+from support.synthetic_tables import LABELS, write_tables
 
-from phasebench.reporting.build import build_report
-from phasebench.reporting.inputs import VERDICTS
+from phasebench.reporting.page.build import build_report
+from phasebench.tables.read import VERDICTS
 
 HOSTILE = "<script>window.harm = true</script><img src=x onerror='window.harm = true'>"
 WIDTHS = {"desktop": 1280, "phone": 390}

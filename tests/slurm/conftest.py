@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from counting_workflow import CountingWorkflow, MakeWorkflow
 from private_cluster import INSTALL, Accounting, PrivateCluster, missing_packages
+from support.counting_workflow import CountingWorkflow, MakeWorkflow
 from temporary_cluster import temporary_cluster
 
 

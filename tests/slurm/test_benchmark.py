@@ -15,9 +15,9 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
-from counting_workflow import wait_for
 from private_cluster import PrivateCluster
-from tiny_benchmark import STUDY, TINY_SCALE, copy_checkout, keep_one_evaluation
+from support.counting_workflow import wait_for
+from support.tiny_benchmark import STUDY, TINY_SCALE, copy_checkout, keep_one_evaluation
 
 RUN = f"{STUDY}/table_1/colour_shapes-lab/cifarnet_type_i/seed0"
 LIMIT_SECONDS = 900

@@ -6,8 +6,8 @@ import signal
 import time
 
 import pytest
-from counting_workflow import CountingWorkflow, MakeWorkflow, wait_for
 from private_cluster import PrivateCluster
+from support.counting_workflow import CountingWorkflow, MakeWorkflow, wait_for
 
 
 def test_fifty_ready_jobs_are_one_array(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:

@@ -6,9 +6,9 @@ import re
 import signal
 
 import psutil
-from counting_workflow import CountingWorkflow, MakeWorkflow, wait_for
 from private_cluster import PrivateCluster
 from slurm_processes import lives
+from support.counting_workflow import CountingWorkflow, MakeWorkflow, wait_for
 from temporary_cluster import temporary_cluster
 
 # A job that needs every node, and may push jobs in `low` off them.

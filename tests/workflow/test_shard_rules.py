@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tiny_benchmark import copy_checkout
+from support.tiny_benchmark import copy_checkout
 
-from phasebench.data.generated_tree import Options, write_tree
+from phasebench.data.shards.generated_tree import Options, write_tree
 
 SUITE = {
     "name": "streams",

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from counting_workflow import CountingWorkflow, wait_for
 from snakemake.common.tests import TestWorkflowsLocalStorageBase
 from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
+from support.counting_workflow import CountingWorkflow, wait_for
 
 from snakemake_executor_plugin_submitit import ExecutorSettings
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from dry_runs import planned, pretend_finished, replace
-from tiny_benchmark import STUDY, copy_checkout, keep_one_evaluation
+from support.dry_runs import planned, pretend_finished, replace
+from support.tiny_benchmark import STUDY, copy_checkout, keep_one_evaluation
 
 SCALE = {
     "name": "matrix",
@@ -115,12 +115,14 @@ EDITS = {
         "n_train: 70",
         trained(IMAGES) | CONTROLS | {"Prepare colour_shapes"},
     ),
-    "a figure's caption": Edit("src/phasebench/reporting/similarity.py", 'caption="Mean', 'caption="The mean', REPORT),
+    "a figure's caption": Edit(
+        "src/phasebench/reporting/figures/similarity.py", 'caption="Mean', 'caption="The mean', REPORT
+    ),
     "a title": Edit(SUITE, "Table 1: accuracy", "Table 1: the accuracy", TABLES),
     "the LAB encoding": Edit(
-        "src/phasebench/data/encodings.py", "* 7.787)", "* 7.788)", trained({SURREAL_LAB, TYPE_E_LAB}) | CONTROLS
+        "src/phasebench/data/encodings/base.py", "* 7.787)", "* 7.788)", trained({SURREAL_LAB, TYPE_E_LAB}) | CONTROLS
     ),
-    "a colour of the figures": Edit("src/phasebench/reporting/palette.py", "#0173b2", "#0173b3", REPORT),
+    "a colour of the figures": Edit("src/phasebench/reporting/drawing/palette.py", "#0173b2", "#0173b3", REPORT),
     "one more evaluation": Edit(
         SUITE,
         "      rotation: {}\n",
@@ -128,12 +130,10 @@ EDITS = {
         {f"Evaluate the confidence of {run}" for run in IMAGES} | TABLES,
     ),
     "a published number that an analysis reads": Edit(
-        f"workflow/reference/{STUDY}_table_2.csv", ",47.4,", ",47.5,", {f"Analyse {STUDY}/table_2/trend", *TABLES}
+        f"workflow/published/{STUDY}_table_2.csv", ",47.4,", ",47.5,", {f"Analyse {STUDY}/table_2/trend", *TABLES}
     ),
-    "a published number that none reads": Edit(f"workflow/reference/{STUDY}_table_1.csv", "65.17", "65.18", TABLES),
-    "the words of a claim": Edit(
-        f"workflow/reference/claims/{STUDY}.yaml", "text: One of the", "text: Either of the", TABLES
-    ),
+    "a published number that none reads": Edit(f"workflow/published/{STUDY}_table_1.csv", "65.17", "65.18", TABLES),
+    "the words of a claim": Edit(f"workflow/claims/{STUDY}.yaml", "text: One of the", "text: Either of the", TABLES),
 }
 
 

@@ -10,14 +10,14 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
-import dry_runs
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from dry_runs import replace, snakemake, succeeds
-from tiny_benchmark import ROOT, STUDY, copy_checkout
+from support import dry_runs
+from support.dry_runs import replace, snakemake, succeeds
+from support.tiny_benchmark import ROOT, STUDY, copy_checkout
 
 TABLE_1 = f"{STUDY}/table_1/colour_shapes-lab"
 
@@ -64,7 +64,7 @@ def test_a_fresh_checkout_plans_the_demo_in_readable_ids(checkout: Path) -> None
 def test_a_download_prepares_nothing_again_until_it_is_replaced(checkout: Path) -> None:
     replace(checkout / "config.yaml", "datasets: {}", "datasets: {cifar10: {name: own, source: hdf5, path: own.h5}}")
     replace(
-        checkout / "src/phasebench/data/image_hdf5.py",
+        checkout / "src/phasebench/data/sources/images/image_hdf5.py",
         "    with open_hdf5(path, _REMEDY) as file:",
         "    if download and not path.is_file():\n"
         "        path.parent.mkdir(parents=True)\n"
@@ -152,7 +152,7 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
     "a formula of Type-E alone": (NORM, FORMULA, f"{FORMULA} * 2.0", TYPE_E),
     "a layer of both": (f"{LAYERS}/pooling.py", "class LearnedPool2d(", "@edited\nclass LearnedPool2d(", BOTH),
     "a layer of neither": (f"{LAYERS}/invariant.py", "class Conjugate(", "UNUSED = 1\n\n\nclass Conjugate(", set()),
-    "the controls": ("src/phasebench/training/controls.py", "PENALTY = 0.1", "PENALTY = 0.2", CONTROLS | TABLES),
+    "the controls": ("src/phasebench/evaluation/baselines.py", "PENALTY = 0.1", "PENALTY = 0.2", CONTROLS | TABLES),
     "the order of keys": (SCALE_FILE, "label: DEMO\nname: tiny\n", "name: tiny\nlabel: DEMO\n", set()),
     "the style of the page": ("src/phasebench/reporting/templates/style.css", "{", "{ ", REPORT),
     "a package of the analysis": ("envs/analysis.yaml", "seaborn==", "seaborn==9", ANALYSES | TABLES),

@@ -8,11 +8,11 @@ ROOT = Path(workflow.basedir)
 SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))
 
-from phasebench.data.sharded_registry import read_shard_names
-from phasebench.errors import PhasebenchError
-from phasebench.experiments.adoption import adopt_results
-from phasebench.experiments.specs import plan_benchmark
-from phasebench.files import sha256_of_file
+from phasebench.data.shards.registry import read_shard_names
+from phasebench.common.errors import PhasebenchError
+from phasebench.provenance.timestamps import adopt_results
+from phasebench.provenance.spec_files import plan_benchmark
+from phasebench.common.files import sha256_of_file
 from phasebench.reporting.labels import display_name
 
 try:

@@ -31,3 +31,84 @@ rule train:
         "python -m phasebench train --spec {input.spec} --data {input.data} --manifest {input.manifest}"
         " --output {params.folder} --checkpoint {params.checkpoint} --device {params.device}"
         " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"
+
+
+rule evaluate:
+    input:
+        spec="<results>/specs/evaluations/{evaluation}.json",
+        data=ancient(prepared_file(".h5")),
+        record="<results>/runs/{run}/run.json",
+        weights="<results>/runs/{run}/weights.safetensors",
+    output:
+        "<results>/runs/{run}/evaluation/{evaluation}.parquet",
+    log:
+        "<logs>/evaluate/{run}/{evaluation}.log",
+    benchmark:
+        "<benchmarks>/evaluate/{run}/{evaluation}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: train_resource("threads")
+    resources:
+        gpu=lambda wildcards: min(1, plan.resources_of(wildcards.run).gpu),
+        runtime=30,
+        mem_mb=train_resource("mem_mb"),
+    params:
+        folder=subpath(input.record, parent=True),
+        device=this_machine("device"),
+    message:
+        "Evaluate the {wildcards.evaluation} of {wildcards.run}"
+    shell:
+        "python -m phasebench evaluate --spec {input.spec} --data {input.data} --run {params.folder}"
+        " --output {output} --device {params.device}"
+        " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"
+
+
+rule overhead:
+    input:
+        spec="<results>/specs/overheads/{overhead}.json",
+    output:
+        "<results>/overheads/{overhead}.parquet",
+    log:
+        "<logs>/overhead/{overhead}.log",
+    benchmark:
+        "<benchmarks>/overhead/{overhead}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: overhead_resource("threads")
+    resources:
+        gpu=overhead_resource("gpu"),
+        runtime=60,
+        mem_mb=overhead_resource("mem_mb"),
+    params:
+        device=this_machine("device"),
+    message:
+        "Time the networks of {wildcards.overhead}"
+    shell:
+        "python -m phasebench overhead --spec {input.spec} --output {output} --device {params.device}"
+        " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"
+
+
+rule control:
+    input:
+        spec="<results>/specs/controls/{control}.json",
+        data=ancient(control_files(".h5")),
+        manifests=control_files(".json"),
+    output:
+        "<results>/controls/{control}.parquet",
+    log:
+        "<logs>/control/{control}.log",
+    benchmark:
+        "<benchmarks>/control/{control}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        runtime=480,
+        mem_mb=8000,
+    params:
+        prepared=manifests_folder,
+    message:
+        "Measure the controls of {wildcards.control}"
+    shell:
+        "python -m phasebench control --spec {input.spec} --prepared {params.prepared} --output {output}"
+        " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from phasebench.analysis.finished import FinishedRun, by_cell
-from phasebench.errors import PhasebenchError
+from phasebench.common.errors import PhasebenchError
 
 
 def analyse_bias_variance(runs: Sequence[FinishedRun], published: pd.DataFrame) -> pd.DataFrame:

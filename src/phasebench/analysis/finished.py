@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from phasebench.errors import PhasebenchError
-from phasebench.spec import RunSpec
+from phasebench.common.errors import PhasebenchError
+from phasebench.specs.run import RunSpec
 
 CELL_KEYS = ("dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model")
 """What the runs of one cell of a table have in common; they differ in their seeds."""

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from phasebench.analysis.finished import FinishedRun, by_cell
-from phasebench.errors import PhasebenchError
-from phasebench.spec import FullBatchRecipe
+from phasebench.common.errors import PhasebenchError
+from phasebench.specs.run import FullBatchRecipe
 
 FIRST_SHARE = 0.25
 _PREFIX = "accuracy_"

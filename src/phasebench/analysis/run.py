@@ -7,7 +7,7 @@ import pandas as pd
 
 from phasebench.analysis.finished import read_run
 from phasebench.analysis.registry import load_analysis
-from phasebench.value_tables import write_values
+from phasebench.common.value_tables import write_values
 
 _PUBLISHED_COLUMNS = ("dataset", "encoding", "train_fraction", "model", "metric", "value")
 

@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from phasebench.errors import PhasebenchError
+from phasebench.common.errors import PhasebenchError
 
 
 @contextlib.contextmanager

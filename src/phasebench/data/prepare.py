@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from phasebench.data.source_registry import load_source
+from phasebench.data.sources.registry import load_source
 from phasebench.data.store import write_store
-from phasebench.spec import Scalar
+from phasebench.specs.run import Scalar
 
 
 def prepare_dataset(
@@ -22,7 +22,7 @@ def prepare_dataset(
     Parameters
     ----------
     source, options, data_root, download
-        See :func:`phasebench.data.source_registry.load_source`.
+        See :func:`phasebench.data.sources.registry.load_source`.
     output, manifest
         The HDF5 and the JSON file to write.
     prepared_from

@@ -5,12 +5,12 @@ from typing import Protocol
 
 import numpy as np
 
-from phasebench.errors import PhasebenchError
-from phasebench.spec import Subset
+from phasebench.common.errors import PhasebenchError
+from phasebench.specs.run import Subset
 
 
 class SplitSpec(Protocol):
-    """What of a run decides its subsets: :class:`~phasebench.spec.RunSpec` has it, which documents it."""
+    """What of a run decides its subsets: :class:`~phasebench.specs.run.RunSpec` has it, which documents it."""
 
     @property
     def train_fraction(self) -> float: ...  # noqa: D102

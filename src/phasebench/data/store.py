@@ -16,9 +16,9 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 
+from phasebench.common.errors import PhasebenchError
+from phasebench.common.files import atomic_path, canonical_json, write_text
 from phasebench.data.hdf5 import open_hdf5, require_attribute, require_dataset, write_array
-from phasebench.errors import PhasebenchError
-from phasebench.files import atomic_path, canonical_json, write_text
 
 SCHEMA_VERSION = 1
 PREPARED_FROM = "prepared_from"

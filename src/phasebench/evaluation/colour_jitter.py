@@ -11,10 +11,10 @@ import pandas as pd
 import torch
 from skimage.color import hsv2rgb, rgb2hsv
 
-from phasebench.errors import PhasebenchError
+from phasebench.common.errors import PhasebenchError
+from phasebench.common.progress import track
 from phasebench.evaluation.trained import TrainedRun
 from phasebench.models.inference import EVALUATION_BATCH, predict
-from phasebench.progress import track
 
 PUBLISHED_LIMITS = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -3,10 +3,10 @@
 import pandas as pd
 import torch
 
+from phasebench.common.progress import track
 from phasebench.evaluation.trained import TrainedRun
 from phasebench.models.inference import predict
 from phasebench.nn.complex.layout import rotate
-from phasebench.progress import track
 
 ANGLES_DEGREES = tuple(range(0, 360, 10))
 N_IMAGES = 8

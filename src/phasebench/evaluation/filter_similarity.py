@@ -16,12 +16,12 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from phasebench.errors import PhasebenchError
+from phasebench.common.errors import PhasebenchError
+from phasebench.common.progress import track
 from phasebench.evaluation.trained import TrainedRun
 from phasebench.nn.complex.conv import ComplexConv2d
+from phasebench.nn.complex.frechet_mean import WeightedFrechetMean2d
 from phasebench.nn.complex.invariant import Conjugate, Division
-from phasebench.nn.complex.wfm import WeightedFrechetMean2d
-from phasebench.progress import track
 
 N_IMAGES = 1000
 _BATCH = 250

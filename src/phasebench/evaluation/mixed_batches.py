@@ -3,9 +3,9 @@
 import pandas as pd
 import torch
 
+from phasebench.common.seeding import Stream, generator
 from phasebench.evaluation.trained import TrainedRun
 from phasebench.models.inference import EVALUATION_BATCH, predict
-from phasebench.seeding import Stream, generator
 
 N_DRAWS = 5
 

@@ -4,7 +4,7 @@ import pkgutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from phasebench.errors import PhasebenchError
+from phasebench.common.errors import PhasebenchError
 
 if TYPE_CHECKING:
     import pandas as pd

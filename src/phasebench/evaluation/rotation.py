@@ -11,10 +11,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from phasebench.common.progress import track
+from phasebench.common.seeding import Stream, generator
 from phasebench.evaluation.trained import TrainedRun
 from phasebench.nn.complex.layout import rotate
-from phasebench.progress import track
-from phasebench.seeding import Stream, generator
 
 RANGES_DEGREES = tuple(range(0, 181, 15))
 N_DRAWS = 5

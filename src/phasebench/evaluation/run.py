@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from phasebench.devices import find_device
+from phasebench.common.devices import find_device
+from phasebench.common.files import write_table
+from phasebench.common.memory import keep_freed_memory
 from phasebench.evaluation.registry import load_evaluation
 from phasebench.evaluation.trained import load_trained_run
-from phasebench.files import write_table
-from phasebench.memory import keep_freed_memory
 
 
 def evaluate_run(

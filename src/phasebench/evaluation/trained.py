@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from phasebench.data.batches import DeviceData, load_device_data
-from phasebench.data.shards import is_index
-from phasebench.errors import PhasebenchError
+from phasebench.common.errors import PhasebenchError
+from phasebench.data.batches.in_memory import DeviceData, load_device_data
+from phasebench.data.shards.index import is_index
 from phasebench.models.inference import EVALUATION_BATCH, load_weights, predict
 from phasebench.models.registry import build_model
-from phasebench.spec import FullBatchRecipe, RunSpec
+from phasebench.specs.run import FullBatchRecipe, RunSpec
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,19 +10,19 @@ from dataclasses import replace
 import pandas as pd
 from torch import nn
 
-from phasebench.errors import PhasebenchError
+from phasebench.common.errors import PhasebenchError
+from phasebench.common.progress import track
+from phasebench.common.seeding import Stream, generator
 from phasebench.evaluation.trained import TrainedRun
 from phasebench.models.registry import find_model
 from phasebench.nn.complex.conv import ComplexConv2d
-from phasebench.nn.complex.projections import (
+from phasebench.nn.complex.weight_projections import (
     COMPLEX_PROJECTIONS,
     HALF_ELEMENTS,
     HALF_UNITS,
     REAL_PROJECTIONS,
     projected_parameters,
 )
-from phasebench.progress import track
-from phasebench.seeding import Stream, generator
 
 N_DRAWS = 10
 

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from phasebench.nn.complex.activation import EquivariantGeneralizedTangentReLU, GeneralizedTangentReLU
 from phasebench.nn.complex.conv import ComplexConv2d
+from phasebench.nn.complex.equivariant_norm import EquivariantBatchNorm2d
 from phasebench.nn.complex.init import fan_out_normal_
 from phasebench.nn.complex.invariant import Division
 from phasebench.nn.complex.layout import as_planes
-from phasebench.nn.complex.norm import EquivariantBatchNorm2d
 from phasebench.nn.complex.pooling import LearnedPool2d
 from phasebench.nn.complex.prototype import InvariantPrototypeDistance, PrototypeDistance
 

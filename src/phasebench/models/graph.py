@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from phasebench.errors import PhasebenchError
+from phasebench.common.errors import PhasebenchError
 from phasebench.models.lenet import complex_lenet_audio
 from phasebench.nn.complex.layout import as_planes
 from phasebench.nn.graph import GraphConvolution, HermitianGraphConvolution, mean_distance

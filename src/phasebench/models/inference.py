@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from phasebench.errors import PhasebenchError
+from phasebench.common.errors import PhasebenchError
 
 EVALUATION_BATCH = 512
 

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from phasebench.errors import PhasebenchError
+from phasebench.common.errors import PhasebenchError
 from phasebench.nn.complex.layout import as_planes
-from phasebench.nn.complex.projections import find_projection
+from phasebench.nn.complex.weight_projections import find_projection
 
 
 def matrix_product(weight: Tensor, planes: Tensor, plane_sum: Tensor | None = None) -> Tensor:
@@ -95,7 +95,7 @@ class Perceptron(nn.Module):
     scale : float
         Standard deviation of the initial weights.
     constraint : str, optional
-        A projection of :mod:`phasebench.nn.complex.projections` that training applies to all weights after every step.
+        A projection of :mod:`phasebench.nn.complex.weight_projections`, applied to all weights after every step.
 
     Raises
     ------

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from phasebench.errors import PhasebenchError
-from phasebench.spec import Scalar
+from phasebench.common.errors import PhasebenchError
+from phasebench.specs.run import Scalar
 
 if TYPE_CHECKING:
     from torch import nn

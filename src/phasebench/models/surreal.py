@@ -7,9 +7,9 @@ Invariance ends where an input is exactly zero: zero has no phase and is not tur
 
 from torch import Tensor, nn
 
+from phasebench.nn.complex.frechet_mean import GlobalDistanceTransform, GTransport, WeightedFrechetMean2d
 from phasebench.nn.complex.layout import as_planes
 from phasebench.nn.complex.manifold import to_polar
-from phasebench.nn.complex.wfm import GlobalDistanceTransform, GTransport, WeightedFrechetMean2d
 
 CHIP_SIZE = 100
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from phasebench.errors import PhasebenchError
+from phasebench.common.errors import PhasebenchError
 from phasebench.nn.complex.layout import as_planes
 from phasebench.nn.spectral.insertion import Insertion, insert
 

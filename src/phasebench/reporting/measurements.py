@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from phasebench.reporting.arrangement import Experiment, Setting
+from phasebench.reporting.experiments import Experiment, Setting
 
 
 def of_runs(frame: pd.DataFrame, experiment: Experiment, *metrics: str) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from phasebench.reporting.palette import LineStyle
+from phasebench.reporting.drawing.palette import LineStyle
 
 
 def network_of(model: str) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from phasebench.errors import PhasebenchError
-from phasebench.files import atomic_path
+from phasebench.common.errors import PhasebenchError
+from phasebench.common.files import atomic_path
 
 
 @dataclass

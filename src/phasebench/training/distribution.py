@@ -8,10 +8,10 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from phasebench.errors import PhasebenchError
+from phasebench.common.errors import PhasebenchError
+from phasebench.common.processes import Processes
 from phasebench.nn.spectral.norm import SpectralBatchNorm2d
-from phasebench.processes import Processes
-from phasebench.spec import Recipe
+from phasebench.specs.run import Recipe
 
 
 def check_shares(recipe: Recipe, n_train: int, processes: Processes) -> None:

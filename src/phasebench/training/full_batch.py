@@ -9,17 +9,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from phasebench.data.batches import DeviceData, load_device_data
-from phasebench.devices import find_device
-from phasebench.errors import DivergedError, InterruptedRunError, PhasebenchError
-from phasebench.memory import keep_freed_memory
+from phasebench.common.devices import find_device
+from phasebench.common.errors import DivergedError, InterruptedRunError, PhasebenchError
+from phasebench.common.memory import keep_freed_memory
+from phasebench.common.progress import track
+from phasebench.common.seeding import Stream, generator
+from phasebench.data.batches.in_memory import DeviceData, load_device_data
 from phasebench.models.inference import EVALUATION_BATCH, predict
 from phasebench.models.mlp import Perceptron, PreparedInputs, prepare_inputs
 from phasebench.models.registry import build_model
-from phasebench.nn.complex.projections import STUDY_PROJECTIONS, find_projection, project
-from phasebench.progress import track
-from phasebench.seeding import Stream, generator
-from phasebench.spec import FullBatchRecipe, RunIdentity, RunSpec
+from phasebench.nn.complex.weight_projections import STUDY_PROJECTIONS, find_projection, project
+from phasebench.specs.run import FullBatchRecipe, RunIdentity, RunSpec
 from phasebench.training.checkpoint import TrainingState, resume, save_checkpoint
 from phasebench.training.clock import Clock
 from phasebench.training.interrupt import StopRequest
@@ -40,9 +40,9 @@ def train_full_batch(
     checkpoint_seconds: float = 60.0,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Train a perceptron by its :class:`phasebench.spec.FullBatchRecipe`, or go on with it, and write its folder.
+    """Train a perceptron by its :class:`phasebench.specs.run.FullBatchRecipe`, or go on with it, and write its folder.
 
-    Parameters, files and errors are those of :func:`phasebench.training.run.train_run`. The history has a row for
+    Parameters, files and errors are those of :func:`phasebench.training.minibatch.train_run`. The history has a row for
     every step; at snapshots it has the test accuracies ``accuracy_<projection>`` and, for random halves,
     ``deviation_<projection>``, the sample standard deviation over the draws.
 

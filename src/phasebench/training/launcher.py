@@ -16,9 +16,9 @@ import torch
 from torch import distributed
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-from phasebench.errors import InterruptedRunError, PhasebenchError
-from phasebench.processes import Processes
-from phasebench.spec import RunIdentity
+from phasebench.common.errors import InterruptedRunError, PhasebenchError
+from phasebench.common.processes import Processes
+from phasebench.specs.run import RunIdentity
 from phasebench.training.interrupt import StopRequest
 from phasebench.training.procedures import load_procedure
 
@@ -39,13 +39,13 @@ def launch_run(identity: RunIdentity, device: str, **arguments: Any) -> None:
     device : {"auto", "cpu", "cuda"}
         Each process takes a GPU of its own where there are GPUs.
     **arguments
-        The others of :func:`phasebench.training.run.train_run`.
+        The others of :func:`phasebench.training.minibatch.train_run`.
 
     Raises
     ------
     PhasebenchError
-        What :func:`phasebench.training.run.train_run` raises in one of the processes, there are too few GPUs, or a
-        process died.
+        What :func:`phasebench.training.minibatch.train_run` raises in one of the processes, there are too few GPUs, or
+        a process died.
     InterruptedRunError
         A signal asked the run to stop; all processes have ended.
     """

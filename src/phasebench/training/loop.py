@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from phasebench.data.training_data import TrainingData
-from phasebench.errors import DivergedError, InterruptedRunError
+from phasebench.common.errors import DivergedError, InterruptedRunError
+from phasebench.common.processes import ALONE, Processes
+from phasebench.common.progress import track
+from phasebench.common.seeding import Stream, generator
+from phasebench.data.batches.interface import TrainingData
 from phasebench.models.inference import EVALUATION_BATCH, predict
-from phasebench.processes import ALONE, Processes
-from phasebench.progress import track
-from phasebench.seeding import Stream, generator
-from phasebench.spec import Recipe
+from phasebench.specs.run import Recipe
 from phasebench.training.checkpoint import TrainingState, resume, save_checkpoint
 from phasebench.training.clock import Clock
 from phasebench.training.interrupt import StopRequest

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import nn
 
-from phasebench.spec import Recipe
+from phasebench.specs.run import Recipe
 
 
 def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[object]:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from phasebench.spec import Recipe
+from phasebench.specs.run import Recipe
 
 
 def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

@@ -14,16 +14,16 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from phasebench.devices import find_device
-from phasebench.files import canonical_json
-from phasebench.memory import keep_freed_memory
+from phasebench.common.devices import find_device
+from phasebench.common.files import canonical_json
+from phasebench.common.memory import keep_freed_memory
+from phasebench.common.value_tables import write_values
 from phasebench.models.registry import build_model, find_model
-from phasebench.spec import Recipe
+from phasebench.specs.run import Recipe
 from phasebench.training.compilation import compile_if_possible
 from phasebench.training.numerics import autocast, place
 from phasebench.training.optimizers import build_optimizer
 from phasebench.training.timing import interleaved_seconds
-from phasebench.value_tables import write_values
 
 ROUNDS = {"cpu": 5, "cuda": 50}
 N_CLASSES = 10

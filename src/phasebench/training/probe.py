@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from phasebench.data.training_data import TrainingData
-from phasebench.errors import PhasebenchError
-from phasebench.spec import Recipe
+from phasebench.common.errors import PhasebenchError
+from phasebench.data.batches.interface import TrainingData
+from phasebench.specs.run import Recipe
 
 COLUMN_TYPES = {"step": "int64", "epoch": "float64", "metric": "string", "item": "string", "value": "float64"}
 """Of the table of all rows."""

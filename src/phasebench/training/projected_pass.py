@@ -7,7 +7,14 @@ import torch
 from torch import Tensor
 
 from phasebench.models.mlp import class_scores, matrix_product
-from phasebench.nn.complex.projections import HALF_ELEMENTS, HALF_UNITS, Projection, find_projection, half_mask, part_of
+from phasebench.nn.complex.weight_projections import (
+    HALF_ELEMENTS,
+    HALF_UNITS,
+    Projection,
+    find_projection,
+    half_mask,
+    part_of,
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ def projected_predictions(
     activated : sequence of bool
         As in :class:`phasebench.models.mlp.Perceptron`.
     projections : sequence of str
-        Names for :func:`phasebench.nn.complex.projections.project`.
+        Names for :func:`phasebench.nn.complex.weight_projections.project`.
     generator : torch.Generator
         Of the random masks; on the CPU.
     unit_draws, element_draws : int

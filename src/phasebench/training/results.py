@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from phasebench.data.training_data import TrainingData
-from phasebench.files import atomic_path, canonical_json, write_table, write_text
+from phasebench.common.files import atomic_path, canonical_json, write_table, write_text
+from phasebench.data.batches.interface import TrainingData
 from phasebench.models.registry import count_parameters
-from phasebench.spec import RunIdentity, RunSpec
+from phasebench.specs.run import RunIdentity, RunSpec
 from phasebench.training.checkpoint import TrainingState
 from phasebench.training.probe import COLUMN_TYPES as PROBE_TYPES
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from phasebench.errors import PhasebenchError
-from phasebench.scheduler import scheduler_job
+from phasebench.common.errors import PhasebenchError
+from phasebench.common.scheduler import scheduler_job
 
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _HELD = {errno.EACCES, errno.EAGAIN}

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from phasebench.nn.complex.arithmetic import multiply, multiply_conjugate, scale_channels
 from phasebench.nn.complex.conv import ComplexConv2d
+from phasebench.nn.complex.equivariant_norm import MODULUS_OFFSET, SMALLEST_SQUARE
 from phasebench.nn.complex.init import quadrant_uniform_
-from phasebench.nn.complex.norm import MODULUS_OFFSET, SMALLEST_SQUARE
 from phasebench.nn.complex.phase_threshold import equivariant_phase_threshold, phase_threshold
 
 
@@ -47,8 +47,8 @@ def cardioid(planes: Tensor) -> Tensor:
 def tangent_relu(planes: Tensor, threshold: float = 1.0) -> Tensor:
     """TReLU: ``max(r, |z|) exp(i angle(z)+)`` with ``r = 1`` (section 3.6).
 
-    A zero has phase zero and becomes ``r``. :class:`phasebench.nn.complex.wfm.TangentReLU` is the same in the polar
-    representation.
+    A zero has phase zero and becomes ``r``. :class:`phasebench.nn.complex.frechet_mean.TangentReLU` is the same in the
+    polar representation.
     """
     return phase_threshold(planes, None, threshold)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from phasebench.nn.complex.norm import SMALLEST_SQUARE
+from phasebench.nn.complex.equivariant_norm import SMALLEST_SQUARE
 from phasebench.nn.complex.phase import phase
 
 LOG_OFFSET = 1e-9

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from phasebench.nn.complex.norm import MODULUS_OFFSET, SMALLEST_SQUARE
+from phasebench.nn.complex.equivariant_norm import MODULUS_OFFSET, SMALLEST_SQUARE
 from phasebench.nn.complex.phase import phase
 
 

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from phasebench.errors import PhasebenchError
+from phasebench.common.errors import PhasebenchError
 from phasebench.nn.complex.init import quadrant_uniform_
 from phasebench.nn.complex.manifold import manifold_distance, to_polar
 

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from torch import nn
 
-from phasebench.errors import PhasebenchError
+from phasebench.common.errors import PhasebenchError
 from phasebench.nn.spectral.norm import ConstantDownscale, Method, SpectralBatchNorm2d
 
 Position = Literal["after", "before", "instead"]

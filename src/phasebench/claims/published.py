@@ -1,0 +1,77 @@
+"""The numbers that the studies printed: one CSV file per table in ``workflow/published``."""
+
+import csv
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from phasebench.common.errors import PhasebenchError
+from phasebench.plan.yaml_files import as_model
+from phasebench.specs.run import Fraction, Frozen, Name
+
+FOLDER = "workflow/published"
+
+
+class PublishedValue(Frozen):
+    """One printed number. The CSV's columns are these fields; an empty cell is None."""
+
+    suite: Name
+    experiment: Name | None = None
+    dataset: Name | None = None
+    encoding: Name | None = None
+    train_fraction: Fraction | None = None
+    model: Name
+    metric: Name
+    condition: float | None = Field(default=None, description="condition of the metric, such as a training step")
+    value: float = Field(description="as printed")
+    std: float | None = Field(default=None, ge=0.0, description="standard deviation over seeds, in the value's unit")
+    unit: Literal["percent", "count", "number"]
+    where: str = Field(min_length=1, description="place in the study, such as 'Table 1'")
+
+    def as_row(self) -> dict[str, str | float | None]:
+        """The value as the benchmark's own are kept: accuracies from 0 to 1, no unit."""
+        percent = self.unit == "percent"
+        # Rounded, so that 69.23 % is 0.6923 and not the neighbouring binary number.
+        numbers = {
+            name: round(number / 100, 9) if percent and number is not None else number
+            for name, number in (("value", self.value), ("std", self.std))
+        }
+        return {**self.model_dump(exclude={"unit"}), **numbers}
+
+
+def read_published(root: Path) -> list[PublishedValue]:
+    """Every printed number, file by file in alphabetical order.
+
+    Parameters
+    ----------
+    root
+        The repository.
+
+    Raises
+    ------
+    PhasebenchError
+        A file has other columns, a cell has a wrong value, or two lines give the same number.
+    """
+    found: dict[tuple[object, ...], str] = {}
+    values = []
+    for path in sorted((root / FOLDER).glob("*.csv")):
+        shown = f"{FOLDER}/{path.name}"
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            for cells in reader:
+                place = f"{shown}: line {reader.line_num}"
+                value = as_model(PublishedValue, _filled(cells, place), place)
+                key = tuple(value.model_dump(exclude={"value", "std", "unit", "where"}).values())
+                if key in found:
+                    raise PhasebenchError(f"{place}: gives the same number as {found[key]}")
+                found[key] = place
+                values.append(value)
+    return values
+
+
+def _filled(cells: dict[str | None, str | None], place: str) -> dict[str, str]:
+    """The cells that are not empty."""
+    if None in cells or None in cells.values():
+        raise PhasebenchError(f"{place}: has more or fewer cells than the first line")
+    return {name: cell for name, cell in cells.items() if name is not None and cell}

@@ -1,0 +1,1 @@
+"""Hashes of exactly the definitions that a piece of Python reaches."""

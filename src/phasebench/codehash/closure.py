@@ -1,0 +1,244 @@
+"""Hashes of exactly the first-party definitions that a computation reaches.
+
+From root symbols such as ``phasebench.models.cifarnet:TypeE`` the names that each definition uses are followed through
+functions, classes, constants and imports, inside the package only. What a module does when it is imported counts for
+every module that the reached definitions import, directly or not. Nothing is executed.
+
+Names looked up in a table of strings cannot be followed. Such tables are declared in :data:`OPAQUE_TABLES`; whoever
+asks for a closure gives the selected entries' targets as further roots. Subclasses that register themselves through
+``__init_subclass__`` or a metaclass are not seen, nor are names computed at run time.
+"""
+
+import ast
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from phasebench.codehash.modules import Module, Statement, parse_module
+from phasebench.codehash.scoping import Import
+from phasebench.common.errors import PhasebenchError
+from phasebench.common.files import sha256_of_text
+
+OPAQUE_TABLES = frozenset(
+    {
+        "phasebench.analysis.registry:ANALYSES",
+        "phasebench.data.encodings.registry:ENCODINGS",
+        "phasebench.data.shards.registry:SHARDED_SOURCES",
+        "phasebench.data.sources.registry:SOURCES",
+        "phasebench.evaluation.registry:EVALUATIONS",
+        "phasebench.models.registry:REGISTRY",
+        "phasebench.training.procedures:PROCEDURES",
+    }
+)
+
+# With one of these a definition can use any name of its module.
+_WHOLE_MODULE_NAMES = frozenset({("globals",), ("exec",), ("eval",), ("sys", "modules")})
+
+
+@dataclass(frozen=True, eq=False)
+class Closure:
+    """What a set of roots reaches.
+
+    Attributes
+    ----------
+    reached
+        Module to the global names reached in it; modules of which nothing counts are left out.
+    hashes
+        Module to the SHA-256 of what counts in it.
+    third_party
+        Top-level names of the packages outside, standard library included, that have to be importable.
+    """
+
+    reached: dict[str, frozenset[str]]
+    hashes: dict[str, str]
+    third_party: frozenset[str]
+
+
+class SourceTree:
+    """The modules of one package, parsed when first needed.
+
+    Parameters
+    ----------
+    folder : Path
+        The package's folder; its name is the package's.
+    opaque : set of str
+        Tables, as ``module:name``, whose content is neither followed nor hashed.
+    """
+
+    def __init__(self, folder: Path, opaque: frozenset[str] = OPAQUE_TABLES) -> None:
+        self.folder = folder
+        self.opaque = opaque
+        self._modules: dict[str, Module | None] = {}
+        self._closures: dict[frozenset[str], Closure] = {}
+
+    def module(self, name: str) -> Module | None:
+        """The parsed module, or None if the package has none of that name."""
+        if name not in self._modules:
+            path = self._path(name)
+            self._modules[name] = None if path is None else parse_module(name, path)
+        return self._modules[name]
+
+    def closure(self, roots: Iterable[str]) -> Closure:
+        """Follow the roots, each ``module:name``.
+
+        Raises
+        ------
+        PhasebenchError
+            A root does not exist, or a reached module is not Python.
+        """
+        key = frozenset(roots)
+        if key not in self._closures:
+            self._closures[key] = _Walk(self).run(sorted(key))
+        return self._closures[key]
+
+    def string_table(self, symbol: str) -> dict[str, str]:
+        """A table of strings, ``module:name``, read from the source.
+
+        Raises
+        ------
+        PhasebenchError
+            There is no such table, or it is not written out as strings.
+        """
+        module_name, _, name = symbol.partition(":")
+        module = self.module(module_name)
+        for statement in module.definitions.get(name, ()) if module else ():
+            if isinstance(statement.node, ast.Assign) and isinstance(statement.node.value, ast.Dict):
+                try:
+                    return {str(key): str(value) for key, value in ast.literal_eval(statement.node.value).items()}
+                except ValueError:
+                    break
+        raise PhasebenchError(f"{symbol}: there is no such table of strings below {self.folder}")
+
+    def _path(self, name: str) -> Path | None:
+        first, *rest = name.split(".")
+        if first != self.folder.name:
+            return None
+        base = self.folder.joinpath(*rest)
+        for path in (base / "__init__.py", base.with_name(base.name + ".py")):
+            if path.is_file():
+                return path
+        return None
+
+
+class _Walk:
+    """One traversal. A list of what is left to follow, since chains of definitions are longer than the call stack."""
+
+    def __init__(self, tree: SourceTree) -> None:
+        self.tree = tree
+        self.reached: dict[str, set[str]] = {}
+        self.executed: set[str] = set()
+        self.third_party: set[str] = set()
+        self._pending: list[tuple[str, tuple[str, ...]]] = []
+        self._seen: set[tuple[str, tuple[str, ...]]] = set()
+
+    def run(self, roots: list[str]) -> Closure:
+        for root in roots:
+            module, _, name = root.partition(":")
+            found = self.tree.module(module)
+            if found is None or name not in found.names:
+                raise PhasebenchError(f"{root}: there is no such definition below {self.tree.folder}")
+            self._reach(module, (name,))
+        while self._pending:
+            self._follow(*self._pending.pop())
+        texts = {name: self._text(name) for name in sorted(self.executed)}
+        hashes = {name: sha256_of_text(text) for name, text in texts.items() if text}
+        reached = {name: frozenset(self.reached.get(name, ())) for name in hashes}
+        return Closure(reached, hashes, frozenset(self.third_party))
+
+    def _reach(self, module: str, attributes: tuple[str, ...]) -> None:
+        """Ask for ``module.attribute...``; without attributes, for everything in the module."""
+        request = (module, attributes)
+        if request not in self._seen:
+            self._seen.add(request)
+            self._pending.append(request)
+
+    def _follow(self, module_name: str, attributes: tuple[str, ...]) -> None:
+        self._execute(module_name)
+        module = self.tree.module(module_name)
+        if module is None:
+            return
+        if not attributes:
+            for name in module.names:
+                self._reach(module_name, (name,))
+            return
+        name, rest = attributes[0], attributes[1:]
+        provider = self._provider(module, name)
+        if provider is not None:
+            self._bind(provider, name, rest)
+        elif self.tree.module(f"{module_name}.{name}") is not None:
+            self._reach(f"{module_name}.{name}", rest)
+        elif "__getattr__" in module.names:
+            self._reach(module_name, ())
+
+    def _provider(self, module: Module, name: str, passed: frozenset[str] = frozenset()) -> Module | None:
+        """The module that binds the name: this one, or one that it imports with a star."""
+        if name in module.names:
+            return module
+        for star in module.stars:
+            source = None if star in passed else self.tree.module(star)
+            found = None if source is None else self._provider(source, name, passed | {star})
+            if found is not None:
+                return found
+        return None
+
+    def _bind(self, module: Module, name: str, rest: tuple[str, ...]) -> None:
+        if f"{module.name}:{name}" in self.tree.opaque:
+            return
+        self.reached.setdefault(module.name, set()).add(name)
+        for statement in module.definitions.get(name, ()):
+            self._use(module, statement)
+        for origin in module.imports.get(name, ()):
+            self._follow_import(module, origin, rest)
+
+    def _use(self, module: Module, statement: Statement) -> None:
+        references = statement.references
+        for names in references.names:
+            self._use_global(module, names)
+        for origin, attributes in references.imported:
+            self._follow_import(module, origin, attributes)
+        for name in references.executed:
+            self._execute(name)
+
+    def _use_global(self, module: Module, names: tuple[str, ...]) -> None:
+        if names[:1] in _WHOLE_MODULE_NAMES or names[:2] in _WHOLE_MODULE_NAMES:
+            self._reach(module.name, ())
+        # A package's own code sees its submodules as globals; any other unknown name is a builtin.
+        if self._provider(module, names[0]) or self.tree.module(f"{module.name}.{names[0]}"):
+            self._reach(module.name, names)
+
+    def _follow_import(self, module: Module, origin: Import, attributes: tuple[str, ...]) -> None:
+        submodule = f"{origin.module}.{origin.name}"
+        if origin.name is None:
+            self._reach(origin.module, attributes)
+        elif origin.module == module.name and self.tree.module(submodule) is not None:
+            # `from . import part` in a package's own __init__ would lead back to itself.
+            self._reach(submodule, attributes)
+        else:
+            self._reach(origin.module, (origin.name, *attributes))
+
+    def _execute(self, name: str) -> None:
+        """Importing a module executes its parents, itself and what these import."""
+        parts = name.split(".")
+        if parts[0] != self.tree.folder.name:
+            self.third_party.add(parts[0])
+            return
+        for length in range(1, len(parts) + 1):
+            module = self.tree.module(".".join(parts[:length]))
+            if module is not None and module.name not in self.executed:
+                self.executed.add(module.name)
+                for statement in module.effects:
+                    self._use(module, statement)
+                for imported in sorted(module.executed):
+                    self._execute(imported)
+
+    def _text(self, name: str) -> str:
+        """What counts in a module: reached definitions by name, then effects in order. Empty if nothing does."""
+        module = self.tree.module(name)
+        assert module is not None
+        lines = []
+        for reached in sorted(self.reached.get(name, ())):
+            lines += [f"{reached} = {statement.text}" for statement in module.definitions.get(reached, ())]
+            lines += [f"{reached} from {origin.origin}" for origin in module.imports.get(reached, ())]
+        lines += [statement.text for statement in module.effects]
+        lines += [f"* from {star}" for star in module.stars if lines]
+        return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Helpers for every floor, which know nothing of the benchmark."""

@@ -1,0 +1,121 @@
+"""Files that appear whole or not at all."""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from phasebench.common.errors import PhasebenchError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_HASH_CHUNK_BYTES = 1 << 22
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path | str, durable: bool = True) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success flush it to disk and rename it, otherwise remove it.
+
+    Parameters
+    ----------
+    path
+        What is to be written.
+    durable
+        Whether to wait for the disk, so that not even a crash of the machine leaves half a file.
+
+    Raises
+    ------
+    PhasebenchError
+        The file system refused the write (full disk, no permission); ``path`` is as it was before.
+    """
+    target = Path(path)
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=target.suffix)
+        os.close(descriptor)
+        temporary = Path(name)
+        # mkstemp makes private files; a shared results folder needs the umask's permissions.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        yield temporary
+        if durable:
+            with temporary.open("rb") as handle:
+                os.fsync(handle.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise PhasebenchError(f"{target}: cannot be written: {os.strerror(error.errno)}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str, durable: bool = True) -> None:
+    """Write ``text`` as UTF-8, atomically."""
+    with atomic_path(path, durable) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_table(path: Path | str, table: "pd.DataFrame", attributes: Mapping[str, object] | None = None) -> None:
+    """Write a table as Parquet, atomically and without its index; the attributes are kept with it, as JSON."""
+    table.attrs.update(attributes or {})
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def write_if_different(path: Path | str, text: str, durable: bool = True) -> bool:
+    """Write ``text`` only where the file's bytes would change, so that time stamps mean something.
+
+    Returns
+    -------
+    bool
+        True if the file was written.
+
+    Raises
+    ------
+    PhasebenchError
+        The file system refused to read or write; ``path`` is as it was before.
+    """
+    target = Path(path)
+    try:
+        if target.is_file() and target.read_bytes() == text.encode("utf-8"):
+            return False
+    except OSError as error:
+        raise PhasebenchError(f"{target}: cannot be read: {error.strerror}") from error
+    write_text(target, text, durable)
+    return True
+
+
+def write_plan(path: Path | str, text: str) -> bool:
+    """:func:`write_if_different` without waiting for the disk, for thousands of files that are compared at every start.
+
+    What a crash of the machine may leave of such a file differs from the text, and is written again.
+    """
+    return write_if_different(path, text, durable=False)
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and a fixed layout: equal values give equal bytes."""
+    return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def sha256_of_file(path: Path | str) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as handle:
+        while chunk := handle.read(_HASH_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sha256_of_text(text: str) -> str:
+    """Hexadecimal SHA-256 of a text's UTF-8 bytes."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -1,0 +1,1 @@
+"""Encodings: stored samples to complex feature maps."""

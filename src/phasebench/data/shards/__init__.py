@@ -1,0 +1,1 @@
+"""Sharded data sets: images too many for one file."""

@@ -1,0 +1,270 @@
+"""Shards: encoded images in HDF5 files that are read by their bytes, and the index of a data set's shards.
+
+A shard holds ``data`` (uint8, the images one behind the other), ``offsets`` (int64, n + 1), ``labels`` (int64, n) and
+``keys``. The index is the data set's prepared file: ``labels`` and ``splits/*`` as in an ordinary one, with ``shards``,
+``counts`` and ``sha256`` in place of samples. Sample i lies in the shard that the running sum of the counts says.
+"""
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from phasebench.common.errors import PhasebenchError
+from phasebench.common.files import atomic_path, canonical_json, write_text
+from phasebench.common.processes import ALONE, Processes
+from phasebench.data.hdf5 import open_hdf5, require_attribute, require_dataset, write_array
+from phasebench.data.shards.plan import ShardPlan
+from phasebench.data.shards.raw_images import Split
+
+SCHEMA_VERSION = 1
+KIND = "shards"
+_FORMAT = "v110"
+_REMEDY = "delete it, and the index that names it, and run snakemake to write them again"
+_AGAIN = "the data set's index, and run snakemake to write them again"
+
+
+@dataclass(frozen=True, eq=False)
+class ShardContent:
+    """The images of a shard.
+
+    Attributes
+    ----------
+    split
+        What they are for.
+    keys, labels
+        One for each image.
+    images
+        Encoded.
+    damaged
+        Key of each image that was left out, and why.
+    """
+
+    split: Split
+    keys: list[str]
+    labels: list[int]
+    images: list[bytes]
+    damaged: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class ShardIndex:
+    """What is known of a data set in shards without opening them.
+
+    Attributes
+    ----------
+    paths, counts, sha256
+        File, number of images and checksum of each shard.
+    labels
+        int64 (N,), in the order of the shards.
+    splits
+        Split name to int64 indices.
+    classes
+        One name per label.
+    """
+
+    paths: tuple[Path, ...]
+    counts: np.ndarray
+    sha256: tuple[str, ...]
+    labels: np.ndarray
+    splits: dict[str, np.ndarray]
+    classes: tuple[str, ...]
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Index of each shard's first image, and the number of all images."""
+        return np.concatenate(([0], np.cumsum(self.counts)))
+
+
+class OpenShard:
+    """A shard, mapped into memory as soon as an image is asked for; processes that are forked share the pages.
+
+    The map takes one of the process' file descriptors for as long as it lives.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    PhasebenchError
+        It is missing or no shard.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with open_hdf5(path, _REMEDY) as file:
+            self.sha256 = str(require_attribute(file, "sha256", _REMEDY))
+            self.labels = np.asarray(require_dataset(file, "labels", _REMEDY)[()])
+            self._offsets = np.asarray(require_dataset(file, "offsets", _REMEDY)[()])
+            self.damaged: dict[str, str] = json.loads(require_attribute(file, "damaged", _REMEDY))
+            data = require_dataset(file, "data", _REMEDY)
+            self._path, self._start, self._size = path, data.id.get_offset(), data.size
+
+    @cached_property
+    def _data(self) -> np.ndarray:
+        if not self._size:
+            return np.empty(0, "u1")
+        # Read through the file system's cache alone: HDF5's own calls take a lock and copy.
+        return np.memmap(self._path, dtype=np.uint8, mode="r", offset=self._start, shape=(self._size,))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, position: int) -> np.ndarray:
+        """The encoded image, uint8, as a copy."""
+        return np.array(self._data[self._offsets[position] : self._offsets[position + 1]])
+
+    def measured_sha256(self) -> str:
+        """Checksum of what the file holds now."""
+        return _sha256(self._offsets, self.labels, self._data)
+
+
+def write_shard_file(path: Path, content: ShardContent) -> None:
+    """Write a shard, whole or not at all.
+
+    Raises
+    ------
+    PhasebenchError
+        It cannot be written.
+    """
+    sizes = [len(image) for image in content.images]
+    offsets = np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))).astype("<i8")
+    data = np.frombuffer(b"".join(content.images), dtype=np.uint8)
+    labels = np.asarray(content.labels, dtype="<i8")
+    try:
+        with atomic_path(path) as temporary, h5py.File(temporary, "w", libver=_FORMAT) as file:
+            file.attrs["schema_version"] = SCHEMA_VERSION
+            file.attrs["split"] = content.split
+            file.attrs["sha256"] = _sha256(offsets, labels, data)
+            file.attrs["damaged"] = json.dumps(content.damaged, ensure_ascii=False, sort_keys=True)
+            for name, array in (("offsets", offsets), ("labels", labels), ("data", data)):
+                write_array(file, name, array)
+            write_array(file, "keys", np.asarray(content.keys, dtype=object))
+    except (OSError, RuntimeError) as error:
+        raise PhasebenchError(f"{path}: cannot be written: {' '.join(str(error).split())}") from error
+
+
+def gather_shards(plan: ShardPlan, folder: Path, output: Path, manifest: Path) -> None:
+    """Write the index of a data set's shards and the manifest, which is the data's identity for training.
+
+    Parameters
+    ----------
+    plan : ShardPlan
+        Names the shards.
+    folder : Path
+        Where they are; a shard that the plan does not name is removed.
+    output, manifest : Path
+        The index and the manifest; ``folder`` has to lie below theirs.
+
+    Raises
+    ------
+    PhasebenchError
+        A shard is missing or damaged, or a split has no image left.
+    """
+    names = sorted(plan.shards, key=lambda name: (plan.shards[name] != "train", name))
+    shards = {name: OpenShard(folder / f"{name}.h5") for name in names}
+    counts = {name: len(shard) for name, shard in shards.items()}
+    n_train, n_test = (sum(counts[name] for name in names if plan.shards[name] == s) for s in ("train", "test"))
+    if not n_train or not n_test:
+        raise PhasebenchError(f"{folder}: of all images, {n_train} to train and {n_test} to test are undamaged")
+    places = [(folder / f"{name}.h5").relative_to(output.parent).as_posix() for name in names]
+    source = {"source": plan.source, "words": plan.words}
+    with atomic_path(output) as temporary, h5py.File(temporary, "w", libver=_FORMAT) as file:
+        file.attrs.update({"schema_version": SCHEMA_VERSION, "kind": KIND})
+        file.attrs["classes"] = json.dumps(plan.classes, ensure_ascii=False)
+        file.attrs["source"] = json.dumps(source, ensure_ascii=False, sort_keys=True)
+        write_array(file, "shards", np.asarray(places, dtype=object))
+        write_array(file, "sha256", np.asarray([shard.sha256 for shard in shards.values()], dtype=object))
+        write_array(file, "counts", np.asarray(list(counts.values()), dtype="<i8"))
+        write_array(file, "labels", np.concatenate([shard.labels for shard in shards.values()]))
+        write_array(file, "splits/train", np.arange(n_train))
+        write_array(file, "splits/test", np.arange(n_train, n_train + n_test))
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "kind": KIND,
+        "classes": list(plan.classes),
+        "source": source,
+        "n_train": n_train,
+        "n_test": n_test,
+        "shards": {name: {"images": counts[name], "sha256": shards[name].sha256} for name in names},
+        "damaged": {key: reason for shard in shards.values() for key, reason in shard.damaged.items()},
+        "n_damaged": sum(len(shard.damaged) for shard in shards.values()),
+    }
+    write_text(manifest, canonical_json(content))
+    for path in folder.glob("*.h5"):
+        if path.stem not in shards:
+            path.unlink()
+
+
+def read_index(path: Path) -> ShardIndex:
+    """Read the index of a data set in shards.
+
+    Raises
+    ------
+    PhasebenchError
+        It is missing, cut, or not of this schema.
+    """
+    with open_hdf5(path, _REMEDY) as file:
+        version, kind = (require_attribute(file, name, _REMEDY) for name in ("schema_version", "kind"))
+        if kind != KIND or version != SCHEMA_VERSION:
+            raise PhasebenchError(f"{path}: kind: {kind!r} of version {version} is no index of shards; {_REMEDY}")
+        labels, counts = (np.asarray(require_dataset(file, name, _REMEDY)[()]) for name in ("labels", "counts"))
+        places, sums = (require_dataset(file, name, _REMEDY).asstr()[()] for name in ("shards", "sha256"))
+        splits = {name: np.asarray(require_dataset(file, f"splits/{name}", _REMEDY)[()]) for name in ("train", "test")}
+        classes = tuple(json.loads(require_attribute(file, "classes", _REMEDY)))
+    paths = tuple(path.parent / place for place in places)
+    return ShardIndex(paths, counts, tuple(map(str, sums)), labels, splits, classes)
+
+
+def is_index(path: Path) -> bool:
+    """Whether a prepared file is an index of shards."""
+    with open_hdf5(path, _REMEDY) as file:
+        return bool(file.attrs.get("kind") == KIND)
+
+
+def verify_shards(index: ShardIndex, threads: int = 1, processes: Processes = ALONE) -> None:
+    """Read every shard of this process' share once and compare it with the index.
+
+    Parameters
+    ----------
+    index : ShardIndex
+        What is expected.
+    threads : int
+        Shards that are read at a time.
+    processes : Processes
+        Those that do the same, each with a share of the shards.
+
+    Raises
+    ------
+    PhasebenchError
+        A shard is missing, or its content is not what the index says; the first one is named.
+    """
+
+    def verify(position: int) -> None:
+        path = index.paths[position]
+        if not path.is_file():
+            raise PhasebenchError(f"{path}: the shard is missing; delete {_AGAIN}")
+        shard = OpenShard(path)
+        try:
+            same = shard.sha256 == index.sha256[position] == shard.measured_sha256()
+        except (OSError, ValueError):
+            same = False
+        if not same or len(shard) != index.counts[position]:
+            raise PhasebenchError(f"{path}: the shard's content has another checksum; delete it and {_AGAIN}")
+
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(verify, processes.share(list(range(len(index.paths))))):
+            pass
+
+
+def _sha256(offsets: np.ndarray, labels: np.ndarray, data: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in (offsets, labels, data):
+        digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return digest.hexdigest()

@@ -1,0 +1,85 @@
+"""Which sources of encoded images there are, without importing any of them, and what can be seen of their folders."""
+
+import json
+import os
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from phasebench.common.errors import PhasebenchError
+from phasebench.specs.run import Scalar
+
+if TYPE_CHECKING:
+    from phasebench.data.shards.raw_images import RawTree
+
+SHARDED_SOURCES: dict[str, str] = {
+    "imagenet": "phasebench.data.shards.imagenet:list_imagenet",
+    "tiny_imagenet": "phasebench.data.shards.imagenet:list_tiny_imagenet",
+    "generated_imagenet": "phasebench.data.shards.generated_tree:list_generated",
+}
+RAW_FOLDERS: dict[str, str] = {"imagenet": "imagenet", "tiny_imagenet": "tiny-imagenet-200"}
+"""Where each is looked for below ``data_root``, unless its option ``folder`` says otherwise."""
+_DEPTH = 3
+
+
+def list_images(name: str, options: Mapping[str, Scalar], data_root: Path, workplace: Path) -> "RawTree":
+    """List a source's images.
+
+    Parameters
+    ----------
+    name
+        A key of :data:`SHARDED_SOURCES`.
+    options
+        The source's own options.
+    data_root
+        Folder of the raw data sets.
+    workplace
+        The prepared data set's own folder.
+
+    Raises
+    ------
+    PhasebenchError
+        There is no such source, an option is not right, or the images are not there.
+    """
+    if name not in SHARDED_SOURCES:
+        raise PhasebenchError(f"data source {name}: not known; choose one of {', '.join(sorted(SHARDED_SOURCES))}")
+    load = cast("Callable[[Mapping[str, Scalar], Path, Path], RawTree]", pkgutil.resolve_name(SHARDED_SOURCES[name]))
+    return load(options, data_root, workplace)
+
+
+def raw_folder(name: str, options: Mapping[str, Scalar], data_root: Path) -> Path | None:
+    """Where a source reads; None if it reads nothing."""
+    return data_root / str(options.get("folder", RAW_FOLDERS[name])) if name in RAW_FOLDERS else None
+
+
+def folder_times(folder: Path) -> dict[str, int]:
+    """When the folders of a tree, and the files at its top, were last changed.
+
+    A folder's time changes when a file in it appears, goes or is replaced, so a million images cost a thousand looks.
+    A file that is overwritten in place is not noticed.
+
+    Returns
+    -------
+    dict
+        Path below ``folder`` to nanoseconds; empty where there is no such folder.
+    """
+    return dict(sorted(_times(folder, folder, _DEPTH)))
+
+
+def read_shard_names(plan: str) -> list[str]:
+    """Names of the shards in a plan, for the workflow."""
+    return sorted(json.loads(Path(plan).read_text(encoding="utf-8"))["shards"])
+
+
+def _times(root: Path, folder: Path, depth: int) -> Iterator[tuple[str, int]]:
+    if not folder.is_dir():
+        return
+    yield folder.relative_to(root).as_posix(), folder.stat().st_mtime_ns
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                if depth > 0:
+                    yield from _times(root, Path(entry.path), depth - 1)
+            elif folder == root:
+                yield entry.name, entry.stat().st_mtime_ns

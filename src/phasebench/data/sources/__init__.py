@@ -1,0 +1,1 @@
+"""Data sources: raw files to arrays."""

@@ -1,0 +1,1 @@
+"""Audio recordings, read and generated."""

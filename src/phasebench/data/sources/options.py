@@ -1,0 +1,39 @@
+"""The options of a data source, as its pydantic model types them."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from phasebench.common.errors import PhasebenchError
+from phasebench.specs.run import Frozen, Scalar
+
+Options = TypeVar("Options", bound=Frozen)
+
+
+class NoOptions(Frozen):
+    """For a source that has no options."""
+
+
+def listed_names(text: str) -> list[str]:
+    """The names in an option that lists some, separated by commas; none for ''."""
+    return [name.strip() for name in text.split(",")] if text else []
+
+
+def parse_options(source: str, model: type[Options], options: Mapping[str, Scalar]) -> Options:
+    """Check a source's options.
+
+    Raises
+    ------
+    PhasebenchError
+        An option is unknown, missing, of another type or out of range.
+    """
+    try:
+        return model.model_validate(dict(options), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        known = ", ".join(model.model_fields) or "none"
+        raise PhasebenchError(
+            f"data source {source}: options.{key}: {first['msg'].lower()}; the options are: {known}"
+        ) from error

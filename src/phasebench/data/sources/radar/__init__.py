@@ -1,0 +1,1 @@
+"""Radar chips, read and simulated."""

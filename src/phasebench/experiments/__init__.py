@@ -1,1 +1,0 @@
-"""From suites, scale and configuration to the runs, their identities and their collected results."""

@@ -1,0 +1,1 @@
+"""The plan: configuration, suites and scales, expanded into runs and stages."""

@@ -1,0 +1,176 @@
+"""The typed form of ``config.yaml``, of a suite and of a scale. A key that is not known is an error."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, create_model
+
+from phasebench.specs.run import AnyRecipe, Fraction, Frozen, FullBatchRecipe, Name, Recipe, Scalar, Subset
+
+Names = Annotated[tuple[Name, ...], Field(min_length=1)]
+Fractions = Annotated[tuple[Fraction, ...], Field(min_length=1)]
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+
+
+class DatasetChoice(Frozen):
+    """Where the samples of a study's data set come from."""
+
+    name: Name | None = Field(default=None, description="the data set's own name, if it stands in for the study's")
+    source: Name | None = Field(default=None, description="a data source; the study's data set itself if not given")
+    path: str | None = Field(default=None, description="short for options: {path: ...}")
+    options: dict[str, Scalar] = Field(default_factory=dict, description="the source's own options")
+
+
+class Config(Frozen):
+    """``config.yaml``: what to run, and where things are on this machine."""
+
+    scale: Name = Field(description="which file of workflow/scales")
+    suites: Names = Field(description="which files of workflow/suites")
+    data_root: str = Field(default="data/raw", description="folder of the raw data sets")
+    download: bool = Field(default=False, description="whether missing raw data may be fetched from the internet")
+    datasets: dict[Name, DatasetChoice] = Field(
+        default_factory=dict, description="a study's data set -> where to take it from instead"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: a GPU if there is one")
+
+
+class Resources(Frozen):
+    """What one training job asks of a machine or a cluster."""
+
+    gpu: NonNegativeInt = Field(description="graphics cards")
+    runtime: PositiveInt = Field(description="minutes")
+    mem_mb: PositiveInt = Field(description="main memory in MB")
+    threads: PositiveInt = Field(default=1, description="processor cores")
+
+
+class Grid(Frozen):
+    """All combinations of these are runs."""
+
+    datasets: Names = Field(description="the study's data sets")
+    encodings: Names = Field(description="how a sample becomes complex")
+    models: Names = Field(description="names of registered models")
+    train_fractions: Fractions = Field(default=(1.0,), description="shares of the training pool that are used")
+
+
+class GridPart(Frozen):
+    """A part of an experiment's grid; an axis that is not given is kept whole."""
+
+    datasets: Names | None = Field(default=None, description="some of the experiment's data sets")
+    encodings: Names | None = Field(default=None, description="some of its encodings")
+    models: Names | None = Field(default=None, description="some of its models")
+    train_fractions: Fractions | None = Field(default=None, description="some of its shares of the training pool")
+    seeds: Seeds | None = Field(default=None, description="seeds of this part; the scale's if not given")
+
+
+class ModelChoice(Frozen):
+    """What is particular to one model of an experiment."""
+
+    recipe: Name | None = Field(default=None, description="one of the suite's recipes; the experiment's if not given")
+    options: dict[str, Scalar] = Field(default_factory=dict, description="further arguments of the model")
+
+
+class TimedModel(Frozen):
+    """A model whose training steps are timed beside those of another one, in one job and in turns."""
+
+    model: Name = Field(description="one of the experiment's models")
+    baseline: Name = Field(description="the model that it is compared with")
+    item: str | None = Field(default=None, description="what tells this line from another of the same model")
+    options: dict[str, Scalar] = Field(default_factory=dict, description="further arguments of the model")
+    size: PositiveInt = Field(default=32, description="height and width of the images")
+
+
+class Experiment(Frozen):
+    """A table or a figure of the study."""
+
+    title: str = Field(description="heading in the report")
+    recipe: Name = Field(description="one of the suite's recipes")
+    grid: Grid = Field(description="what is run")
+    models: dict[Name, ModelChoice] = Field(
+        default_factory=dict, description="a model of the grid -> what it does differently"
+    )
+    recipes: dict[Name, Name] = Field(
+        default_factory=dict, description="a data set of the grid -> its recipe; a model's own goes before"
+    )
+    evaluations: dict[Name, GridPart] = Field(
+        default_factory=dict, description="what is measured on trained runs -> the part of the grid it is measured on"
+    )
+    analyses: tuple[Name, ...] = Field(default=(), description="what is computed from all of the experiment's runs")
+    overhead: tuple[TimedModel, ...] = Field(
+        default=(), description="whose training steps are timed, where both models are run"
+    )
+    resources: Resources = Field(description="what one training job needs")
+    parts: tuple[GridPart, ...] = Field(
+        default=(), description="parts of the grid that are run; all of it if not given"
+    )
+    test_encoding: Name | None = Field(
+        default=None, description="encoding of all but the training samples; the same if not given"
+    )
+    validation_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        default=0.1, description="share of the training samples that selects the weights; the last weights if 0"
+    )
+    subset: Subset = Field(
+        default="random", description="first: a fraction of the training pool is its first samples in file order"
+    )
+
+
+class Suite(Frozen):
+    """One study: ``workflow/suites/<name>.yaml``."""
+
+    name: Name = Field(description="the file's name")
+    title: str = Field(description="the study's title")
+    citation: str = Field(description="authors, venue, year")
+    recipes: dict[Name, AnyRecipe] = Field(description="how models are trained")
+    experiments: dict[Name, Experiment] = Field(min_length=1, description="the study's tables and figures")
+
+
+def _changes_to(*models: type[Frozen]) -> type[Frozen]:
+    """Every key of the models, optional. What comes of the changes is validated again as the whole model."""
+    fields: dict[str, Any] = {
+        name: (
+            Any if field.annotation is None else field.annotation | None,
+            Field(default=None, description=field.description),
+        )
+        for model in reversed(models)
+        for name, field in model.model_fields.items()
+        if name != "procedure"
+    }
+    return create_model(f"{models[0].__name__}Changes", __base__=Frozen, __doc__="Some of its keys, changed.", **fields)
+
+
+RecipeChanges = _changes_to(Recipe, FullBatchRecipe)
+ResourceChanges = _changes_to(Resources)
+
+
+class ScaledExperiment(Frozen):
+    """What of an experiment is run at a scale."""
+
+    grid: tuple[GridPart, ...] = Field(default=(), description="parts of the experiment's grid; all of it if not given")
+    datasets: dict[Name, DatasetChoice] = Field(
+        default_factory=dict, description="a study's data set -> what this experiment uses in its place"
+    )
+
+
+class ScaledSuite(Frozen):
+    """What of a suite is run at a scale, and how."""
+
+    experiments: dict[Name, ScaledExperiment] | None = Field(
+        default=None, description="the experiments that are run; all of them if not given"
+    )
+    recipes: dict[Name, RecipeChanges] = Field(  # type: ignore[valid-type]
+        default_factory=dict, description="changes to the suite's recipes"
+    )
+
+
+class Scale(Frozen):
+    """How much is run, on which data: ``workflow/scales/<name>.yaml``."""
+
+    name: Name = Field(description="the file's name; results of different scales never mix")
+    label: str = Field(default="", description="printed on every page of the report")
+    description: str = Field(description="one sentence for the report")
+    seeds: Seeds = Field(description="each run is repeated with these")
+    datasets: dict[Name, DatasetChoice] = Field(
+        default_factory=dict, description="a study's data set -> what is used in its place"
+    )
+    suites: dict[Name, ScaledSuite] = Field(description="the suites that can be run at this scale")
+    resources: ResourceChanges = Field(  # type: ignore[valid-type]
+        default=ResourceChanges(), description="changes to the resources of every training job"
+    )

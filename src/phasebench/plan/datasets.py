@@ -1,0 +1,65 @@
+"""Which data set is used for each of a study's, and how it is prepared."""
+
+from phasebench.common.errors import PhasebenchError
+from phasebench.data.shards.registry import SHARDED_SOURCES
+from phasebench.data.sources.registry import SOURCES
+from phasebench.plan.config import Config, DatasetChoice, Scale, ScaledExperiment
+from phasebench.plan.yaml_files import joined
+from phasebench.specs.run import Frozen, Name, RunSpec, Scalar
+
+CONFIG_FILE = "config.yaml"
+
+
+class DatasetSpec(Frozen):
+    """One data set to prepare."""
+
+    name: Name
+    source: Name
+    options: dict[str, Scalar]
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether it is prepared as shards of encoded images."""
+        return self.source in SHARDED_SOURCES
+
+
+class DatasetChoices:
+    """Which data set is used for each of a study's.
+
+    The configuration's choice, else that of the scale for the experiment, else that of the scale, else itself.
+    """
+
+    def __init__(self, config: Config, scale: Scale, scale_file: str) -> None:
+        self._config = config
+        self._scale = scale
+        self._scale_file = scale_file
+
+    def name(self, suite: str, experiment: str, study_dataset: str) -> str:
+        """Name of the data set that is used."""
+        return self._choice(suite, experiment, study_dataset)[0].name or study_dataset
+
+    def spec(self, run: RunSpec) -> DatasetSpec:
+        """How the run's data set is prepared."""
+        study_dataset = run.stands_in_for or run.dataset
+        choice, place = self._choice(run.suite, run.experiment, study_dataset)
+        source = choice.source or study_dataset
+        known = (*SOURCES, *SHARDED_SOURCES)
+        if source not in known:
+            raise PhasebenchError(f"{place}: source: '{source}' is not a data source; known: {joined(known)}")
+        options = dict(choice.options)
+        if choice.path is not None:
+            options["path"] = choice.path
+        return DatasetSpec(name=choice.name or study_dataset, source=source, options=options)
+
+    def _choice(self, suite: str, experiment: str, study_dataset: str) -> tuple[DatasetChoice, str]:
+        """The choice and where it stands."""
+        scaled = (self._scale.suites[suite].experiments or {}).get(experiment, ScaledExperiment())
+        levels = (
+            (f"{CONFIG_FILE}: datasets", self._config.datasets),
+            (f"{self._scale_file}: suites.{suite}.experiments.{experiment}.datasets", scaled.datasets),
+            (f"{self._scale_file}: datasets", self._scale.datasets),
+        )
+        for place, choices in levels:
+            if study_dataset in choices:
+                return choices[study_dataset], f"{place}.{study_dataset}"
+        return DatasetChoice(), f"{CONFIG_FILE}: datasets.{study_dataset}"

@@ -1,0 +1,1 @@
+"""Provenance and staleness of every result."""

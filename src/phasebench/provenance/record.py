@@ -1,0 +1,90 @@
+"""What made a result: the data, the commit, the installed packages, the interpreter. Nothing that names the machine."""
+
+import importlib.metadata
+import platform
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from phasebench.common.files import sha256_of_file
+from phasebench.common.scheduler import scheduler_job, scheduler_restarts
+from phasebench.provenance.staleness import manifest_facts
+
+UNKNOWN = "unknown"
+# Distributions whose versions can show in a result.
+PACKAGES = (
+    "h5py",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "safetensors",
+    "scikit-image",
+    "scikit-learn",
+    "scipy",
+    "torch",
+    "torchvision",
+)
+
+
+def collect_provenance() -> dict[str, Any]:
+    """``git_commit`` of this code, ``packages`` with their versions, and the version of ``python``.
+
+    In a SLURM job also ``slurm_job_id`` and ``slurm_restarts``.
+    """
+    provenance: dict[str, Any] = {
+        "git_commit": git_commit(Path(__file__).parent),
+        "packages": package_versions(PACKAGES),
+        "python": platform.python_version(),
+    }
+    if job := scheduler_job():
+        provenance |= {"slurm_job_id": job, "slurm_restarts": scheduler_restarts()}
+    return provenance
+
+
+def describe_data(manifest: Path | None) -> dict[str, Any]:
+    """What a run was trained on: ``data_manifest``, the manifest's checksum, and its single values as ``data``.
+
+    Raises
+    ------
+    PhasebenchError
+        The manifest is missing or cut.
+    """
+    if manifest is None:
+        return {"data_manifest": None}
+    facts = manifest_facts(manifest)
+    return {"data_manifest": sha256_of_file(manifest), "data": facts}
+
+
+def git_commit(folder: Path) -> str:
+    """The commit checked out in a folder, with ``-dirty`` if tracked files differ from it.
+
+    Returns
+    -------
+    str
+        40 hexadecimal digits, or ``unknown`` where there is no git, no repository or no commit.
+    """
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return UNKNOWN
+    return commit + ("-dirty" if changes else "")
+
+
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """Installed versions of these distributions; those that are not installed are left out."""
+    found = {}
+    for name in sorted(set(names)):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    # Without the optional lock, `status` can run beside a git command of the user's.
+    command = ["git", "--no-optional-locks", *arguments]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()

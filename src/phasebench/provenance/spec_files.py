@@ -1,0 +1,208 @@
+"""Builds the identity of everything in a plan and writes the spec files."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from phasebench.claims.files import read_claims
+from phasebench.claims.published import read_published
+from phasebench.codehash.closure import SourceTree
+from phasebench.common.files import sha256_of_file, write_plan
+from phasebench.models.registry import REGISTRY
+from phasebench.plan.baselines import PlannedControls
+from phasebench.plan.datasets import DatasetSpec
+from phasebench.plan.overheads import PlannedOverhead
+from phasebench.plan.plan import BenchmarkPlan, load_plan
+from phasebench.plan.stages import PlannedAnalysis
+from phasebench.provenance.environments import read_pins
+from phasebench.provenance.raw_inputs import RawListings
+from phasebench.provenance.stage_code import (
+    PUBLISHED_TABLE,
+    aggregation_code,
+    analysis_code,
+    control_code,
+    dataset_code,
+    evaluation_code,
+    overhead_code,
+    report_code,
+    run_code,
+)
+from phasebench.specs.run import RunIdentity, RunSpec
+from phasebench.specs.stage import DatasetIdentity, StageIdentity
+
+TRAIN_ENVIRONMENT = "envs/train.yaml"
+ANALYSIS_ENVIRONMENT = "envs/analysis.yaml"
+TEMPLATES_FOLDER = "reporting/templates"
+
+
+class Identities:
+    """The identities of everything in a plan.
+
+    Parameters
+    ----------
+    plan : BenchmarkPlan
+        What is to be run.
+    root : Path
+        The repository.
+    tree : SourceTree
+        The package's sources.
+    results : Path
+        The folder that holds one folder per scale.
+    """
+
+    def __init__(self, plan: BenchmarkPlan, root: Path, tree: SourceTree, results: Path) -> None:
+        self._plan = plan
+        self._root = root
+        self._tree = tree
+        scale = plan.scale.name
+        self._results = results / scale
+        self._raw = RawListings(self._results, root / "data" / "prepared" / scale, root / plan.config.data_root)
+        self._train_pins = read_pins(root / TRAIN_ENVIRONMENT, TRAIN_ENVIRONMENT)
+        self._published = read_published(root)
+        self._analysis_pins = read_pins(root / ANALYSIS_ENVIRONMENT, ANALYSIS_ENVIRONMENT)
+
+    def run(self, spec: RunSpec) -> RunIdentity:
+        """Identity of a training run."""
+        return RunIdentity(run=spec, code=run_code(self._tree, spec), environment=self._train_pins)
+
+    def dataset(self, spec: DatasetSpec) -> DatasetIdentity:
+        """Identity of a prepared data set."""
+        return DatasetIdentity(
+            dataset=spec.name,
+            source=spec.source,
+            options=spec.options,
+            code=dataset_code(self._tree, spec.source),
+            environment=self._train_pins,
+            raw=self._raw.of(spec),
+        )
+
+    def evaluation(self, name: str) -> StageIdentity:
+        """Identity of an evaluation, the same for all runs."""
+        return StageIdentity(
+            stage="evaluate",
+            settings={"evaluation": name},
+            code=evaluation_code(self._tree, name),
+            environment=self._train_pins,
+        )
+
+    def overhead(self, planned: PlannedOverhead) -> StageIdentity:
+        """Identity of the timing of an experiment's networks; it depends on no run."""
+        models = [name for network in planned.networks for name in (network["model"], network["baseline"]["model"])]
+        return StageIdentity(
+            stage="overhead",
+            settings={"networks": list(planned.networks)},
+            code=overhead_code(self._tree, models),
+            environment=self._train_pins,
+        )
+
+    def control(self, planned: PlannedControls) -> StageIdentity:
+        """Identity of a study's controls; it depends on no network."""
+        return StageIdentity(
+            stage="control",
+            settings={"inputs": list(planned.inputs)},
+            code=control_code(self._tree, planned.inputs),
+            environment=self._train_pins,
+        )
+
+    def analysis(self, planned: PlannedAnalysis) -> StageIdentity:
+        """Identity of an analysis: its runs and those of the study's own numbers that it reads."""
+        metric = self._tree.string_table(PUBLISHED_TABLE).get(planned.name)
+        wanted = (planned.suite, planned.experiment, metric)
+        published = [
+            value.as_row() for value in self._published if (value.suite, value.experiment, value.metric) == wanted
+        ]
+        settings = {"analysis": planned.name, "runs": list(planned.runs), "published": published}
+        return self._analysis("analyse", settings, analysis_code(self._tree, planned.name))
+
+    def aggregation(self) -> StageIdentity:
+        """Identity of the aggregation; its settings are all that it needs beside the results."""
+        scale = self._plan.scale
+        settings = {
+            "scale": scale.name,
+            "label": scale.label,
+            "description": scale.description,
+            "suites": [suite.name for suite in self._plan.suites],
+            "experiments": [
+                {"suite": suite.name, "experiment": name, "title": experiment.title}
+                for suite in self._plan.suites
+                for name, experiment in suite.experiments.items()
+            ],
+            "runs": {run_id: sorted(planned.evaluations) for run_id, planned in self._plan.runs.items()},
+            "models": {
+                name: {"label": entry.label, "study": entry.study, "published_parameters": entry.published_parameters}
+                for name, entry in REGISTRY.items()
+            },
+            "shortened": sorted(run_id for run_id, planned in self._plan.runs.items() if planned.shortened),
+            "analyses": {
+                analysis_id: {"suite": planned.suite, "experiment": planned.experiment, "analysis": planned.name}
+                for analysis_id, planned in self._plan.analyses.items()
+            },
+            "overheads": {
+                overhead_id: {"suite": planned.suite, "experiment": planned.experiment, "analysis": "overhead"}
+                for overhead_id, planned in self._plan.overheads.items()
+            },
+            "controls": {suite: {"suite": suite, "analysis": "controls"} for suite in self._plan.controls},
+            "published": [value.as_row() for value in self._published],
+            "claims": [
+                study.model_dump(mode="json", exclude_none=True) for study in read_claims(self._root, self._plan.suites)
+            ],
+        }
+        return self._analysis("aggregate", settings, aggregation_code(self._tree))
+
+    def report(self) -> StageIdentity:
+        """Identity of the report: its code and the templates, scripts and styles beside it."""
+        folder = self._tree.folder / TEMPLATES_FOLDER
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        templates = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in files}
+        return self._analysis("report", {"templates": templates}, report_code(self._tree))
+
+    def write(self) -> None:
+        """Write every spec file whose bytes change."""
+        folder = self._results / "specs"
+        for run_id, planned in self._plan.runs.items():
+            write_plan(folder / "runs" / f"{run_id}.json", self.run(planned.spec).to_json())
+        for dataset in self._plan.datasets.values():
+            write_plan(folder / "datasets" / f"{dataset.name}.json", self.dataset(dataset).to_json())
+        self._raw.save()
+        for name in self._plan.evaluation_names:
+            write_plan(folder / "evaluations" / f"{name}.json", self.evaluation(name).to_json())
+        for analysis_id, planned_analysis in self._plan.analyses.items():
+            identity = self.analysis(planned_analysis)
+            write_plan(folder / "analyses" / f"{analysis_id}.json", identity.to_json())
+        for overhead_id, planned_overhead in self._plan.overheads.items():
+            identity = self.overhead(planned_overhead)
+            write_plan(folder / "overheads" / f"{overhead_id}.json", identity.to_json())
+        for suite, planned_controls in self._plan.controls.items():
+            write_plan(folder / "controls" / f"{suite}.json", self.control(planned_controls).to_json())
+        write_plan(folder / "aggregate.json", self.aggregation().to_json())
+        write_plan(folder / "report.json", self.report().to_json())
+
+    def _analysis(
+        self, stage: Literal["analyse", "aggregate", "report"], settings: dict[str, Any], code: dict[str, str]
+    ) -> StageIdentity:
+        return StageIdentity(stage=stage, settings=settings, code=code, environment=self._analysis_pins)
+
+
+def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> BenchmarkPlan:
+    """Resolve the configuration and bring the spec files up to date.
+
+    Parameters
+    ----------
+    settings : object
+        The content of ``config.yaml``.
+    root : Path
+        The repository.
+    results : Path
+        The folder that holds one folder per scale.
+    write : bool
+        Whether to write the spec files; only one process at a time may.
+
+    Raises
+    ------
+    PhasebenchError
+        The configuration, a suite, the scale, a reference table or an environment file is not right.
+    """
+    tree = SourceTree(root / "src" / "phasebench")
+    plan = load_plan(settings, root, tree)
+    if write:
+        Identities(plan, root, tree, results).write()
+    return plan

@@ -1,0 +1,143 @@
+"""Which code each stage runs, as hashes by module; and whether it still is what a spec file says.
+
+The commands of the training environment import this module, so nothing here imports what only planning needs.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import phasebench
+from phasebench.codehash.closure import SourceTree
+from phasebench.common.errors import PhasebenchError
+from phasebench.common.files import canonical_json, sha256_of_text
+from phasebench.data.encodings.registry import ENCODINGS
+from phasebench.data.shards.registry import SHARDED_SOURCES
+from phasebench.data.sources.registry import SOURCES
+from phasebench.models.registry import REGISTRY
+from phasebench.specs.run import RunSpec
+
+ANALYSES_TABLE = "phasebench.analysis.registry:ANALYSES"
+PUBLISHED_TABLE = "phasebench.analysis.registry:PUBLISHED"
+EVALUATIONS_TABLE = "phasebench.evaluation.registry:EVALUATIONS"
+PROCEDURES_TABLE = "phasebench.training.procedures:PROCEDURES"
+_PREPARE = "phasebench.data.prepare:prepare_dataset"
+_OVERHEAD = "phasebench.training.overhead:measure_overheads"
+_CONTROL = "phasebench.evaluation.baselines:measure_controls"
+_PLAN_SHARDS = "phasebench.data.shards.plan:plan_shards"
+_WRITE_SHARD = "phasebench.data.shards.writer:write_shard"
+_GATHER_SHARDS = "phasebench.data.shards.index:gather_shards"
+_EVALUATE = "phasebench.evaluation.run:evaluate_run"
+_ANALYSE = "phasebench.analysis.run:analyse_runs"
+_AGGREGATE = "phasebench.tables.aggregate:aggregate_results"
+_REPORT = "phasebench.reporting.page.build:build_report"
+_MOST_NAMED = 3
+Entry = TypeVar("Entry")
+
+
+def run_code(tree: SourceTree, spec: RunSpec) -> dict[str, str]:
+    """The hashes of the modules that a training run reaches, and one of what the table of models says of its model."""
+    names = [spec.encoding, *filter(None, [spec.test_encoding])]
+    encodings = [_entry(ENCODINGS, name, "encoding") for name in names]
+    entry = _entry(REGISTRY, spec.model, "model")
+    procedure = _entry(tree.string_table(PROCEDURES_TABLE), spec.recipe.procedure, "training procedure")
+    return {**tree.closure([procedure, entry.target, *encodings]).hashes, **_rows([spec.model])}
+
+
+def overhead_code(tree: SourceTree, models: Iterable[str]) -> dict[str, str]:
+    """The hashes of the modules that training steps of these models reach, as :func:`run_code` has them."""
+    names = sorted(set(models))
+    targets = {_entry(REGISTRY, name, "model").target for name in names}
+    return {**tree.closure([_OVERHEAD, *targets]).hashes, **_rows(names)}
+
+
+def control_code(tree: SourceTree, inputs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The hashes of the modules that the controls on these inputs reach."""
+    names = {one[key] for one in inputs for key in ("encoding", "test_encoding") if one[key]}
+    encodings = [_entry(ENCODINGS, name, "encoding") for name in names]
+    return tree.closure([_CONTROL, *encodings]).hashes
+
+
+def dataset_code(tree: SourceTree, source: str) -> dict[str, str]:
+    """The hashes of the modules that prepare a data set from this source."""
+    if source in SHARDED_SOURCES:
+        return tree.closure([_PLAN_SHARDS, _WRITE_SHARD, _GATHER_SHARDS, SHARDED_SOURCES[source]]).hashes
+    return tree.closure([_PREPARE, _entry(SOURCES, source, "data source")]).hashes
+
+
+def shard_code(tree: SourceTree) -> dict[str, str]:
+    """The hashes of the modules that write a shard."""
+    return tree.closure([_WRITE_SHARD]).hashes
+
+
+def evaluation_code(tree: SourceTree, name: str) -> dict[str, str]:
+    """The hashes of the modules of an evaluation."""
+    target = _entry(tree.string_table(EVALUATIONS_TABLE), name, "evaluation")
+    return tree.closure([_EVALUATE, target]).hashes
+
+
+def analysis_code(tree: SourceTree, name: str) -> dict[str, str]:
+    """The hashes of the modules of an analysis."""
+    target = _entry(tree.string_table(ANALYSES_TABLE), name, "analysis")
+    return tree.closure([_ANALYSE, target]).hashes
+
+
+def aggregation_code(tree: SourceTree) -> dict[str, str]:
+    """The hashes of the modules of the aggregation."""
+    return tree.closure([_AGGREGATE]).hashes
+
+
+def report_code(tree: SourceTree) -> dict[str, str]:
+    """The hashes of the modules of the report."""
+    return tree.closure([_REPORT]).hashes
+
+
+def own_source() -> SourceTree:
+    """The sources of the package that is running."""
+    return SourceTree(Path(phasebench.__file__).parent)
+
+
+def check_code(what: str, recorded: dict[str, str], current: dict[str, str]) -> None:
+    """Refuse to work with other code than the spec file records, as after an edit while the job was in a queue.
+
+    Parameters
+    ----------
+    what : str
+        For the message: the spec file.
+    recorded : dict
+        Module to hash, from the spec file. A spec file that was written by hand may leave it empty, and is not checked.
+    current : dict
+        Module to hash, of the code that is about to run.
+
+    Raises
+    ------
+    PhasebenchError
+        They differ.
+    """
+    changed = sorted(name for name in {*recorded, *current} if recorded.get(name) != current.get(name))
+    if not recorded or not changed:
+        return
+    names = ", ".join(changed[:_MOST_NAMED])
+    more = f" and {len(changed) - _MOST_NAMED} more" if len(changed) > _MOST_NAMED else ""
+    raise PhasebenchError(
+        f"{what}: the code has changed since this was planned ({names}{more}); start snakemake again, it plans anew"
+    )
+
+
+def _rows(models: Iterable[str]) -> dict[str, str]:
+    """One hash for each model of what the table says of it; its other fields are for people."""
+    rows = {}
+    for name in models:
+        entry = _entry(REGISTRY, name, "model")
+        row = canonical_json(
+            {"target": entry.target, "real": entry.real, "sized": entry.sized, "options": dict(entry.options)}
+        )
+        rows[f"phasebench.models.registry:REGISTRY[{name}]"] = sha256_of_text(row)
+    return rows
+
+
+def _entry(table: Mapping[str, Entry], name: str, what: str) -> Entry:
+    """The table's entry; after an edit it may lack what a spec file asks for."""
+    if name not in table:
+        raise PhasebenchError(f"{what} '{name}' is not known; choose one of {', '.join(sorted(table))}")
+    return table[name]

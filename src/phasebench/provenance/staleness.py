@@ -1,0 +1,232 @@
+"""How a result differs from what it would be made from now. One place decides it, whoever asks."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from phasebench.common.errors import PhasebenchError
+from phasebench.common.files import sha256_of_file, sha256_of_text
+from phasebench.data.hdf5 import open_hdf5
+from phasebench.data.store import PREPARED_FROM
+
+PLANNED_FROM = "prepared_from.json"
+"""In the folder of a data set in shards: the spec file that it was planned from."""
+_ABSENT = "nothing"
+_HASH = re.compile(r'"?[0-9a-f]{64}"?')
+_SHORT = 12
+# Parts of a spec file that map names to hashes or versions; all else is settings.
+_PARTS: Mapping[str, Literal["code", "environment", "raw"]] = {
+    "code": "code",
+    "environment": "environment",
+    "raw": "raw",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference between what a result was made from and what it would be made from now."""
+
+    subject: Literal["spec", "code", "environment", "raw", "data"]
+    """Where it is."""
+    name: str
+    """Key of the spec, module, package, raw file; or the data set and what of it."""
+    before: str
+    """The old value; of code and files the hash."""
+    after: str
+    """The new value."""
+
+    def __str__(self) -> str:
+        return self.label if self._is_hashed else f"{self.label} {self.before} -> {self.after}"
+
+    @property
+    def label(self) -> str:
+        """What has changed, without its values."""
+        return f"{self.subject} {self.name}" if self.subject in ("code", "raw", "data") else self.name
+
+    @property
+    def with_values(self) -> str:
+        """The name and both values, hashes cut short."""
+        return f"{self.name}: {_shortened(self.before)} -> {_shortened(self.after)}"
+
+    @property
+    def _is_hashed(self) -> bool:
+        return self.subject in ("code", "raw") or any(_HASH.fullmatch(value) for value in (self.before, self.after))
+
+
+class PreparedData:
+    """A data set as it lies prepared, read once for all its runs.
+
+    Parameters
+    ----------
+    name : str
+        Which one.
+    in_shards : bool
+        Whether it is prepared as shards.
+    folder : Path
+        Of the prepared data sets.
+    spec : str
+        The text of its spec file as it is now.
+    """
+
+    def __init__(self, name: str, in_shards: bool, folder: Path, spec: str) -> None:
+        self.name, self.in_shards = name, in_shards
+        self.manifest = folder / f"{name}.json"
+        self._folder, self._spec = folder, spec
+
+    @cached_property
+    def is_there(self) -> bool:
+        """Whether it is prepared at all."""
+        return self.manifest.is_file() and (self._folder / f"{self.name}.h5").is_file()
+
+    @cached_property
+    def digest(self) -> str | None:
+        """Checksum of the manifest, which identifies the content."""
+        return sha256_of_file(self.manifest) if self.manifest.is_file() else None
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What the manifest says in single values."""
+        return manifest_facts(self.manifest)
+
+    @cached_property
+    def changes(self) -> tuple[Change, ...]:
+        """Why it is stale; empty where it is not, or is not there.
+
+        Raises
+        ------
+        PhasebenchError
+            The prepared file is damaged.
+        """
+        return tuple(_spec_changes(self._recorded(), self._spec)) if self.is_there else ()
+
+    def _recorded(self) -> str:
+        """The spec file that it was made from; its checksum, where it was made before the text was kept."""
+        if self.in_shards:
+            path = self._folder / self.name / PLANNED_FROM
+            return path.read_text(encoding="utf-8") if path.is_file() else ""
+        with open_hdf5(self._folder / f"{self.name}.h5", "prepare the data set again") as file:
+            return str(file.attrs.get(PREPARED_FROM, ""))
+
+
+def run_changes(spec: str, folder: Path, record: Mapping[str, Any], data: PreparedData) -> list[Change]:
+    """Why a finished run is stale.
+
+    Parameters
+    ----------
+    spec : str
+        The text of its spec file as it is now.
+    folder : Path
+        The run's.
+    record : mapping
+        Its ``run.json``.
+    data : PreparedData
+        What it was trained on. Data that are not prepared make no run stale, data that are to be prepared anew do. A
+        run that does not say what it was trained on is stale.
+
+    Returns
+    -------
+    list of Change
+        Empty where the run is current.
+
+    Raises
+    ------
+    PhasebenchError
+        A file is damaged.
+    """
+    stored = folder / "spec.json"
+    changes = _spec_changes(stored.read_text(encoding="utf-8") if stored.is_file() else "", spec)
+    if data.digest is not None and record.get("data_manifest") != data.digest:
+        changes += _content_changes(record, data)
+    # Shards are planned anew first, which may well leave each as it is.
+    causes = () if data.in_shards else data.changes
+    return [*changes, *(Change("data", f"{data.name} {one.label}", one.before, one.after) for one in causes)]
+
+
+def manifest_facts(manifest: Path) -> dict[str, Any]:
+    """The single values of a manifest: counts and checksums.
+
+    Raises
+    ------
+    PhasebenchError
+        It is missing or cut.
+    """
+    return {key: value for key, value in read_json(manifest).items() if not isinstance(value, dict | list)}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a result's JSON file.
+
+    Raises
+    ------
+    PhasebenchError
+        It is missing or cut.
+    """
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise PhasebenchError(f"{path}: not a complete JSON file; delete the folder and run snakemake again") from error
+
+
+def _spec_changes(recorded: str, current: str) -> list[Change]:
+    """How the spec file that a result was made from differs from the current one's text."""
+    if recorded in (current, sha256_of_text(current)):
+        return []
+    try:
+        before = json.loads(recorded)
+    except ValueError:
+        before = {}
+    after = json.loads(current)
+    changes = _compared("spec", _settings(before), _settings(after)) if before else []
+    for part, subject in _PARTS.items() if before else ():
+        changes += _compared(subject, before.get(part, {}), after.get(part, {}))
+    # Not even a layout may differ; and of what is no spec file, nothing more can be said.
+    return changes or [
+        Change("spec", "spec file", sha256_of_text(recorded) if recorded else _ABSENT, sha256_of_text(current))
+    ]
+
+
+def _settings(spec: dict[str, Any]) -> dict[str, str]:
+    return _flat({**{key: value for key, value in spec.items() if key not in (*_PARTS, "run")}, **spec.get("run", {})})
+
+
+def _content_changes(record: Mapping[str, Any], data: PreparedData) -> list[Change]:
+    """What differs in the data themselves, as far as the run remembers."""
+    before, after = _flat(record.get("data", {})), _flat(data.facts)
+    found = [
+        Change("data", f"{data.name} {change.name}", change.before, change.after)
+        for change in _compared("spec", before, after)
+    ]
+    return (
+        found
+        if before and found
+        else [Change("data", data.name, str(record.get("data_manifest") or _ABSENT), str(data.digest))]
+    )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested keys joined by dots, values as JSON."""
+    found: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = json.dumps(value)
+    return found
+
+
+def _compared(
+    subject: Literal["spec", "code", "environment", "raw"], before: Mapping[str, str], after: Mapping[str, str]
+) -> list[Change]:
+    return [
+        Change(subject, name, before.get(name, _ABSENT), after.get(name, _ABSENT))
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _shortened(value: str) -> str:
+    return value.strip('"')[:_SHORT] if _HASH.fullmatch(value) else value

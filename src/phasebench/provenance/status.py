@@ -1,0 +1,173 @@
+"""What has been run, what is missing, and what an edit has made stale, and why. Only files are read."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from phasebench.codehash.closure import SourceTree
+from phasebench.common.errors import PhasebenchError
+from phasebench.common.files import sha256_of_text
+from phasebench.plan.datasets import CONFIG_FILE
+from phasebench.plan.plan import BenchmarkPlan, load_plan
+from phasebench.plan.yaml_files import read_yaml
+from phasebench.provenance.spec_files import Identities
+from phasebench.provenance.staleness import Change, PreparedData, read_json, run_changes
+
+State = Literal["done", "stale", "interrupted", "missing"]
+STATES: tuple[State, ...] = get_args(State)
+_MOST_NAMED = 3
+
+
+@dataclass(frozen=True)
+class DatasetStatus:
+    """A data set of the plan, and whether it lies prepared."""
+
+    dataset: str
+    """Its name."""
+    state: State
+    """Never ``interrupted``."""
+    changes: tuple[Change, ...] = ()
+    """Why it is stale."""
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """A planned run and what is there of it."""
+
+    run_id: str
+    """As in the plan."""
+    state: State
+    """``interrupted``: there is a checkpoint to go on from."""
+    changes: tuple[Change, ...] = ()
+    """Why it is stale."""
+    seconds: float | None = None
+    """Wall time of its training, also that of a stale result."""
+
+
+class Checkout:
+    """The plan of a repository's ``config.yaml``, and where its results are.
+
+    Parameters
+    ----------
+    root : Path
+        The repository.
+    scale : str, optional
+        Another scale than that of ``config.yaml``.
+
+    Raises
+    ------
+    PhasebenchError
+        There is no configuration, or it is not right.
+    """
+
+    def __init__(self, root: Path, scale: str | None = None) -> None:
+        settings = read_yaml(root / CONFIG_FILE, CONFIG_FILE)
+        if scale is not None and isinstance(settings, dict):
+            settings["scale"] = scale
+        tree = SourceTree(root / "src" / "phasebench")
+        self.root = root
+        self.plan: BenchmarkPlan = load_plan(settings, root, tree)
+        self._identities = Identities(self.plan, root, tree, root / "results")
+        self._results = root / "results" / self.plan.scale.name
+        prepared = root / "data" / "prepared" / self.plan.scale.name
+        self._data = {
+            name: PreparedData(name, dataset.is_sharded, prepared, self._identities.dataset(dataset).to_json())
+            for name, dataset in self.plan.datasets.items()
+        }
+
+    def datasets(self) -> list[DatasetStatus]:
+        """The status of every data set of the plan.
+
+        Raises
+        ------
+        PhasebenchError
+            A prepared file is damaged.
+        """
+        return [self.dataset(name) for name in self._data]
+
+    def dataset(self, name: str) -> DatasetStatus:
+        """The status of one data set of the plan.
+
+        Raises
+        ------
+        PhasebenchError
+            The prepared file is damaged.
+        """
+        data = self._data[name]
+        if not data.is_there:
+            return DatasetStatus(name, "missing")
+        return DatasetStatus(name, "stale" if data.changes else "done", data.changes)
+
+    def status(self) -> list[RunStatus]:
+        """The status of every planned run, in the order of the plan.
+
+        Raises
+        ------
+        PhasebenchError
+            A file of a run is damaged.
+        """
+        return [self.status_of(run_id) for run_id in self.plan.runs]
+
+    def status_of(self, run_id: str) -> RunStatus:
+        """The status of one run.
+
+        Raises
+        ------
+        PhasebenchError
+            There is no such run, or a file of it is damaged.
+        """
+        if run_id not in self.plan.runs:
+            raise PhasebenchError(
+                f"run '{run_id}' is not planned at scale '{self.plan.scale.name}'; see phasebench status"
+            )
+        run = self.plan.run(run_id)
+        spec = self._identities.run(run).to_json()
+        folder = self.folder(run_id)
+        if not (folder / "run.json").is_file():
+            checkpoint = self._results / "checkpoints" / f"{sha256_of_text(spec)}.pt"
+            return RunStatus(run_id, "interrupted" if checkpoint.is_file() else "missing")
+        record = read_json(folder / "run.json")
+        changes = tuple(run_changes(spec, folder, record, self._data[run.dataset]))
+        return RunStatus(run_id, "stale" if changes else "done", changes, _wall_seconds(folder / "run.json", record))
+
+    def commit_of(self, run_id: str) -> str:
+        """The commit that a finished run was made with."""
+        return str(read_json(self.folder(run_id) / "run.json").get("git_commit"))
+
+    def folder(self, run_id: str) -> Path:
+        """Where the run's files are."""
+        return self._results / "runs" / run_id
+
+
+def _wall_seconds(path: Path, record: Mapping[str, Any]) -> float:
+    seconds = record.get("wall_seconds")
+    if not isinstance(seconds, int | float):
+        raise PhasebenchError(
+            f"{path}: wall_seconds: must be a number, found {json.dumps(seconds)}; "
+            "delete the folder and run snakemake again"
+        )
+    return float(seconds)
+
+
+def as_line(found: RunStatus | DatasetStatus) -> str:
+    """A line for people: state, cost, name and the first reasons."""
+    name, seconds = (found.run_id, found.seconds) if isinstance(found, RunStatus) else (f"data {found.dataset}", None)
+    cost = "" if seconds is None else f"{seconds:,.0f} s"
+    reasons = ", ".join(map(str, found.changes[:_MOST_NAMED]))
+    more = len(found.changes) - _MOST_NAMED
+    return (
+        f"{found.state:<11} {cost:>9}  {name}"
+        + (f": {reasons}" if reasons else "")
+        + (f" and {more} more" if more > 0 else "")
+    )
+
+
+def as_total(runs: Sequence[RunStatus]) -> str:
+    """How many runs are in each state, and what they have cost."""
+    counts = Counter(run.state for run in runs)
+    hours = sum(run.seconds or 0.0 for run in runs) / 3600
+    states = ", ".join(f"{counts[state]} {state}" for state in STATES)
+    return f"{len(runs)} runs: {states}; {hours:.2f} hours of training"

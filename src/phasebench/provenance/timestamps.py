@@ -1,0 +1,139 @@
+"""Results known by their content where time stamps say otherwise, as in a copy of a folder.
+
+Where Snakemake has no records of its own, in a copy or after its folder was lost, it goes by time stamps alone and
+repeats whatever is older than an input. A result that says what it was made from needs no such guess: where that is
+what it would be made from now, it gets a new time stamp, and Snakemake leaves it alone.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from os import utime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from phasebench.common.errors import PhasebenchError
+from phasebench.plan.plan import BenchmarkPlan
+from phasebench.provenance.origin import ORIGIN, origin
+from phasebench.provenance.staleness import PreparedData, read_json, run_changes
+
+RUN_FILES = ("spec.json", "history.parquet", "probes.parquet", "weights.safetensors", "predictions.parquet", "run.json")
+
+
+def adopt_results(plan: BenchmarkPlan, results: Path, prepared: Path) -> int:
+    """Renew the time stamps of results that are older than an input and yet made from what is there now.
+
+    Parameters
+    ----------
+    plan : BenchmarkPlan
+        Its spec files are up to date.
+    results : Path
+        ``results/<scale>``.
+    prepared : Path
+        Folder of the prepared data sets' manifests.
+
+    Returns
+    -------
+    int
+        How many results were renewed.
+    """
+    adoption = _Adoption(results, prepared)
+    data = {}
+    for name, dataset in plan.datasets.items():
+        spec = (results / "specs/datasets" / f"{name}.json").read_text(encoding="utf-8")
+        data[name] = PreparedData(name, dataset.is_sharded, prepared, spec)
+        if not dataset.is_sharded:
+            adoption.dataset(data[name])
+    for run_id, planned in plan.runs.items():
+        adoption.run(run_id, data[planned.spec.dataset], planned.evaluations)
+    for analysis_id, analysis in plan.analyses.items():
+        datasets = dict.fromkeys(plan.dataset_of(run_id) for run_id in analysis.runs)
+        adoption.analysis(analysis_id, analysis.runs, datasets)
+    for overhead_id in plan.overheads:
+        adoption.overhead(overhead_id)
+    for suite, controls in plan.controls.items():
+        adoption.control(suite, controls.datasets)
+    return adoption.count
+
+
+class _Adoption:
+    def __init__(self, results: Path, prepared: Path) -> None:
+        self.results, self.prepared = results, prepared
+        self.count = 0
+        # One time for all, so that no result is older than what it was made from.
+        self._now = time.time_ns()
+
+    def dataset(self, data: PreparedData) -> None:
+        """A prepared data set."""
+        outputs = [self.prepared / f"{data.name}.h5", data.manifest]
+        spec = self.results / "specs/datasets" / f"{data.name}.json"
+        self._renew(f"prepare/{data.name}", outputs, [spec], lambda: not data.changes)
+
+    def run(self, run_id: str, data: PreparedData, evaluations: Iterable[str]) -> None:
+        """A run and then its evaluations."""
+        folder = self.results / "runs" / run_id
+        spec, record = self.results / "specs/runs" / f"{run_id}.json", folder / "run.json"
+
+        def is_current() -> bool:
+            return not run_changes(spec.read_text(encoding="utf-8"), folder, read_json(record), data)
+
+        self._renew(f"train/{run_id}", [folder / name for name in RUN_FILES], [spec, data.manifest], is_current)
+        for name in evaluations:
+            table = folder / "evaluation" / f"{name}.parquet"
+            stage = self.results / "specs/evaluations" / f"{name}.json"
+            self._renew_table(f"evaluate/{run_id}/{name}", table, stage, [record], [folder / "weights.safetensors"])
+
+    def analysis(self, analysis_id: str, runs: Iterable[str], datasets: Iterable[str]) -> None:
+        """An analysis of finished runs."""
+        folders = [self.results / "runs" / run_id for run_id in runs]
+        others = [folder / name for folder in folders for name in ("history.parquet", "predictions.parquet")]
+        others += [self.prepared / f"{dataset}.json" for dataset in datasets]
+        stage = self.results / "specs/analyses" / f"{analysis_id}.json"
+        table = self.results / "analyses" / f"{analysis_id}.parquet"
+        records = [folder / "run.json" for folder in folders]
+        self._renew_table(f"analyse/{analysis_id}", table, stage, records, others)
+
+    def overhead(self, overhead_id: str) -> None:
+        """What was timed, which depends on no run."""
+        table = self.results / "overheads" / f"{overhead_id}.parquet"
+        stage = self.results / "specs/overheads" / f"{overhead_id}.json"
+        self._renew_table(f"overhead/{overhead_id}", table, stage, [], [])
+
+    def control(self, suite: str, datasets: Iterable[str]) -> None:
+        """What a study's networks are read beside, which depends on its data alone."""
+        table, stage = self.results / f"controls/{suite}.parquet", self.results / f"specs/controls/{suite}.json"
+        manifests = [self.prepared / f"{dataset}.json" for dataset in datasets]
+        self._renew_table(f"control/{suite}", table, stage, manifests, [])
+
+    def _renew_table(self, job: str, table: Path, stage: Path, records: list[Path], others: list[Path]) -> None:
+        def is_current() -> bool:
+            return _recorded_origin(table) == origin(stage, records)
+
+        self._renew(job, [table], [stage, *records, *others], is_current)
+
+    def _renew(self, job: str, outputs: list[Path], inputs: list[Path], is_current: Callable[[], bool]) -> None:
+        # Snakemake counts the job's benchmark among its outputs, if it is there.
+        benchmark = self.results / "benchmarks" / f"{job}.tsv"
+        outputs = [*outputs, *([benchmark] if benchmark.is_file() else [])]
+        made = [path.stat().st_mtime_ns for path in outputs if path.is_file()]
+        needed = [path.stat().st_mtime_ns for path in inputs if path.is_file()]
+        if len(made) < len(outputs) or max(needed, default=0) <= min(made) or not _holds(is_current):
+            return
+        for path in outputs:
+            utime(path, ns=(self._now, self._now))
+        self.count += 1
+
+
+def _holds(is_current: Callable[[], bool]) -> bool:
+    """A file that is missing or cannot be read is left to the stage that needs it."""
+    try:
+        return is_current()
+    except (OSError, ValueError, PhasebenchError, pa.ArrowException):
+        return False
+
+
+def _recorded_origin(table: Path) -> object:
+    attributes = (pq.read_schema(table).metadata or {}).get(b"PANDAS_ATTRS", b"{}")
+    return json.loads(attributes).get(ORIGIN)

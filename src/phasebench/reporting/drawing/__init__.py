@@ -1,0 +1,1 @@
+"""Drawing primitives: panels, lines, colours, SVG."""

@@ -1,0 +1,209 @@
+"""Which columns and rows the tables of an experiment have, in the order of the study's own table."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pandas as pd
+
+from phasebench.reporting.labels import display_name, listed, share, slug
+from phasebench.tables.read import ReportTables
+
+Item = TypeVar("Item")
+
+TEST_ACCURACY = "test_accuracy"
+ROTATION_ACCURACY = "rotation_accuracy"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The data that a column of a table, or a panel of a figure, stands for."""
+
+    dataset: str
+    stands_in_for: str
+    encoding: str
+    train_fraction: float
+    variant: str = ""
+
+    @property
+    def study_dataset(self) -> str:
+        """The data set of the study, also where another stands in for it."""
+        return self.stands_in_for or self.dataset
+
+    @property
+    def is_substitute(self) -> bool:
+        """Not the study's data: its accuracy says nothing about the published one."""
+        return self.study_dataset != self.dataset
+
+    @property
+    def key(self) -> tuple[str, str, float]:
+        """What a published number is found by."""
+        return (self.study_dataset, self.encoding, self.train_fraction)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment of a suite: what was run of it, and what the study has beside.
+
+    Attributes
+    ----------
+    suite, name
+        Its identifiers.
+    number
+        Where its numbers stand in the study ('Table 1'), or ''.
+    given_title
+        The suite's title for it, or ''.
+    settings
+        Columns, those that only the study has included.
+    models
+        Rows, those that only the study has included.
+    setting_of
+        Run id -> its column.
+    """
+
+    suite: str
+    name: str
+    number: str
+    given_title: str
+    settings: tuple[Setting, ...]
+    models: tuple[str, ...]
+    setting_of: dict[str, Setting]
+
+    @property
+    def slug(self) -> str:
+        """For file names and anchors: word characters and hyphens alone."""
+        return slug(self.suite, self.name)
+
+    @property
+    def label(self) -> str:
+        """'Table 1', or the experiment's own name."""
+        return self.number or display_name(self.name)
+
+    @property
+    def heading(self) -> str:
+        """The suite's title for it, or 'Table 1: CIFAR-10 and SVHN'."""
+        if self.given_title:
+            return self.given_title
+        datasets = _in_order(display_name(setting.study_dataset) for setting in self.settings)
+        return f"{self.label}: {listed(datasets)}"
+
+    @property
+    def settings_run(self) -> tuple[Setting, ...]:
+        """Those of the settings that have runs."""
+        measured = set(self.setting_of.values())
+        return tuple(setting for setting in self.settings if setting in measured)
+
+    def column_of(self, runs: "pd.Series[str]") -> "pd.Series[int]":
+        """Position in ``settings`` of each run id."""
+        positions = {setting: position for position, setting in enumerate(self.settings)}
+        return runs.map({run: positions[setting] for run, setting in self.setting_of.items()})
+
+    def keys(self, setting: Setting) -> dict[str, str | float]:
+        """The first columns of a file: what a line of it was measured on."""
+        return {
+            "suite": self.suite,
+            "experiment": self.name,
+            "dataset": setting.dataset,
+            "stands_in_for": setting.stands_in_for,
+            "encoding": setting.encoding,
+            "train_fraction": setting.train_fraction,
+            "variant": setting.variant,
+        }
+
+    def detail(self, setting: Setting) -> str:
+        """What tells a setting from the others of its data set: 'LAB', or '5 %'."""
+        parts = []
+        if len({other.train_fraction for other in self.settings}) > 1:
+            parts.append(share(setting.train_fraction))
+        if not parts or len({other.encoding for other in self.settings}) > 1:
+            parts.insert(0, display_name(setting.encoding))
+        return ", ".join(filter(None, [*parts, setting.variant]))
+
+    def title(self, setting: Setting) -> str:
+        """A setting by itself: 'Digits, LAB'; it names the data that were used."""
+        return f"{display_name(setting.dataset)}, {self.detail(setting)}"
+
+
+def arrange(tables: ReportTables) -> tuple[list[Experiment], list[str]]:
+    """Lay the experiments out.
+
+    Returns
+    -------
+    experiments : list of Experiment
+        Those of the suites that were chosen, in the order of the suites.
+    not_run : list of str
+        Headings of those without a run, whose tables hold what was published alone.
+    """
+    chosen = set(tables.benchmark["suites"].iloc[0].replace(" ", "").split(","))
+    published = tables.published[
+        tables.published["suite"].isin(chosen | set(tables.runs["suite"]))
+        & (tables.published["metric"] == TEST_ACCURACY)
+    ]
+    experiments, not_run = [], []
+    known = [*_pairs(published), *_pairs(tables.runs)]
+    # In the order of the suites, so that a study's experiments stand together.
+    for suite, name in _in_order([pair for pair in _pairs(tables.experiments) if pair in known] + known):
+        runs = _of(tables.runs, suite, name)
+        titles = _of(tables.experiments, suite, name)["title"]
+        title = titles.iloc[0] if len(titles) else ""
+        experiment = _arrange_one(suite, name, title, runs, _of(published, suite, name), tables.models["model"])
+        experiments.append(experiment)
+        if not len(runs):
+            not_run.append(experiment.heading)
+    return experiments, not_run
+
+
+def _arrange_one(
+    suite: str, name: str, title: str, runs: pd.DataFrame, published: pd.DataFrame, registered: Iterable[str]
+) -> Experiment:
+    setting_of = _settings_of(runs)
+    paper = [
+        Setting(dataset, "", encoding, fraction)
+        for dataset, encoding, fraction in zip(
+            published["dataset"], published["encoding"], published["train_fraction"], strict=True
+        )
+    ]
+    covered = {setting.key for setting in setting_of.values()}
+    settings = [*(setting for setting in paper if setting.key not in covered), *setting_of.values()]
+    everything = [*paper, *setting_of.values()]
+    datasets = _in_order(setting.study_dataset for setting in everything)
+    encodings = _in_order(setting.encoding for setting in everything)
+    settings = sorted(
+        _in_order(settings),
+        key=lambda setting: (
+            datasets.index(setting.study_dataset),
+            encodings.index(setting.encoding),
+            setting.train_fraction,
+            setting.dataset,
+            setting.variant,
+        ),
+    )
+    numbers = (
+        match[0] for where in published["where"] if (match := re.match(r"Table\s+\w+(?:\s\(learning[^)]*\))?", where))
+    )
+    run_models = set(runs["model"])
+    rest = [model for model in registered if model in run_models]
+    models = _in_order([*published["model"], *rest, *runs["model"]])
+    return Experiment(suite, name, next(numbers, ""), title, tuple(settings), tuple(models), setting_of)
+
+
+def _settings_of(runs: pd.DataFrame) -> dict[str, Setting]:
+    keys = ["dataset", "stands_in_for", "encoding", "train_fraction"]
+    # A variant that only repeats the training fraction in words would split no column.
+    splits = runs.groupby(keys)["variant"].transform("nunique") > 1 if len(runs) else runs["variant"] != ""
+    variants = runs["variant"].where(splits, "")
+    columns = [runs[key] for key in keys]
+    return {run: Setting(*values) for run, *values in zip(runs["run"], *columns, variants, strict=True)}
+
+
+def _of(frame: pd.DataFrame, suite: str, name: str) -> pd.DataFrame:
+    return frame[(frame["suite"] == suite) & (frame["experiment"] == name)]
+
+
+def _pairs(frame: pd.DataFrame) -> list[tuple[str, str]]:
+    return list(zip(frame["suite"], frame["experiment"], strict=True))
+
+
+def _in_order(items: Iterable[Item]) -> list[Item]:
+    return list(dict.fromkeys(items))

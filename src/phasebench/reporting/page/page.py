@@ -1,0 +1,142 @@
+"""Rendering: templates, styles and what they are filled with."""
+
+import base64
+import importlib.resources
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+
+from phasebench.reporting import labels
+from phasebench.reporting.cells import PlainTable
+from phasebench.reporting.drawing.palette import LineStyle
+from phasebench.reporting.experiments import Experiment
+from phasebench.reporting.tables.accuracy import AccuracyTable
+
+_FORMATS: dict[str, Callable[..., str]] = {
+    "display_name": labels.display_name,
+    "per_cent": labels.per_cent,
+    "points": labels.points,
+    "integer": labels.integer,
+    "rate": labels.rate,
+    "duration": labels.duration,
+    "short_commit": labels.short_commit,
+    "sortable": labels.sortable,
+    "typeset": labels.typeset,
+}
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file beside the page.
+
+    Attributes
+    ----------
+    kind
+        'CSV', 'SVG' ...
+    href
+        Relative to the page.
+    embedded
+        The same bytes as a ``data:`` address, for a page that was sent without its folder; '' for none.
+    """
+
+    kind: str
+    href: str
+    embedded: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """Last part of the path."""
+        return self.href.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A drawing with its title; ``svg`` goes into the page as it is."""
+
+    title: str
+    svg: str
+
+
+@dataclass(frozen=True)
+class TableBlock:
+    """A table of the page with its files."""
+
+    table: PlainTable
+    downloads: tuple[Download, ...]
+
+
+@dataclass(frozen=True)
+class FigureBlock:
+    """A figure of the page.
+
+    Attributes
+    ----------
+    anchor, heading
+        Where links lead, and what stands above.
+    title, method, answered
+        Its caption; the last is the figure of the study that it answers, or ''.
+    panels, legend
+        Drawings, and the keys of their lines in HTML.
+    has_lines, has_markers
+        What the keys show.
+    across
+        Most panels side by side.
+    left_out
+        Panels whose data are in the files alone.
+    """
+
+    anchor: str
+    heading: str
+    title: str
+    method: str
+    answered: str
+    panels: tuple[Panel, ...]
+    legend: tuple[LineStyle, ...]
+    has_lines: bool
+    has_markers: bool
+    across: int
+    left_out: int
+    downloads: tuple[Download, ...]
+    table: TableBlock | None = None
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page shows of one experiment."""
+
+    experiment: Experiment
+    accuracy: AccuracyTable
+    accuracy_downloads: tuple[Download, ...]
+    comparisons: TableBlock | None = None
+    comparisons_note: str = ""
+    figures: tuple[FigureBlock, ...] = ()
+
+
+def render(template: str, **context: Any) -> str:
+    """Fill one of the package's templates; every value is escaped but drawings, styles and scripts."""
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_resource),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(_FORMATS)
+    environment.globals["zip"] = zip
+    return environment.get_template(template).render(
+        style=_resource("style.css"),
+        script=_resource("tables.js"),
+        **context,
+    )
+
+
+def data_address(text: str) -> str:
+    """A CSV file's text as a ``data:`` address."""
+    return f"data:text/csv;charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
+
+
+def _resource(name: str) -> str:
+    return importlib.resources.files("phasebench.reporting").joinpath("templates", name).read_text(encoding="utf-8")

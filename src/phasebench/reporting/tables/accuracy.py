@@ -1,0 +1,231 @@
+"""Test accuracy beside the published one, in the layout of the study's table."""
+
+import math
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+
+from phasebench.common.statistics import Summary, summarise
+from phasebench.reporting import measurements
+from phasebench.reporting.experiments import TEST_ACCURACY, Experiment, Setting
+from phasebench.reporting.labels import display_name
+from phasebench.reporting.tables.baselines import ControlCell, Controls, controls_of
+from phasebench.tables.read import ReportTables
+
+_Record = dict[Any, Any]
+_Printed = tuple[float, float, str]
+
+_PARAMETERS = "parameters"
+
+# Printed to the hundredth of a per cent; what looks equal there shares the bold type.
+_PRINTED_DECIMALS = 4
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A model on a setting. Accuracies are fractions.
+
+    Attributes
+    ----------
+    setting
+        The column.
+    summary
+        Over the seeds that did not diverge; ``n`` is 0 where there are none.
+    published, published_std, where
+        The study's number, its standard deviation over seeds and its place; NaN and '' for what there is not.
+    best, published_best
+        Highest of ours, and of the published ones, in the column; never so where there is but one.
+    runs
+        Ids of the runs summarised.
+    by_seed
+        Seed and accuracy of each.
+    diverged
+        Ids of the runs that diverged.
+    """
+
+    setting: Setting
+    summary: Summary
+    published: float
+    published_std: float
+    where: str
+    runs: tuple[str, ...]
+    by_seed: tuple[tuple[int, float], ...] = ()
+    diverged: tuple[str, ...] = ()
+    best: bool = False
+    published_best: bool = False
+
+    @property
+    def difference(self) -> float:
+        """Ours less the published one; NaN if either is missing or the data were not the study's."""
+        return math.nan if self.setting.is_substitute else self.summary.mean - self.published
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model with its cells, one per setting; ``parameters`` lists every count that its runs had."""
+
+    model: str
+    label: str
+    parameters: tuple[int, ...]
+    published_parameters: float
+    cells: tuple[Cell, ...]
+
+    @property
+    def was_run(self) -> bool:
+        """At least one cell has a run."""
+        return any(cell.summary.n or cell.diverged for cell in self.cells)
+
+
+@dataclass(frozen=True)
+class AccuracyTable:
+    """All models and settings of one experiment, what they are read beside, and which trainings diverged."""
+
+    experiment: Experiment
+    rows: tuple[Row, ...]
+    controls: Controls = field(default_factory=Controls)
+    divergence_note: str = ""
+
+    @property
+    def groups(self) -> list[tuple[str, list[Setting]]]:
+        """Neighbouring settings of one data set of the study, under its display name."""
+        columns = groupby(self.experiment.settings, key=lambda setting: setting.study_dataset)
+        return [(display_name(dataset), list(settings)) for dataset, settings in columns]
+
+    @property
+    def cells(self) -> list[tuple[Row, Cell]]:
+        """Row by row."""
+        return [(row, cell) for row in self.rows for cell in row.cells]
+
+
+def accuracy_table(tables: ReportTables, experiment: Experiment) -> AccuracyTable:
+    """Summarise test accuracy over the seeds that did not diverge, for every model and setting of an experiment."""
+    measured = _measured(tables, experiment)
+    published = _published(tables, experiment)
+    diverged = measurements.diverged_runs(tables.runs)
+    columns = [
+        _mark_best(
+            [
+                _cell(setting, measured.get((model, setting), []), published.get((model, *setting.key)), diverged)
+                for model in experiment.models
+            ]
+        )
+        for setting in experiment.settings
+    ]
+    by_model = zip(experiment.models, zip(*columns, strict=True), strict=True)
+    rows = tuple(_row(tables, experiment, model, cells) for model, cells in by_model)
+    note = measurements.divergence_note(
+        tables.runs,
+        experiment,
+        {row.model: row.label for row in rows},
+        "are left out of means, intervals, bold type and tests",
+    )
+    return AccuracyTable(experiment, rows, controls_of(tables, experiment), note.strip())
+
+
+def tidy(table: AccuracyTable) -> pd.DataFrame:
+    """One line per cell, those of the controls last; accuracies and their differences are fractions."""
+    models = [
+        {
+            **_tidy_keys(table, cell, row.model),
+            "published": cell.published,
+            "published_std": cell.published_std,
+            "difference": cell.difference,
+            "published_where": cell.where,
+            "runs": " ".join(cell.runs),
+            "diverged": " ".join(cell.diverged),
+        }
+        for row, cell in table.cells
+    ]
+    nothing = {"published": math.nan, "published_std": math.nan, "difference": math.nan}
+    controls = [
+        {**_tidy_keys(table, cell, row.name), **nothing, "published_where": "", "runs": "", "diverged": ""}
+        for row in table.controls.rows
+        for cell in row.cells
+        if cell.summary.n
+    ]
+    return pd.DataFrame([*models, *controls])
+
+
+def _tidy_keys(table: AccuracyTable, cell: Cell | ControlCell, model: str) -> dict[str, object]:
+    return {
+        **table.experiment.keys(cell.setting),
+        "model": model,
+        "n": cell.summary.n,
+        "mean": cell.summary.mean,
+        "std": cell.summary.std,
+        "interval_low": cell.summary.low,
+        "interval_high": cell.summary.high,
+    }
+
+
+def _measured(tables: ReportTables, experiment: Experiment) -> dict[tuple[str, Setting], list[_Record]]:
+    found: dict[tuple[str, Setting], list[_Record]] = {}
+    metrics = tables.metrics[tables.metrics["metric"] == TEST_ACCURACY].sort_values(["seed", "run"])
+    for record in metrics.to_dict("records"):
+        setting = experiment.setting_of.get(record["run"])
+        if setting is not None:
+            found.setdefault((record["model"], setting), []).append(record)
+    return found
+
+
+def _published(tables: ReportTables, experiment: Experiment) -> dict[tuple[str, str, str, float], _Printed]:
+    frame = tables.published
+    chosen = frame[
+        (frame["suite"] == experiment.suite)
+        & (frame["experiment"] == experiment.name)
+        & (frame["metric"] == TEST_ACCURACY)
+    ]
+    keys = zip(chosen["model"], chosen["dataset"], chosen["encoding"], chosen["train_fraction"], strict=True)
+    return dict(zip(keys, zip(chosen["value"], chosen["std"], chosen["where"], strict=True), strict=True))
+
+
+def _cell(setting: Setting, records: list[_Record], printed: _Printed | None, diverged: frozenset[str]) -> Cell:
+    # A variant is the study's own only where the aggregated table says so.
+    beside = [(record["published"], record["published_where"]) for record in records]
+    known = [pair for pair in beside if not math.isnan(pair[0])]
+    printed_value, printed_std, printed_where = printed or (math.nan, math.nan, "")
+    fallback = (math.nan, "") if setting.variant else (printed_value, printed_where)
+    value, where = known[0] if known else fallback
+    std = printed_std if value == printed_value else math.nan
+    whole = [record for record in records if record["run"] not in diverged]
+    return Cell(
+        setting,
+        summarise([record["value"] for record in whole]),
+        value,
+        std,
+        where,
+        tuple(record["run"] for record in whole),
+        tuple((int(record["seed"]), float(record["value"])) for record in whole),
+        tuple(record["run"] for record in records if record["run"] in diverged),
+    )
+
+
+def _mark_best(column: list[Cell]) -> list[Cell]:
+    best = _highest([cell.summary.mean for cell in column])
+    published_best = _highest([cell.published for cell in column])
+    return [
+        replace(
+            cell,
+            best=round(cell.summary.mean, _PRINTED_DECIMALS) == best,
+            published_best=round(cell.published, _PRINTED_DECIMALS) == published_best,
+        )
+        for cell in column
+    ]
+
+
+def _highest(values: list[float]) -> float | None:
+    finite = [round(value, _PRINTED_DECIMALS) for value in values if not math.isnan(value)]
+    return max(finite) if len(finite) > 1 else None
+
+
+def _row(tables: ReportTables, experiment: Experiment, model: str, cells: tuple[Cell, ...]) -> Row:
+    runs = tables.runs[tables.runs["run"].isin(experiment.setting_of) & (tables.runs["model"] == model)]
+    known = tables.models[tables.models["model"] == model]
+    label = known["label"].iloc[0] if len(known) else display_name(model)
+    chosen = (tables.published["model"] == model) & (tables.published["metric"] == _PARAMETERS)
+    printed = tables.published[chosen & tables.published["experiment"].isin(["", experiment.name])]
+    published = [*printed["value"], *known["published_parameters"].dropna(), *runs["published_parameters"].dropna()]
+    counts = tuple(sorted({int(count) for count in runs["parameters"].dropna()}))
+    return Row(model, label, counts, published[0] if published else math.nan, cells)

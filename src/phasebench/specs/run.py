@@ -1,0 +1,185 @@
+"""The typed description of a training run and of what identifies it.
+
+A :class:`RunSpec` is complete and resolved: nothing that changes a run's result stands anywhere else. Suites, scales
+and ``config.yaml`` are expanded into run specs by :mod:`phasebench.experiments`.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+    model_validator,
+)
+
+from phasebench.common.files import canonical_json, sha256_of_text
+
+Scalar = bool | int | float | str
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="lower-case letters, digits and underscores")]
+Augmentation = Literal["none", "crop_flip", "pitch_stretch", "resized_crop"]
+Fraction = Annotated[float, Field(gt=0.0, le=1.0)]
+Subset = Literal["random", "first"]
+
+
+class Frozen(BaseModel):
+    """Immutable, and a key that is not known is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Recipe(Frozen):
+    """How a model is trained in batches. Exactly one of ``steps`` and ``epochs`` is given."""
+
+    procedure: Literal["minibatch"] = Field("minibatch", description="steps on random batches")
+    optimizer: Literal["adamw", "sgd"] = Field(description="AdamW, or SGD with momentum")
+    learning_rate: PositiveFloat = Field(description="the rate, where no schedule changes it")
+    betas: tuple[float, float] = Field((0.9, 0.999), description="AdamW's decay rates")
+    momentum: float = Field(0.0, ge=0.0, lt=1.0, description="SGD's momentum")
+    nesterov: bool = Field(False, description="SGD with Nesterov's momentum")
+    weight_decay: float = Field(0.0, ge=0.0, description="for every parameter")
+    batch_size: PositiveInt = Field(description="samples in a step")
+    steps: PositiveInt | None = Field(None, description="length of the training in steps")
+    epochs: PositiveInt | None = Field(None, description="length of the training in passes through the data")
+    validate_every: PositiveInt = Field(description="steps between two validations")
+    schedule: list[tuple[float, float]] | None = Field(
+        None, description="knots (epoch, learning rate), linear between them; None keeps learning_rate throughout"
+    )
+    milestones: tuple[PositiveInt, ...] | None = Field(
+        None, description="epochs from which on the learning rate is multiplied by milestone_factor; no schedule then"
+    )
+    milestone_factor: PositiveFloat = Field(0.1, description="see milestones")
+    clip_norm: PositiveFloat | None = Field(None, description="global gradient norm at most this")
+    augmentation: Augmentation = Field(
+        "none",
+        description="crop_flip: pad by 4, crop, mirror; pitch_stretch, for audio: shift pitch, stretch time; "
+        "resized_crop, for images in shards: cut a part of random size and shape, resize it, mirror",
+    )
+    image_size: PositiveInt = Field(
+        224, description="for images in shards: the side in pixels to which they are cut; a test image is first resized"
+    )
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast")
+    processes: PositiveInt = Field(
+        1, description="processes of one machine that share every batch, each on a GPU of its own if there are any"
+    )
+    synchronised: bool = Field(
+        False, description="statistics of normalisations over the whole batch instead of each process' share"
+    )
+    track_test: bool = Field(False, description="test at every validation, for curves; selects nothing")
+    compile: bool = Field(False, description="torch.compile the model, if a compiler is there")
+    channels_last: bool = Field(False, description="keep kernels and maps of real networks with channels last")
+    probe_modules: tuple[PositiveInt, ...] = Field(
+        (), description="modules whose normalised maps are measured at the start and at every validation"
+    )
+    probe_images: PositiveInt = Field(128, description="training images that they are measured on")
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Recipe":
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give exactly one of 'steps' and 'epochs'")
+        return self
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> "Recipe":
+        if self.milestones is not None and self.schedule is not None:
+            raise ValueError("give at most one of 'schedule' and 'milestones'")
+        return self
+
+    def n_steps(self, batches_per_epoch: int) -> int:
+        """The recipe's length in steps."""
+        return self.steps if self.steps is not None else (self.epochs or 0) * batches_per_epoch
+
+    @property
+    def length(self) -> tuple[int | None, int | None]:
+        """Steps and epochs."""
+        return self.steps, self.epochs
+
+
+class FullBatchRecipe(Frozen):
+    """Gradient descent on all training samples at once; at snapshots, projections of the weights are tested."""
+
+    procedure: Literal["full_batch"] = Field(description="steps on the whole training set")
+    learning_rate: PositiveFloat = Field(description="the rate of every step")
+    steps: PositiveInt = Field(description="length of the training in steps, each of which sees every sample")
+    snapshot_every: PositiveInt = Field(description="steps between two snapshots; the last step is one in any case")
+    projections: tuple[Name, ...] | None = Field(
+        None, description="what is kept of the weights that are tested at a snapshot; if not given, as in the study"
+    )
+    unit_draws: NonNegativeInt = Field(
+        10, description="networks with a random half of the hidden units that are tested at a snapshot"
+    )
+    element_draws: NonNegativeInt = Field(
+        0, description="networks with a random half of the weights that are tested at a snapshot"
+    )
+
+    @property
+    def length(self) -> tuple[int | None, int | None]:
+        """Steps and epochs."""
+        return self.steps, None
+
+    @property
+    def processes(self) -> int:
+        """That share a step."""
+        return 1
+
+
+def _procedure(recipe: Any) -> str:
+    """The tag of a recipe's type. Brackets keep tags apart from keys in pydantic's locations."""
+    named = recipe.get("procedure") if isinstance(recipe, Mapping) else getattr(recipe, "procedure", None)
+    return "[full_batch]" if named == "full_batch" else "[minibatch]"
+
+
+AnyRecipe = Annotated[
+    Annotated[Recipe, Tag("[minibatch]")] | Annotated[FullBatchRecipe, Tag("[full_batch]")], Discriminator(_procedure)
+]
+"""A recipe of either procedure; one that names none is for batches."""
+
+
+class RunSpec(Frozen):
+    """One training run, resolved."""
+
+    schema_version: Literal[1] = 1
+    scale: Name
+    suite: Name
+    experiment: Name
+    dataset: Name
+    stands_in_for: Name | None = Field(None, description="the study's data set, where this run uses a substitute")
+    encoding: Name
+    test_encoding: Name | None = Field(None, description="encoding of all but the training samples; None: the same")
+    variant: Name | None = Field(None, description="what else tells this run from its siblings")
+    model: Name
+    model_options: dict[str, Scalar] = Field(default_factory=dict)
+    train_fraction: Fraction = 1.0
+    validation_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    subset: Subset = Field("random", description="which samples a fraction of the training pool consists of")
+    recipe: AnyRecipe
+    seed: Annotated[int, Field(ge=0)]
+
+    @property
+    def id(self) -> str:
+        """``<suite>/<experiment>/<dataset>-<encoding>[-<variant>]/<model>/seed<k>``."""
+        data = "-".join(part for part in (self.dataset, self.encoding, self.variant) if part)
+        return f"{self.suite}/{self.experiment}/{data}/{self.model}/seed{self.seed}"
+
+
+class RunIdentity(Frozen):
+    """A run and all that can change its result but the data, which enter through their manifest."""
+
+    run: RunSpec
+    code: dict[str, str] = Field(description="module -> hash of the definitions that this run reaches")
+    environment: dict[str, str] = Field(description="package -> version pinned in the training environment")
+
+    def to_json(self) -> str:
+        """Canonical JSON, the bytes of the run's spec file."""
+        return canonical_json(self.model_dump(mode="json"))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of :meth:`to_json`."""
+        return sha256_of_text(self.to_json())

@@ -1,0 +1,67 @@
+"""The identity of each stage: everything that can change its result, as one small JSON file.
+
+A spec file holds what is asked for, the hashes of the code that answers, and the pinned packages of the environment;
+no time, and no place on this machine but the path that a data source may be given. It is an input of its rule and is
+written only when its bytes change.
+"""
+
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
+
+from phasebench.common.errors import PhasebenchError
+from phasebench.common.files import canonical_json
+from phasebench.specs.run import Frozen, Name, Scalar
+
+Identity = TypeVar("Identity", bound=BaseModel)
+
+
+class DatasetIdentity(Frozen):
+    """A prepared data set."""
+
+    schema_version: Literal[1] = 1
+    dataset: Name
+    source: Name
+    options: dict[str, Scalar]
+    code: dict[str, str] = Field(description="module -> hash of the definitions that preparing it reaches")
+    environment: dict[str, str] = Field(description="package -> version pinned in the training environment")
+    raw: dict[str, str] = Field(
+        default_factory=dict, description="raw file -> checksum; of images in shards, folder -> time of its last change"
+    )
+
+    def to_json(self) -> str:
+        """Canonical JSON, the bytes of the spec file. A source that reads no files says nothing of them."""
+        return canonical_json(self.model_dump(mode="json", exclude=None if self.raw else {"raw"}))
+
+
+class StageIdentity(Frozen):
+    """An evaluation, the timing of networks, the controls of a study, an analysis, the aggregation or the report."""
+
+    schema_version: Literal[1] = 1
+    stage: Literal["evaluate", "overhead", "control", "analyse", "aggregate", "report"]
+    settings: dict[str, Any] = Field(description="what the stage is asked to do")
+    code: dict[str, str] = Field(description="module -> hash of the definitions that the stage reaches")
+    environment: dict[str, str] = Field(description="package -> version pinned in the stage's environment")
+
+    def to_json(self) -> str:
+        """Canonical JSON, the bytes of the spec file."""
+        return canonical_json(self.model_dump(mode="json"))
+
+
+def read_identity(kind: type[Identity], path: Path) -> Identity:
+    """Read a spec file.
+
+    Raises
+    ------
+    PhasebenchError
+        The file is missing, cut, or not of this kind.
+    """
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise PhasebenchError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "content"
+        raise PhasebenchError(f"{path}: {key}: {first['msg']}; run snakemake to write the file again") from error

@@ -1,0 +1,85 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from phasebench.common.statistics import holm, paired_test, summarise
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 20])
+def test_summary_agrees_with_scipy(n: int) -> None:
+    values = np.random.default_rng(n).normal(0.7, 0.02, n)
+    summary = summarise(values)
+    interval = stats.t.interval(0.95, n - 1, loc=values.mean(), scale=stats.sem(values))
+    assert summary.n == n
+    assert summary.mean == pytest.approx(values.mean(), rel=1e-12)
+    assert summary.std == pytest.approx(stats.tstd(values), rel=1e-12)
+    assert (summary.low, summary.high) == pytest.approx(interval, rel=1e-12)
+
+
+def test_one_seed_has_no_spread_and_none_has_no_mean() -> None:
+    one, nothing = summarise([0.5]), summarise([])
+    assert (one.n, one.mean, nothing.n) == (1, 0.5, 0)
+    assert all(math.isnan(value) for value in (one.std, one.low, one.high, nothing.mean, nothing.std, nothing.low))
+
+
+def test_missing_values_do_not_count() -> None:
+    assert summarise([0.2, math.nan, 0.4]) == summarise([0.2, 0.4])
+
+
+def test_equal_seeds_have_an_interval_of_no_width() -> None:
+    summary = summarise([0.25, 0.25, 0.25])
+    assert (summary.std, summary.low, summary.high) == (0.0, 0.25, 0.25)
+
+
+@pytest.mark.parametrize("n", [3, 5, 20])
+def test_a_paired_test_agrees_with_the_formula(n: int) -> None:
+    generator = np.random.default_rng(n)
+    first, second = generator.normal(0.7, 0.02, n), generator.normal(0.69, 0.02, n)
+    differences = first - second
+    statistic = differences.mean() / (differences.std(ddof=1) / math.sqrt(n))
+    test = paired_test(dict(enumerate(first)), dict(enumerate(second)))
+    assert test.p == pytest.approx(2 * stats.t.sf(abs(statistic), n - 1), rel=1e-9)
+    assert test.difference == summarise(differences)
+    # The interval leaves zero out just where p is below five per cent.
+    assert (test.difference.low > 0 or test.difference.high < 0) == (test.p < 0.05)
+
+
+def test_only_seeds_in_common_are_paired() -> None:
+    first, second = {0: 0.5, 1: 0.6, 2: 0.8, 7: 0.1}, {2: 0.7, 1: 0.58, 0: 0.49, 8: 0.9}
+    test = paired_test(first, second)
+    assert (test.difference.n, test.difference.mean) == (3, pytest.approx((0.01 + 0.02 + 0.1) / 3))
+    assert test.p == paired_test({seed: first[seed] for seed in range(3)}, second).p
+
+
+def test_few_seeds_and_equal_differences_have_no_test() -> None:
+    two = paired_test({0: 0.5, 1: 0.6}, {0: 0.4, 1: 0.3})
+    assert (two.difference.n, math.isnan(two.p)) == (2, True)
+    assert paired_test({0: 0.5}, {1: 0.5}).difference.n == 0
+    equal = paired_test({0: 0.3, 1: 0.6, 2: 0.7}, {0: 0.1, 1: 0.4, 2: 0.5})
+    assert (equal.difference.mean, math.isnan(equal.p)) == (pytest.approx(0.2), True)
+
+
+def test_holms_correction_of_a_worked_example() -> None:
+    # Four hypotheses at five per cent, of which the step-down procedure rejects the first and the last.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+@pytest.mark.parametrize("n", [1, 2, 6])
+def test_holms_correction_is_the_closure_of_bonferronis(n: int) -> None:
+    values = np.random.default_rng(n).uniform(0, 0.3, n)
+    # A hypothesis is rejected if Bonferroni rejects every intersection that it is in.
+    families = [family for size in range(1, n + 1) for family in itertools.combinations(range(n), size)]
+    expected = [
+        max(min(1.0, len(family) * values[list(family)].min()) for family in families if position in family)
+        for position in range(n)
+    ]
+    assert holm(list(values)) == pytest.approx(expected)
+
+
+def test_what_was_not_tested_is_no_part_of_the_family() -> None:
+    corrected = holm([0.02, math.nan, 0.01])
+    assert corrected == pytest.approx([0.02, math.nan, 0.02], nan_ok=True)
+    assert holm([0.9, 0.8]) == [1.0, 1.0]

@@ -1,0 +1,122 @@
+"""Evaluation of a trained run, against the predictions that training stored."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from phasebench.common.errors import PhasebenchError
+from phasebench.data.batches.in_memory import load_device_data
+from phasebench.data.store import write_store
+from phasebench.evaluation.rotation import N_DRAWS, rotation_angles
+from phasebench.evaluation.run import evaluate_run
+from phasebench.models.inference import load_weights
+from phasebench.models.registry import build_model
+from phasebench.specs.run import Recipe, RunIdentity, RunSpec
+from phasebench.training.minibatch import train_run
+
+RECIPE = Recipe(optimizer="adamw", learning_rate=3e-3, batch_size=32, steps=30, validate_every=10)
+
+
+def make_spec(model: str) -> RunSpec:
+    return RunSpec(
+        scale="demo", suite="s", experiment="e", dataset="colours", encoding="lab", model=model, recipe=RECIPE, seed=0
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes of uniformly coloured noise, and two runs trained on them."""
+    root = tmp_path_factory.mktemp("runs")
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 160)
+    colours = np.array([[150, 60, 60], [60, 60, 150]])[labels][:, None, None]
+    samples = np.clip(colours + rng.integers(-40, 40, (160, 32, 32, 3)), 0, 255).astype(np.uint8)
+    write_store(
+        root / "colours.h5",
+        root / "colours.json",
+        samples=samples,
+        labels=labels.astype(np.int64),
+        splits={"train": np.arange(100), "test": np.arange(100, 160)},
+        classes=["red", "blue"],
+        source={"source": "generated"},
+    )
+    for model in ("cifarnet_real", "cifarnet_type_e"):
+        identity = RunIdentity(run=make_spec(model), code={}, environment={})
+        train_run(identity, root / "colours.h5", root / model, root / "c.pt", device="cpu")
+    return root
+
+
+def evaluate(folder: Path, model: str, name: str) -> pd.DataFrame:
+    output = folder / model / "evaluation" / f"{name}.parquet"
+    evaluate_run(name, folder / "colours.h5", folder / model, output, device="cpu")
+    return pd.read_parquet(output)
+
+
+def test_accuracy_without_rotation_is_that_of_the_stored_predictions(folder: Path) -> None:
+    table = evaluate(folder, "cifarnet_real", "rotation").set_index("condition")
+    predictions = pd.read_parquet(folder / "cifarnet_real" / "predictions.parquet")
+    assert table.loc[0.0, "value"] == (predictions["label"] == predictions["prediction"]).mean()
+
+
+def test_rotation_leaves_the_equivariant_net_alone_and_hurts_the_real_one(folder: Path) -> None:
+    equivariant = evaluate(folder, "cifarnet_type_e", "rotation")
+    real = evaluate(folder, "cifarnet_real", "rotation")
+    for table in (equivariant, real):
+        counts = table.groupby("condition").size()
+        assert counts.to_dict() == {0.0: 1} | {float(limit): N_DRAWS for limit in range(15, 181, 15)}
+    assert equivariant["value"].nunique() == 1
+    means = real.groupby("condition")["value"].mean()
+    assert means[0.0] == 1.0
+    assert means[180.0] < 0.8
+
+
+def test_rotation_multiplies_every_sample_by_its_own_unit_number(folder: Path) -> None:
+    """Independent oracle: native complex multiplication in numpy."""
+    spec = make_spec("cifarnet_real")
+    data = load_device_data(spec, folder / "colours.h5", torch.device("cpu"))
+    planes = data.batch(data.test).numpy()
+    angles = rotation_angles(len(data.test), 90.0, 2).numpy()
+    turned = (planes[:, 0] + 1j * planes[:, 1]) * np.exp(1j * angles)[:, None, None, None]
+    model = build_model("cifarnet_real", n_classes=2, in_channels=2, planes=data.encoding.nonzero_planes)
+    load_weights(model, folder / "cifarnet_real" / "weights.safetensors")
+    logits = model(torch.from_numpy(turned.astype(np.complex64)))
+    expected = (logits.argmax(1) == data.labels[data.test]).double().mean().item()
+    table = evaluate(folder, "cifarnet_real", "rotation").set_index(["condition", "draw"])
+    assert table.loc[(90.0, 2), "value"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_angles_fill_their_range_and_differ_by_draw() -> None:
+    angles = rotation_angles(20_000, 60.0, 0)
+    limit = math.radians(60.0)
+    assert angles.abs().max() <= limit
+    assert angles.mean().abs() < 0.02
+    # The standard deviation of U(-a, a) is a / sqrt(3).
+    assert angles.std().item() == pytest.approx(limit / math.sqrt(3.0), rel=0.02)
+    assert not torch.equal(angles, rotation_angles(20_000, 60.0, 1))
+
+
+def test_a_damaged_run_is_named(folder: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    with pytest.raises(PhasebenchError, match=r"run\.json: cannot be read"):
+        evaluate_run("rotation", folder / "colours.h5", broken, tmp_path / "x.parquet", device="cpu")
+    record = json.loads((folder / "cifarnet_real" / "run.json").read_text())
+    (broken / "run.json").write_text(json.dumps(record))
+    weights = (folder / "cifarnet_real" / "weights.safetensors").read_bytes()
+    (broken / "weights.safetensors").write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(PhasebenchError, match=r"weights\.safetensors: cannot be read"):
+        evaluate_run("rotation", folder / "colours.h5", broken, tmp_path / "x.parquet", device="cpu")
+    (broken / "weights.safetensors").write_bytes((folder / "cifarnet_type_e" / "weights.safetensors").read_bytes())
+    with pytest.raises(PhasebenchError, match=r"weights\.safetensors: holds the weights of another model"):
+        evaluate_run("rotation", folder / "colours.h5", broken, tmp_path / "x.parquet", device="cpu")
+    assert not (tmp_path / "x.parquet").exists()
+
+
+def test_an_unknown_evaluation_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(PhasebenchError, match="evaluation 'rotaton' is not known"):
+        evaluate_run("rotaton", folder / "colours.h5", folder / "cifarnet_real", tmp_path / "x.parquet")

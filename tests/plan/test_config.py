@@ -1,0 +1,174 @@
+"""A mistake in a configuration file ends in one line that names file and key."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from phasebench.common.errors import PhasebenchError
+from phasebench.plan.config import (
+    Config,
+    DatasetChoice,
+    Experiment,
+    Grid,
+    GridPart,
+    Resources,
+    Scale,
+    ScaledExperiment,
+    ScaledSuite,
+    Suite,
+)
+from phasebench.plan.yaml_files import as_model, read_model, read_yaml
+from phasebench.specs.run import Recipe
+
+CONFIG = {"scale": "demo", "suites": ["study"]}
+RECIPE = {"optimizer": "adamw", "learning_rate": 0.1, "batch_size": 8, "steps": 5, "validate_every": 1}
+EXPERIMENT = {
+    "title": "Table",
+    "recipe": "plain",
+    "grid": {"datasets": ["digits"], "encodings": ["rgb"], "models": ["cifarnet_real"]},
+    "evaluations": {"rotation": {}},
+    "resources": {"gpu": 0, "runtime": 1, "mem_mb": 1},
+}
+SUITE = {
+    "name": "study",
+    "title": "A study",
+    "citation": "Somebody",
+    "recipes": {"plain": RECIPE},
+    "experiments": {"table": EXPERIMENT},
+}
+SCALE = {"name": "demo", "description": "Words.", "seeds": [0], "suites": {"study": {}}}
+
+
+def changed(value: dict[str, Any], path: str, new: object) -> dict[str, Any]:
+    """A copy with one entry replaced, or taken out if ``new`` is None."""
+    first, _, rest = path.partition(".")
+    copy = dict(value)
+    if rest:
+        copy[first] = changed(copy.get(first, {}), rest, new)
+    elif new is None:
+        del copy[first]
+    else:
+        copy[first] = new
+    return copy
+
+
+@pytest.mark.parametrize(("model", "value"), [(Config, CONFIG), (Suite, SUITE), (Scale, SCALE)])
+def test_the_examples_are_valid(model: type[BaseModel], value: dict[str, Any]) -> None:
+    assert as_model(model, value, "file").model_dump(mode="json", exclude_unset=True) == value
+
+
+@pytest.mark.parametrize(
+    ("model", "value", "message"),
+    [
+        (Config, changed(CONFIG, "sclae", "demo"), "f.yaml: key 'sclae' is not known; known keys: data_root, "),
+        (
+            Config,
+            {"sclae": "demo", "suites": ["study"]},
+            "f.yaml: key 'sclae' is not known; known keys: data_root, datasets, device, download, scale, suites",
+        ),
+        (Config, {"suites": ["study"]}, "f.yaml: key 'scale' is missing"),
+        (Config, changed(CONFIG, "suites", []), "f.yaml: suites: list should have at least 1 item"),
+        (Config, changed(CONFIG, "suites", "study"), "f.yaml: suites: input should be a valid list; found 'study'"),
+        (Config, changed(CONFIG, "device", "gpu"), "f.yaml: device: input should be 'auto', 'cpu' or 'cuda'; found"),
+        (Config, changed(CONFIG, "download", "perhaps"), "f.yaml: download: input should be a valid boolean"),
+        (
+            Config,
+            changed(CONFIG, "datasets.digits.sourc", "hdf5"),
+            "f.yaml: datasets.digits: key 'sourc' is not known; known keys: name, options, path, source",
+        ),
+        (Config, changed(CONFIG, "datasets.Digits", {}), "f.yaml: datasets.Digits: string should match pattern"),
+        (Config, ["scale"], "f.yaml: must hold keys and values; it holds ['scale']"),
+        (Config, None, "f.yaml: must hold keys and values; it holds None"),
+        (
+            Suite,
+            changed(SUITE, "recipes.plain.step", 5),
+            "f.yaml: recipes.plain: key 'step' is not known; known keys: augmentation, batch_size, ",
+        ),
+        (
+            Suite,
+            changed(SUITE, "recipes.plain.epochs", 5),
+            "f.yaml: recipes.plain: give exactly one of 'steps' and 'epochs'",
+        ),
+        (Suite, changed(SUITE, "recipes.plain.batch_size", 0), "f.yaml: recipes.plain.batch_size: input should be gr"),
+        (
+            Suite,
+            changed(SUITE, "experiments.table.grid.dataset", ["digits"]),
+            "f.yaml: experiments.table.grid: key 'dataset' is not known; known keys: datasets, encodings, models, ",
+        ),
+        (Suite, changed(SUITE, "experiments.table.recipe", None), "f.yaml: experiments.table: key 'recipe' is missing"),
+        (
+            Suite,
+            changed(SUITE, "experiments.table.grid.train_fractions", [0.5, 1.5]),
+            "f.yaml: experiments.table.grid.train_fractions.1: input should be less than or equal to 1; found 1.5",
+        ),
+        (
+            Scale,
+            changed(SCALE, "suites.study.experiments.table.grid", [{"model": ["x"]}]),
+            "f.yaml: suites.study.experiments.table.grid.0: key 'model' is not known; known keys: datasets, ",
+        ),
+        (
+            Scale,
+            changed(SCALE, "suites.study.recipes.plain.step", 5),
+            "f.yaml: suites.study.recipes.plain: key 'step' is not known; known keys: augmentation, ",
+        ),
+        (
+            Scale,
+            changed(SCALE, "resources.gpus", 1),
+            "f.yaml: resources: key 'gpus' is not known; known keys: gpu, mem_mb, runtime, threads",
+        ),
+        (Scale, changed(SCALE, "seeds", [-1]), "f.yaml: seeds.0: input should be greater than or equal to 0; found -1"),
+    ],
+)
+def test_messages(model: type[BaseModel], value: object, message: str) -> None:
+    with pytest.raises(PhasebenchError) as caught:
+        as_model(model, value, "f.yaml")
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1, 2\nb: 3\n", "f.yaml: line 2: not valid YAML: "),
+        ("a: 1\nb: {c: 1, c: 2}\n", "f.yaml: line 2: not valid YAML: key 'c' is given twice"),
+        ("a: \x07\n", "f.yaml: not valid YAML: "),
+        (b"a: \xff\n", "f.yaml: not valid YAML: "),
+    ],
+)
+def test_files_that_are_no_yaml(tmp_path: Path, text: str | bytes, message: str) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    with pytest.raises(PhasebenchError) as caught:
+        read_yaml(path, "f.yaml")
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(PhasebenchError, match=r"^f\.yaml: there is no such file$"):
+        read_model(Config, tmp_path / "f.yaml", "f.yaml")
+
+
+def test_keys_of_an_anchor_are_taken_over_and_may_be_changed(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("one: &one {a: 1, b: 2}\ntwo: &two {<<: *one, b: 3}\nthree: {<<: *two, a: 4}\n")
+    assert read_yaml(path, "c.yaml") == {"one": {"a": 1, "b": 2}, "two": {"a": 1, "b": 3}, "three": {"a": 4, "b": 3}}
+    path.write_text("one: &one {a: 1}\ntwo: {<<: *one, b: 3, b: 4}\n")
+    with pytest.raises(PhasebenchError, match=r"c.yaml: line 2: not valid YAML: key 'b' is given twice"):
+        read_yaml(path, "c.yaml")
+
+
+def test_what_was_read_cannot_be_changed() -> None:
+    config = as_model(Config, CONFIG, "f.yaml")
+    with pytest.raises(ValueError, match="frozen"):
+        config.scale = "paper"
+
+
+@pytest.mark.parametrize(
+    "model",
+    [Config, DatasetChoice, Suite, Recipe, Experiment, Grid, Resources, Scale, ScaledSuite, ScaledExperiment, GridPart],
+)
+def test_every_key_is_described(model: type[BaseModel]) -> None:
+    assert [name for name, field in model.model_fields.items() if not field.description] == []

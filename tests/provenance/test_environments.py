@@ -1,0 +1,113 @@
+"""The conda environments hold what the rules' code imports, in the versions of the lock."""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from support.checkout import ROOT
+
+from phasebench.codehash.closure import SourceTree
+from phasebench.common.errors import PhasebenchError
+from phasebench.data.encodings.registry import ENCODINGS
+from phasebench.data.shards.registry import SHARDED_SOURCES
+from phasebench.data.sources.registry import SOURCES
+from phasebench.models.registry import REGISTRY
+from phasebench.provenance.environments import read_pins
+
+TREE = SourceTree(ROOT / "src" / "phasebench")
+ANALYSES = TREE.string_table("phasebench.analysis.registry:ANALYSES")
+EVALUATIONS = TREE.string_table("phasebench.evaluation.registry:EVALUATIONS")
+PROCEDURES = TREE.string_table("phasebench.training.procedures:PROCEDURES")
+# Rule -> what its command may look up by name.
+TARGETS = {
+    "prepare": [*SOURCES.values()],
+    "plan_shards": [*SHARDED_SOURCES.values()],
+    "write_shard": [],
+    "gather_shards": [],
+    "train": [*PROCEDURES.values(), *ENCODINGS.values(), *(entry.target for entry in REGISTRY.values())],
+    "evaluate": [*ENCODINGS.values(), *(entry.target for entry in REGISTRY.values()), *EVALUATIONS.values()],
+    "overhead": [*(entry.target for entry in REGISTRY.values())],
+    "control": [*ENCODINGS.values()],
+    "analyse": [*ANALYSES.values()],
+    "aggregate": [],
+    "report": [],
+}
+# Packages that are imported by another name than their own.
+DISTRIBUTIONS = {"skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+# pandas reads and writes Parquet with it.
+IMPLIED = {"pandas": {"pyarrow"}}
+
+
+def imports_of(rule: str) -> set[str]:
+    """Distributions that the rule's command imports, directly or not."""
+    tree = ast.parse((ROOT / "src/phasebench/cli.py").read_text())
+    command = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == rule)
+    own = [node for node in ast.walk(command) if isinstance(node, ast.ImportFrom)]
+    roots = [f"{node.module}:{alias.name}" for node in own for alias in node.names]
+    assert roots
+    modules = {"typer", *TREE.closure([*roots, *TARGETS[rule]]).third_party} - set(sys.stdlib_module_names)
+    for name, others in IMPLIED.items():
+        modules |= others if name in modules else set()
+    return {DISTRIBUTIONS.get(module, module) for module in modules}
+
+
+def environment_of(rule: str) -> str:
+    text = (ROOT / "workflow" / "rules" / f"{rule}.smk").read_text()
+    match = re.search(r'conda:\s+"\.\./\.\./(envs/\w+\.yaml)"', text)
+    assert match is not None
+    return match[1]
+
+
+def locked_versions() -> dict[str, str]:
+    """Package -> version in the lock, for the Python that the environments have."""
+    found = {}
+    for line in (ROOT / "requirements.lock").read_text().splitlines():
+        match = re.match(r"([a-z0-9-]+)==(\S+)(?: ; (.*?))? \\$", line)
+        if match and (match[3] is None or "python_full_version < '3.12'" in match[3] or "sys_platform" in match[3]):
+            found[match[1]] = match[2]
+    return found
+
+
+@pytest.mark.parametrize("name", ["train", "analysis"])
+def test_versions_are_those_of_the_lock(name: str) -> None:
+    pins = read_pins(ROOT / "envs" / f"{name}.yaml", name)
+    assert pins.pop("python") == "3.11"
+    locked = locked_versions()
+    assert pins == {package: locked[package] for package in pins}
+
+
+@pytest.mark.parametrize("rule", TARGETS)
+def test_what_a_rule_imports_is_in_its_environment(rule: str) -> None:
+    environment = environment_of(rule)
+    missing = imports_of(rule) - read_pins(ROOT / environment, environment).keys()
+    assert not missing, f"{environment} lacks {sorted(missing)}"
+
+
+@pytest.mark.parametrize("environment", ["envs/train.yaml", "envs/analysis.yaml"])
+def test_an_environment_holds_nothing_that_its_rules_do_not_need(environment: str) -> None:
+    needed = set().union(*(imports_of(rule) for rule in TARGETS if environment_of(rule) == environment))
+    assert read_pins(ROOT / environment, environment).keys() - needed == {"python"}
+
+
+def test_every_rule_has_an_environment() -> None:
+    rules = {path.stem for path in (ROOT / "workflow" / "rules").glob("*.smk")} - {"common"}
+    assert rules == TARGETS.keys()
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "message"),
+    [
+        ("[numpy]", "e.yaml: dependencies: 'numpy' does not pin one version"),
+        ("['numpy>=2']", "e.yaml: dependencies: 'numpy>=2' does not pin one version"),
+        ("[pip: [numpy==2.*]]", "e.yaml: dependencies: 'numpy==2.*' does not pin one version"),
+        ("[{pip: [numpy==2.0], pop: 1}]", "e.yaml: dependencies.0"),
+    ],
+)
+def test_an_environment_that_pins_too_little(tmp_path: Path, dependencies: str, message: str) -> None:
+    path = tmp_path / "e.yaml"
+    path.write_text(f"channels: [conda-forge]\ndependencies: {dependencies}\n")
+    with pytest.raises(PhasebenchError) as caught:
+        read_pins(path, "e.yaml")
+    assert str(caught.value).startswith(message)

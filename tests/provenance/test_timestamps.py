@@ -1,0 +1,91 @@
+"""Results older than what they were made from: which are known to be current, as `phasebench status` has it."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.finished_runs import finish, plan_tiny, prepare
+from support.tiny_benchmark import STUDY, copy_checkout
+
+from phasebench.provenance.status import Checkout
+from phasebench.provenance.timestamps import RUN_FILES, adopt_results
+
+RUN = f"{STUDY}/table_1/colour_shapes-lab/cifarnet_type_e/seed0"
+OLD = 1_000_000_000
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Finished results, all older than the spec files."""
+    folder = copy_checkout(tmp_path)
+    (folder / "config.yaml").write_text(f"scale: tiny\nsuites: [{STUDY}]\n")
+    plan = finish(folder)
+    for run_id in plan.runs:
+        for name in RUN_FILES:
+            (folder / "results/tiny/runs" / run_id / name).touch()
+    return folder
+
+
+def adopted(checkout: Path) -> tuple[bool, bool]:
+    """Whether data set and run get a new time stamp."""
+    results, prepared = checkout / "results/tiny", checkout / "data/prepared/tiny"
+    outputs = [*prepared.iterdir(), *(path for path in (results / "runs").rglob("*") if path.is_file())]
+    for path in outputs:
+        os.utime(path, ns=(OLD, OLD))
+    adopt_results(plan_tiny(checkout), results, prepared)
+    paths = (prepared / "colour_shapes.h5", results / "runs" / RUN / "run.json")
+    data, run = (path.stat().st_mtime_ns > OLD for path in paths)
+    return data, run
+
+
+def told(checkout: Path) -> tuple[bool, bool]:
+    """Whether `phasebench status` calls them done."""
+    current = Checkout(checkout)
+    return current.dataset("colour_shapes").state == "done", current.status_of(RUN).state == "done"
+
+
+def edit_data(checkout: Path) -> None:
+    scale = checkout / "workflow/scales/tiny.yaml"
+    scale.write_text(scale.read_text().replace("n_train: 60", "n_train: 70"))
+
+
+def prepare_other_data(checkout: Path) -> None:
+    edit_data(checkout)
+    plan_tiny(checkout)
+    prepare(checkout, "colour_shapes")
+
+
+def edit_recipe(checkout: Path) -> None:
+    scale = checkout / "workflow/scales/tiny.yaml"
+    scale.write_text(scale.read_text().replace("steps: 4", "steps: 5"))
+
+
+def forget_the_data(checkout: Path) -> None:
+    record = checkout / f"results/tiny/runs/{RUN}/run.json"
+    content = json.loads(record.read_text())
+    del content["data_manifest"]
+    record.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("change", "current"),
+    [
+        (lambda checkout: None, (True, True)),
+        (edit_recipe, (True, False)),
+        (edit_data, (False, False)),
+        (prepare_other_data, (True, False)),
+        (forget_the_data, (True, False)),
+    ],
+    ids=["nothing", "recipe", "data to prepare", "other data", "unknown data"],
+)
+def test_what_is_current_is_adopted(checkout: Path, change: Callable[[Path], None], current: tuple[bool, bool]) -> None:
+    change(checkout)
+    assert told(checkout) == current
+    assert adopted(checkout) == current
+
+
+def test_a_damaged_record_is_left_to_the_stage_that_needs_it(checkout: Path) -> None:
+    (checkout / f"results/tiny/runs/{RUN}/run.json").write_text("{")
+    assert adopted(checkout) == (True, False)

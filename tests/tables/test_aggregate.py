@@ -1,0 +1,366 @@
+"""Aggregation of two small runs written by hand, and of runs with every kind of damage."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from phasebench.common.errors import PhasebenchError
+from phasebench.common.files import write_text
+from phasebench.specs.run import Recipe, RunIdentity, RunSpec
+from phasebench.specs.stage import StageIdentity
+from phasebench.tables.aggregate import aggregate_results
+from phasebench.tables.read import COLUMNS, read_tables
+
+RECIPE = Recipe(optimizer="adamw", learning_rate=0.1, batch_size=32, steps=20, validate_every=10)
+FIRST = RunSpec(
+    scale="demo",
+    suite="study",
+    experiment="table_1",
+    dataset="shapes",
+    stands_in_for="cifar10",
+    encoding="lab",
+    variant=None,
+    model="net",
+    recipe=RECIPE,
+    seed=0,
+)
+SECOND = FIRST.model_copy(
+    update={"dataset": "cifar10", "stands_in_for": None, "variant": "fraction010", "train_fraction": 0.1, "seed": 1}
+)
+
+
+def published(**changes: object) -> dict[str, object]:
+    row = {"suite": "study", "experiment": "table_1", "dataset": "cifar10", "encoding": "lab", "train_fraction": 1.0}
+    return {**row, "model": "net", "metric": "test_accuracy", "value": 0.67, "std": None, "where": "Table 1", **changes}
+
+
+SPEC = StageIdentity(
+    stage="aggregate",
+    settings={
+        "scale": "demo",
+        "label": "DEMO",
+        "description": "Words.",
+        "suites": ["study", "other"],
+        "experiments": [{"suite": "study", "experiment": "table_1", "title": "Table 1: words"}],
+        "runs": {FIRST.id: ["rotation"], SECOND.id: []},
+        "analyses": {},
+        "overheads": {},
+        "controls": {},
+        "claims": [],
+        "shortened": [],
+        "models": {"net": {"label": "Net", "study": "study", "published_parameters": 123}},
+        "published": [
+            published(),
+            published(train_fraction=0.1, value=0.5, where="Table 2"),
+            published(encoding="rgb", value=0.9),
+            published(metric="parameters", dataset=None, encoding=None, train_fraction=None, value=123.0),
+        ],
+    },
+    code={},
+    environment={},
+)
+
+
+def evaluation(*rows: tuple[str, float, int, float]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["metric", "condition", "draw", "value"])
+
+
+def write_run(results: Path, spec: RunSpec, accuracy: float) -> Path:
+    """Everything that training and evaluation leave behind; returns the run's folder."""
+    identity = RunIdentity(run=spec, code={"module": "hash"}, environment={"torch": "1"})
+    folder = results / "runs" / spec.id
+    for path in (results / "specs" / "runs" / f"{spec.id}.json", folder / "spec.json"):
+        write_text(path, identity.to_json())
+    record: dict[str, Any] = {
+        "spec": spec.model_dump(mode="json"),
+        "digest": identity.digest,
+        "packages": {"torch": "2.13.0"},
+        "device": "cpu",
+        "git_commit": "abc",
+        "python": "3.11.7",
+        "finished_at": "2026-01-01T00:00:00+00:00",
+    }
+    numbers = "parameters steps n_train n_validation n_test images_per_second wall_seconds train_seconds"
+    numbers += " peak_memory_bytes best_step best_validation_accuracy test_accuracy resumed threads"
+    record |= {name: index for index, name in enumerate(numbers.split())}
+    record["test_accuracy"] = accuracy
+    (folder / "run.json").write_text(json.dumps(record))
+    history: dict[str, Any] = {
+        "step": [10, 20],
+        "epoch": [1.0, 2.0],
+        "train_loss": [1.0, 0.5],
+        "train_accuracy": [0.4, 0.7],
+        "validation_loss": [1.0, 0.6],
+    }
+    history |= {"validation_accuracy": [0.5, 0.6], "learning_rate": [0.1, 0.1], "images_per_second": [9.0, 9.0]}
+    pd.DataFrame(history).to_parquet(folder / "history.parquet")
+    probes = {"step": [0], "epoch": [0.0], "metric": ["map_rms"], "item": ["module3"], "value": [0.125]}
+    pd.DataFrame(probes).to_parquet(folder / "probes.parquet")
+    (folder / "evaluation").mkdir()
+    rotations = [("rotation_accuracy", angle, draw, angle / 1000 + draw) for angle in (0.0, 90.0) for draw in (0, 1, 2)]
+    evaluation(*rotations).to_parquet(folder / "evaluation" / "rotation.parquet")
+    return folder
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    write_run(tmp_path / "results", FIRST, 0.6)
+    write_run(tmp_path / "results", SECOND, 0.4)
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def tables(results: Path) -> dict[str, pd.DataFrame]:
+    aggregate_results(SPEC, results, results / "tables")
+    return {path.stem: pd.read_parquet(path) for path in (results / "tables").iterdir()}
+
+
+def test_the_tables_are_those_that_the_report_reads(results: Path, tables: dict[str, pd.DataFrame]) -> None:
+    assert {name: set(table.columns) for name, table in tables.items()} == {
+        name: set(columns) for name, columns in COLUMNS.items()
+    }
+    assert len(read_tables(results / "tables").runs) == 2
+
+
+def test_a_run_that_diverged_decides_no_claim(tmp_path: Path) -> None:
+    results, runs = tmp_path / "results", [SECOND.model_copy(update={"seed": seed}) for seed in (1, 2)]
+    folders = [write_run(results, run, 0.4) for run in runs]
+    claim = {
+        "id": "accuracy",
+        "text": "The network is accurate.",
+        "where": "Table 1",
+        "published": "0.67",
+        "unit": "percent",
+        "measured": {"metric": "test_accuracy", "experiment": "table_1", "models": ["net"]},
+        "at_least": 30,
+    }
+    claims = [{"suite": "study", "claims": [claim]}]
+    spec = SPEC.model_copy(
+        update={"settings": {**SPEC.settings, "runs": {run.id: [] for run in runs}, "claims": claims}}
+    )
+
+    def judged() -> tuple[str, str]:
+        aggregate_results(spec, results, results / "tables")
+        row = pd.read_parquet(results / "tables" / "claims.parquet").iloc[0]
+        return row["verdict"], row["reason"]
+
+    assert judged() == ("reproduced", "")
+    path = folders[0] / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"diverged_at": 17}))
+    verdict, reason = judged()
+    assert verdict == "not decidable at this scale"
+    assert reason.startswith("shorter training than the study's")
+    assert read_tables(results / "tables").runs["diverged_at"].dropna().tolist() == [17]
+
+
+def test_runs_without_validation_have_the_accuracy_of_their_last_epoch(results: Path) -> None:
+    path = results / "runs" / FIRST.id / "run.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "best_step": 20, "best_validation_accuracy": None}))
+    aggregate_results(SPEC, results, results / "tables")
+    metrics = pd.read_parquet(results / "tables/metrics.parquet")
+    of_run = metrics[(metrics["run"] == FIRST.id) & (metrics["metric"] != "rotation_accuracy")]
+    found = dict(zip(of_run["metric"], of_run["value"], strict=True))
+    assert found == {"test_accuracy": 0.6, "train_accuracy": 0.7, "overfitting": pytest.approx(0.1)}
+    # The other run kept the weights that validated best, of which no training accuracy is known.
+    assert set(metrics[metrics["run"] == SECOND.id]["metric"]) == {"test_accuracy"}
+
+
+def test_what_belongs_to_a_part_of_a_run_stands_apart(results: Path) -> None:
+    rows = [
+        ("spread", None, 0, 0.5),
+        ("confidence", "a", 0, 0.2),
+        ("confidence", "a", 1, 0.4),
+        ("confidence", "b", 0, 1.0),
+    ]
+    table = pd.DataFrame(rows, columns=["metric", "item", "draw", "value"]).assign(condition=90.0)
+    table.to_parquet(results / "runs" / SECOND.id / "evaluation" / "confidence.parquet")
+    runs = {FIRST.id: ["rotation"], SECOND.id: ["confidence"]}
+    spec = SPEC.model_copy(update={"settings": {**SPEC.settings, "runs": runs}})
+    aggregate_results(spec, results, results / "tables")
+    items = pd.read_parquet(results / "tables/items.parquet")
+    own = items[items["metric"] == "confidence"]
+    assert dict(zip(own["item"], own["value"], strict=True)) == {"a": pytest.approx(0.3), "b": 1.0}
+    assert set(own["run"]) == {SECOND.id}
+    # What training probed is there for every run, under its epoch.
+    probes = items[items["metric"] == "map_rms"]
+    assert set(probes["run"]) == {FIRST.id, SECOND.id}
+    assert set(zip(probes["condition"], probes["item"], probes["value"], strict=True)) == {(0.0, "module3", 0.125)}
+    metrics = pd.read_parquet(results / "tables/metrics.parquet")
+    assert set(metrics["metric"]) == {"rotation_accuracy", "test_accuracy", "spread"}
+
+
+def test_analyses_are_collected(results: Path) -> None:
+    row = dict.fromkeys(["stands_in_for", "variant", "seed", "condition"])
+    row |= {"dataset": "shapes", "encoding": "lab", "train_fraction": 1.0, "model": "net", "n": 5}
+    table = pd.DataFrame([row | {"metric": "bias", "item": "cat", "value": 0.25}])
+    path = results / "analyses/study/table_1/bias_variance.parquet"
+    path.parent.mkdir(parents=True)
+    table.to_parquet(path)
+    keys = {"suite": "study", "experiment": "table_1", "analysis": "bias_variance"}
+    analyses = {"study/table_1/bias_variance": keys}
+    spec = SPEC.model_copy(update={"settings": {**SPEC.settings, "analyses": analyses}})
+    aggregate_results(spec, results, results / "tables")
+    found = pd.read_parquet(results / "tables/analyses.parquet").iloc[0]
+    assert found[["suite", "experiment", "analysis", "item", "value"]].tolist() == [*keys.values(), "cat", 0.25]
+    path.unlink()
+    with pytest.raises(PhasebenchError, match=r"bias_variance.parquet: there is no such file"):
+        aggregate_results(spec, results, results / "tables")
+
+
+def test_controls_of_several_experiments_stand_in_one_file(results: Path) -> None:
+    row: dict[str, object] = {"dataset": "shapes", "stands_in_for": "cifar10", "encoding": "lab", "variant": None}
+    row |= {"train_fraction": 1.0, "model": None, "seed": 0, "n": 20, "condition": None, "item": None}
+    row |= {"metric": "linear_accuracy", "value": 0.25}
+    path = results / "controls/study.parquet"
+    path.parent.mkdir(parents=True)
+    pd.DataFrame([{**row, "experiment": name} for name in ("table_1", "table_2")]).to_parquet(path)
+    controls = {"study": {"suite": "study", "analysis": "controls"}}
+    spec = SPEC.model_copy(update={"settings": {**SPEC.settings, "controls": controls}})
+    aggregate_results(spec, results, results / "tables")
+    found = pd.read_parquet(results / "tables/analyses.parquet")
+    assert found["experiment"].tolist() == ["table_1", "table_2"]
+    assert found[["suite", "analysis", "metric"]].drop_duplicates().to_numpy().tolist() == [
+        ["study", "controls", "linear_accuracy"]
+    ]
+    pd.DataFrame([row]).to_parquet(path)
+    with pytest.raises(PhasebenchError, match=r"study.parquet: experiment: the column is missing"):
+        aggregate_results(spec, results, results / "tables")
+
+
+def test_the_published_number_stands_beside_the_measured_one(tables: dict[str, pd.DataFrame]) -> None:
+    metrics = tables["metrics"]
+    accuracy = metrics[metrics["metric"] == "test_accuracy"].set_index("run")
+    # The first run's data stand in for the study's; the second used a tenth of them.
+    assert accuracy["value"].to_dict() == {FIRST.id: 0.6, SECOND.id: 0.4}
+    assert accuracy["published"].to_dict() == {FIRST.id: 0.67, SECOND.id: 0.5}
+    assert accuracy["published_where"].to_dict() == {FIRST.id: "Table 1", SECOND.id: "Table 2"}
+
+
+def test_draws_are_averaged_and_conditions_are_not(tables: dict[str, pd.DataFrame]) -> None:
+    metrics = tables["metrics"]
+    rotation = metrics[metrics["metric"] == "rotation_accuracy"]
+    assert dict(zip(rotation["condition"], rotation["value"], strict=True)) == {0.0: 1.0, 90.0: pytest.approx(1.09)}
+    assert set(rotation["run"]) == {FIRST.id}
+    assert rotation["published"].isna().all()
+
+
+def test_what_training_measured_under_steps_are_metrics(results: Path) -> None:
+    path = results / "runs" / SECOND.id / "history.parquet"
+    history = pd.read_parquet(path).assign(accuracy_only_phase=[None, 0.7], deviation_half_units=[0.1, None])
+    history.to_parquet(path)
+    phase = published(train_fraction=0.1, metric="accuracy_only_phase", condition=20.0, value=0.8, where="Figure 1")
+    settings = {**SPEC.settings, "published": [phase, {**phase, "condition": 10.0, "value": 0.1}]}
+    aggregate_results(SPEC.model_copy(update={"settings": settings}), results, results / "tables")
+    metrics = pd.read_parquet(results / "tables/metrics.parquet")
+    found = metrics[metrics["metric"].isin(["accuracy_only_phase", "deviation_half_units"])].set_index("metric")
+    columns = ["run", "condition", "value", "published", "published_where"]
+    assert found.loc["accuracy_only_phase", columns].tolist() == [SECOND.id, 20.0, 0.7, 0.8, "Figure 1"]
+    assert found.loc["deviation_half_units", columns[:3]].tolist() == [SECOND.id, 10.0, 0.1]
+    assert "accuracy_only_phase" not in pd.read_parquet(results / "tables/history.parquet")
+
+
+def test_a_number_published_without_a_condition_is_not_that_of_a_condition(results: Path) -> None:
+    settings = {**SPEC.settings, "published": [published(metric="rotation_accuracy")]}
+    aggregate_results(SPEC.model_copy(update={"settings": settings}), results, results / "tables")
+    metrics = pd.read_parquet(results / "tables" / "metrics.parquet")
+    assert metrics["published"].isna().all()
+    assert metrics["published_where"].isna().all()
+
+
+def test_runs_and_history(tables: dict[str, pd.DataFrame]) -> None:
+    run = tables["runs"].set_index("run").loc[SECOND.id]
+    assert (run["model"], run["seed"], run["variant"], run["train_fraction"]) == ("net", 1, "fraction010", 0.1)
+    assert (run["batch_size"], run["published_parameters"], run["torch"], run["n_test"]) == (32, 123, "2.13.0", 4)
+    assert (run["threads"], run["processes"]) == (13, 1)
+    assert json.loads(run["environment"]) == {"python": "3.11.7", "torch": "2.13.0"}
+    settings = json.loads(run["settings"])
+    assert settings.items() >= {"optimizer": "adamw", "steps": 20, "subset": "random", "test_encoding": None}.items()
+    assert not settings.keys() & {"model", "seed", "recipe", "scale"}
+    assert pd.isna(run["wait_seconds"])
+    history = tables["history"]
+    assert history.groupby("run")["step"].apply(list).to_dict() == {FIRST.id: [10, 20], SECOND.id: [10, 20]}
+    assert set(history["dataset"]) == {"shapes", "cifar10"}
+
+
+def test_runs_on_images_in_shards_say_how_they_were_read(results: Path) -> None:
+    path = results / "runs" / FIRST.id / "run.json"
+    read = {"decoded_images_per_second": 900.0, "wait_seconds": 2.5}
+    path.write_text(json.dumps(json.loads(path.read_text()) | read))
+    aggregate_results(SPEC, results, results / "tables")
+    runs = pd.read_parquet(results / "tables" / "runs.parquet").set_index("run")
+    assert runs.loc[FIRST.id, list(read)].to_dict() == read
+    assert runs.loc[SECOND.id, list(read)].isna().all()
+
+
+def test_what_did_not_run_is_there_too(tables: dict[str, pd.DataFrame]) -> None:
+    assert tables["published"].to_dict("records")[2]["encoding"] == "rgb"
+    assert tables["models"].to_dict("records") == [
+        {"model": "net", "label": "Net", "study": "study", "published_parameters": 123}
+    ]
+    (benchmark,) = tables["benchmark"].to_dict("records")
+    assert (benchmark["scale"], benchmark["label"], benchmark["suites"]) == ("demo", "DEMO", "study, other")
+    assert len(benchmark["config_digest"]) == 64
+
+
+def test_a_run_of_slurm_and_another_stand_side_by_side(results: Path, tables: dict[str, pd.DataFrame]) -> None:
+    path = results / "runs" / FIRST.id / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "slurm_job_id": "12_3", "slurm_restarts": 1}))
+    aggregate_results(SPEC, results, results / "tables")
+    pd.testing.assert_frame_equal(pd.read_parquet(results / "tables" / "runs.parquet"), tables["runs"])
+
+
+def test_equal_results_give_equal_bytes(results: Path) -> None:
+    for name in ("one", "two"):
+        aggregate_results(SPEC, results, results / name)
+    for path in (results / "one").iterdir():
+        assert path.read_bytes() == (results / "two" / path.name).read_bytes()
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def without_column(path: Path) -> None:
+    pd.read_parquet(path).drop(columns="value").to_parquet(path)
+
+
+def without_key(path: Path) -> None:
+    record: dict[str, Any] = json.loads(path.read_text())
+    del record["test_accuracy"]
+    path.write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "message"),
+    [
+        ("run.json", Path.unlink, "run.json: there is no such file"),
+        ("run.json", cut, "run.json: not a complete JSON file"),
+        ("run.json", without_key, "run.json: test_accuracy: the key is missing"),
+        ("spec.json", Path.unlink, "spec.json: there is no such file"),
+        ("history.parquet", Path.unlink, "history.parquet: there is no such file"),
+        ("history.parquet", cut, "history.parquet: not a complete Parquet file"),
+        ("probes.parquet", Path.unlink, "probes.parquet: there is no such file"),
+        ("evaluation/rotation.parquet", cut, "rotation.parquet: not a complete Parquet file"),
+        ("evaluation/rotation.parquet", without_column, "rotation.parquet: value: the column is missing"),
+    ],
+)
+def test_a_damaged_file_is_named(results: Path, file: str, damage: Callable[[Path], None], message: str) -> None:
+    damage(results / "runs" / FIRST.id / file)
+    with pytest.raises(PhasebenchError) as caught:
+        aggregate_results(SPEC, results, results / "tables")
+    assert str(caught.value).startswith(f"{results}/runs/{FIRST.id}/")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (results / "tables").exists()
+
+
+def test_a_run_of_an_older_spec_is_refused(results: Path) -> None:
+    path = results / "specs" / "runs" / f"{FIRST.id}.json"
+    path.write_text(path.read_text().replace('"hash"', '"another"'))
+    with pytest.raises(PhasebenchError, match=f"run '{FIRST.id}' was made from another spec than .*{FIRST.id}.json"):
+        aggregate_results(SPEC, results, results / "tables")
