@@ -50,7 +50,7 @@ def test_shipped_claims_fit_their_suite(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_editors_find_the_schema(path: Path) -> None:
-    assert path.read_text().startswith("# yaml-language-server: $schema=../../schemas/claims.schema.json\n")
+    assert path.read_text().startswith("# yaml-language-server: $schema=../schemas/claims.schema.json\n")
 
 
 def test_a_study_without_a_file_claims_nothing(tmp_path: Path, suite: Suite) -> None:

@@ -34,6 +34,12 @@ TARGETS = {
     "aggregate": [],
     "report": [],
 }
+# Rule -> its text.
+RULES = {
+    match[1]: match[2]
+    for path in (ROOT / "workflow" / "rules").glob("*.smk")
+    for match in re.finditer(r"^(?:rule|checkpoint) (\w+):\n((?:    .*\n|\n)+)", path.read_text(), flags=re.MULTILINE)
+}
 # Packages that are imported by another name than their own.
 DISTRIBUTIONS = {"skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 # pandas reads and writes Parquet with it.
@@ -42,7 +48,7 @@ IMPLIED = {"pandas": {"pyarrow"}}
 
 def imports_of(rule: str) -> set[str]:
     """Distributions that the rule's command imports, directly or not."""
-    tree = ast.parse((ROOT / "src/phasebench/cli.py").read_text())
+    tree = ast.parse((ROOT / "src/phasebench/cli/main.py").read_text())
     command = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == rule)
     own = [node for node in ast.walk(command) if isinstance(node, ast.ImportFrom)]
     roots = [f"{node.module}:{alias.name}" for node in own for alias in node.names]
@@ -54,8 +60,7 @@ def imports_of(rule: str) -> set[str]:
 
 
 def environment_of(rule: str) -> str:
-    text = (ROOT / "workflow" / "rules" / f"{rule}.smk").read_text()
-    match = re.search(r'conda:\s+"\.\./\.\./(envs/\w+\.yaml)"', text)
+    match = re.search(r'^    conda:\s+"\.\./\.\./(envs/\w+\.yaml)"', RULES[rule], flags=re.MULTILINE)
     assert match is not None
     return match[1]
 
@@ -92,8 +97,7 @@ def test_an_environment_holds_nothing_that_its_rules_do_not_need(environment: st
 
 
 def test_every_rule_has_an_environment() -> None:
-    rules = {path.stem for path in (ROOT / "workflow" / "rules").glob("*.smk")} - {"common"}
-    assert rules == TARGETS.keys()
+    assert TARGETS.keys() == RULES.keys()
 
 
 @pytest.mark.parametrize(

@@ -368,7 +368,7 @@ def test_every_selected_target_exists() -> None:
     """The tables name definitions by strings; each must be one."""
     tree = SourceTree(ROOT / "src/phasebench")
     tables = (
-        *("data.encoding_registry:ENCODINGS", "data.source_registry:SOURCES", "data.sharded_registry:SHARDED_SOURCES"),
+        *("data.encodings.registry:ENCODINGS", "data.sources.registry:SOURCES", "data.shards.registry:SHARDED_SOURCES"),
         "evaluation.registry:EVALUATIONS",
         *("analysis.registry:ANALYSES", "training.procedures:PROCEDURES"),
     )

@@ -16,7 +16,7 @@ from torchvision.transforms import v2
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.processes import Processes
 from phasebench.common.seeding import Stream, generator
-from phasebench.data.batches.in_memory import streamed
+from phasebench.data.batches import streamed
 from phasebench.data.batches.interface import load_training_data
 from phasebench.data.batches.streamed import StreamedData
 from phasebench.data.shards.index import OpenShard

@@ -10,7 +10,7 @@ import torch
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.data.batches.in_memory import DeviceData
-from phasebench.data.encodings.base import cepstrum
+from phasebench.data.encodings import cepstrum
 from phasebench.data.encodings.registry import load_encoding
 
 ONE = torch.tensor(1.0)

@@ -19,8 +19,8 @@ from support.synthetic_tables import CIFARNET, LABELS, SUITE, write_tables
 from phasebench.reporting.drawing.palette import LineStyle, line_styles
 from phasebench.reporting.drawing.panels import PanelDrawing, StudyFigure, draw
 from phasebench.reporting.experiments import Experiment, arrange
+from phasebench.reporting.figures import bias_variance, trend
 from phasebench.reporting.figures import registry as figures
-from phasebench.reporting.figures.registry import bias_variance, trend
 from phasebench.reporting.page.build import build_report
 from phasebench.tables.read import ReportTables, read_tables
 

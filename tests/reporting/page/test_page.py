@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 from xml.etree import ElementTree
@@ -13,48 +12,13 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 from scipy.stats import t as student_t
+from support.page import Page
 from support.synthetic_tables import CIFARNET, LABELS, SUITE, write_tables
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.reporting.page.build import build_report
 
 HOSTILE = "<script>alert('x')</script>&\"$a$"
-VOID = {"meta", "line", "br", "img", "input", "link", "hr"}
-
-
-class Page(HTMLParser):
-    """A page taken apart: elements with attributes, text of cells by row, and whether tags are balanced."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.rows: list[list[str]] = []
-        self.open: list[str] = []
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if {"td", "th"} & set(self.open):
-            self.rows[-1][-1] += data
-
-    def attributes(self, name: str, tag: str | None = None) -> list[str]:
-        found = (attrs.get(name) for element, attrs in self.elements if tag in (None, element))
-        return [value for value in found if value is not None]
 
 
 def _build(folder: Path, **options: object) -> tuple[dict[str, pd.DataFrame], Path]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.page import Page
 from support.synthetic_tables import CIFARNET, SUITE, write_tables
-from test_reporting_page import Page
 
 from phasebench.common.statistics import holm, paired_test
 from phasebench.reporting.experiments import arrange
