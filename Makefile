@@ -8,7 +8,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 # Tests on SLURM wait most of the time; each worker has clusters of its own.
 SLURM_CLUSTERS ?= 4
 
-.PHONY: demo test lint format lock schemas bench clean
+.PHONY: demo test lint format docs lock schemas bench clean
 
 ## demo: run the whole benchmark on embedded data; the report is reports/benchmark.html
 demo: $(READY)
@@ -34,10 +34,14 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
+## docs: build the documentation into site/; a warning is an error
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 ## lock: resolve pyproject.toml anew into requirements.lock
 lock: $(READY)
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
-		--python-version 3.11 --extra dev --output-file requirements.lock pyproject.toml
+		--python-version 3.11 --extra dev --extra docs --output-file requirements.lock pyproject.toml
 
 ## schemas: write workflow/schemas from the typed models
 schemas: $(READY)
