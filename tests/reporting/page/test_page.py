@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 from scipy.stats import t as student_t
+from support.checkout import ROOT
 from support.page import Page
 from support.synthetic_tables import CIFARNET, LABELS, SUITE, write_tables
 
@@ -85,7 +86,7 @@ def test_nothing_is_fetched(demo: tuple[dict[str, pd.DataFrame], Path]) -> None:
         assert not {tag for tag, _ in page.elements} & {"link", "iframe", "object", "embed", "base", "img", "image"}
         for target in page.attributes("href") + page.attributes("xlink:href"):
             beside = r"#|data:text/csv;|(tables|figures)/[\w-]+\.(csv|html|svg)$"
-            of_results = r"(\.\./)+(runs|logs/train|tables)/[\w/.-]+$"
+            of_results = r"(\.\./)+(runs|logs/train|tables|[\w/.-]*docs/studies)/[\w/.-]+$"
             assert re.match(f"{beside}|{of_results}", target), (name, target)
         assert not re.search(r"@import|url\((?!#)", text)
         policy = page.attributes("content")
@@ -106,6 +107,14 @@ def test_links_lead_somewhere_and_ids_are_unique(demo: tuple[dict[str, pd.DataFr
     assert tables == set((demo[1].parent / "tables").resolve().iterdir())
     for names in page.attributes("aria-labelledby"):
         assert set(names.split()) <= set(ids)
+
+
+def test_sections_lead_to_the_deviations_from_their_study(demo: tuple[dict[str, pd.DataFrame], Path]) -> None:
+    links = re.findall(
+        r'<a href="([^"]+)">Deviations from the study</a>', (demo[1] / "benchmark.html").read_text(encoding="utf-8")
+    )
+    assert links
+    assert {(demo[1] / link).resolve() for link in links} <= {*(ROOT / "docs/studies").glob("*.md")}
 
 
 def test_embedded_data_are_the_files(demo: tuple[dict[str, pd.DataFrame], Path]) -> None:

@@ -28,6 +28,9 @@ from phasebench.reporting.tables.accuracy import AccuracyTable
 from phasebench.reporting.tables.runs import Shared, address, collect_runs, relative_folder, shared_frame
 from phasebench.tables.read import read_tables
 
+STUDIES_FOLDER = Path("docs/studies")
+"""Of the repository, in which reports are built."""
+
 
 def build_report(tables: Path, output: Path, logs: Path) -> None:
     """Write ``benchmark.html``, ``figures/*.svg`` and ``tables/*.{csv,html}`` into a folder.
@@ -76,6 +79,15 @@ class _Report:
             "labels": self.labels,
             "anchors": self.runs.anchors,
             "substitutes": summary.substitutes(self.experiments),
+            "deviations": self._deviations(),
+        }
+
+    def _deviations(self) -> dict[str, str]:
+        """Suite -> address of the page on its deviations from the study, for suites that have one."""
+        folder = relative_folder(STUDIES_FOLDER, self.output)
+        suites = sorted({experiment.suite for experiment in self.experiments})
+        return {
+            suite: address(folder / f"{suite}.md") for suite in suites if (STUDIES_FOLDER / f"{suite}.md").is_file()
         }
 
     def write(self) -> None:
