@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from phasebench.data.encodings.base import audio_augmentation, cepstrum
+from phasebench.data.encodings import audio_augmentation, cepstrum
 from phasebench.data.sources.radar import phoenix
 from phasebench.evaluation import phase_normalisation
 from phasebench.nn.complex.angle import phase
