@@ -35,7 +35,7 @@ TARGETS = {
     "report": [],
 }
 # Packages that are imported by another name than their own.
-DISTRIBUTIONS = {"skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+DISTRIBUTIONS = {"lazy_loader": "lazy-loader", "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 # pandas reads and writes Parquet with it.
 IMPLIED = {"pandas": {"pyarrow"}}
 
