@@ -192,10 +192,9 @@ def control(
 ) -> None:
     """Measure what the accuracies of a study are read beside: chance, the majority class, a linear classifier."""
     from phasebench.evaluation.baselines import measure_controls
-    from phasebench.plan.baselines import datasets_of
     from phasebench.provenance.origin import ORIGIN, origin
     from phasebench.provenance.stage_code import check_code, control_code, own_source
-    from phasebench.specs.stage import StageIdentity, read_identity
+    from phasebench.specs.stage import StageIdentity, datasets_of, read_identity
 
     identity = read_identity(StageIdentity, spec)
     inputs = identity.settings["inputs"]

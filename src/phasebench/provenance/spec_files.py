@@ -8,15 +8,13 @@ from phasebench.claims.published import read_published
 from phasebench.codehash.closure import SourceTree
 from phasebench.common.files import sha256_of_file, write_plan
 from phasebench.models.registry import REGISTRY
-from phasebench.plan.baselines import PlannedControls
 from phasebench.plan.datasets import DatasetSpec
-from phasebench.plan.overheads import PlannedOverhead
 from phasebench.plan.plan import BenchmarkPlan, load_plan
-from phasebench.plan.stages import PlannedAnalysis
+from phasebench.plan.registries import PUBLISHED_TABLE
+from phasebench.plan.stages import PlannedAnalysis, PlannedControls, PlannedOverhead
 from phasebench.provenance.environments import read_pins
 from phasebench.provenance.raw_inputs import RawListings
 from phasebench.provenance.stage_code import (
-    PUBLISHED_TABLE,
     aggregation_code,
     analysis_code,
     control_code,

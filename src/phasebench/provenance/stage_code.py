@@ -15,12 +15,9 @@ from phasebench.data.encodings.registry import ENCODINGS
 from phasebench.data.shards.registry import SHARDED_SOURCES
 from phasebench.data.sources.registry import SOURCES
 from phasebench.models.registry import REGISTRY
+from phasebench.plan.registries import ANALYSES_TABLE, EVALUATIONS_TABLE, PROCEDURES_TABLE
 from phasebench.specs.run import RunSpec
 
-ANALYSES_TABLE = "phasebench.analysis.registry:ANALYSES"
-PUBLISHED_TABLE = "phasebench.analysis.registry:PUBLISHED"
-EVALUATIONS_TABLE = "phasebench.evaluation.registry:EVALUATIONS"
-PROCEDURES_TABLE = "phasebench.training.procedures:PROCEDURES"
 _PREPARE = "phasebench.data.prepare:prepare_dataset"
 _OVERHEAD = "phasebench.training.overhead:measure_overheads"
 _CONTROL = "phasebench.evaluation.baselines:measure_controls"

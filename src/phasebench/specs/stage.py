@@ -5,6 +5,7 @@ no time, and no place on this machine but the path that a data source may be giv
 written only when its bytes change.
 """
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -65,3 +66,8 @@ def read_identity(kind: type[Identity], path: Path) -> Identity:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "content"
         raise PhasebenchError(f"{path}: {key}: {first['msg']}; run snakemake to write the file again") from error
+
+
+def datasets_of(inputs: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Names of the data sets that the inputs of the baselines are of, each once."""
+    return tuple(dict.fromkeys(one["dataset"] for one in inputs))
