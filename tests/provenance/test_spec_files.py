@@ -16,7 +16,7 @@ from phasebench.codehash.closure import SourceTree
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import sha256_of_file
 from phasebench.models.registry import REGISTRY
-from phasebench.provenance.downloads import record_downloads
+from phasebench.provenance.raw_inputs import record_downloads
 from phasebench.provenance.spec_files import plan_benchmark
 from phasebench.specs.run import RunIdentity
 from phasebench.specs.stage import DatasetIdentity, StageIdentity, read_identity

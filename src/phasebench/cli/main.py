@@ -42,7 +42,7 @@ def prepare(
 ) -> None:
     """Turn a raw data set into one HDF5 file and its manifest."""
     from phasebench.data.prepare import prepare_dataset
-    from phasebench.provenance.downloads import record_downloads
+    from phasebench.provenance.raw_inputs import record_downloads
     from phasebench.provenance.stage_code import check_code, dataset_code, own_source
     from phasebench.specs.stage import DatasetIdentity, read_identity
 
@@ -158,7 +158,7 @@ def evaluate(
 ) -> None:
     """Evaluate one trained run."""
     from phasebench.evaluation.run import evaluate_run
-    from phasebench.provenance.origin import ORIGIN, origin
+    from phasebench.provenance.record import ORIGIN, origin
     from phasebench.provenance.stage_code import check_code, evaluation_code, own_source
     from phasebench.specs.stage import StageIdentity, read_identity
 
@@ -172,7 +172,7 @@ def evaluate(
 @app.command()
 def overhead(spec: SpecOption, output: OutputOption, device: DeviceOption = "auto") -> None:
     """Time training steps of networks beside those of their baselines."""
-    from phasebench.provenance.origin import ORIGIN, origin
+    from phasebench.provenance.record import ORIGIN, origin
     from phasebench.provenance.stage_code import check_code, overhead_code, own_source
     from phasebench.specs.stage import StageIdentity, read_identity
     from phasebench.training.overhead import measure_overheads
@@ -192,7 +192,7 @@ def control(
 ) -> None:
     """Measure what the accuracies of a study are read beside: chance, the majority class, a linear classifier."""
     from phasebench.evaluation.baselines import measure_controls
-    from phasebench.provenance.origin import ORIGIN, origin
+    from phasebench.provenance.record import ORIGIN, origin
     from phasebench.provenance.stage_code import check_code, control_code, own_source
     from phasebench.specs.stage import StageIdentity, datasets_of, read_identity
 
@@ -212,7 +212,7 @@ def analyse(
 ) -> None:
     """Analyse all runs of an experiment together."""
     from phasebench.analysis.run import analyse_runs
-    from phasebench.provenance.origin import ORIGIN, origin
+    from phasebench.provenance.record import ORIGIN, origin
     from phasebench.provenance.stage_code import analysis_code, check_code, own_source
     from phasebench.specs.stage import StageIdentity, read_identity
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.plan.plan import BenchmarkPlan
-from phasebench.provenance.origin import ORIGIN, origin
+from phasebench.provenance.record import ORIGIN, origin
 from phasebench.provenance.staleness import PreparedData, read_json, run_changes
 
 RUN_FILES = ("spec.json", "history.parquet", "probes.parquet", "weights.safetensors", "predictions.parquet", "run.json")
