@@ -51,7 +51,7 @@ wildcard_constraints:
     evaluation=r"\w+",
     analysis=r"\w+/\w+/\w+",
     overhead=r"\w+/\w+",
-    control=r"\w+",
+    study=r"\w+",
     shard=r"\w+-\d+",
 
 
@@ -91,11 +91,10 @@ def prepared_file(suffix):
     return lambda wildcards: file_of(plan.dataset_of(wildcards.run), suffix)
 
 
-def control_files(suffix):
+def baseline_files(suffix):
     """Input function: a file of each data set that the study's networks read."""
     return lambda wildcards: [
-        file_of(dataset, suffix)
-        for dataset in plan.controls[wildcards.control].datasets
+        file_of(dataset, suffix) for dataset in plan.baselines[wildcards.study].datasets
     ]
 
 

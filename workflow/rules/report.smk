@@ -44,7 +44,7 @@ rule aggregate:
         overheads=collect(
             "<results>/overheads/{overhead}.parquet", overhead=plan.overheads
         ),
-        controls=collect("<results>/controls/{control}.parquet", control=plan.controls),
+        baselines=collect("<results>/baselines/{study}.parquet", study=plan.baselines),
     output:
         analyses="<results>/tables/analyses.parquet",
         benchmark="<results>/tables/benchmark.parquet",

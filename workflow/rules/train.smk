@@ -88,17 +88,17 @@ rule overhead:
         " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"
 
 
-rule control:
+rule baselines:
     input:
-        spec="<results>/specs/controls/{control}.json",
-        data=ancient(control_files(".h5")),
-        manifests=control_files(".json"),
+        spec="<results>/specs/baselines/{study}.json",
+        data=ancient(baseline_files(".h5")),
+        manifests=baseline_files(".json"),
     output:
-        "<results>/controls/{control}.parquet",
+        "<results>/baselines/{study}.parquet",
     log:
-        "<logs>/control/{control}.log",
+        "<logs>/baselines/{study}.log",
     benchmark:
-        "<benchmarks>/control/{control}.tsv"
+        "<benchmarks>/baselines/{study}.tsv"
     conda:
         "../../envs/train.yaml"
     threads: 1
@@ -108,7 +108,7 @@ rule control:
     params:
         prepared=manifests_folder,
     message:
-        "Measure the controls of {wildcards.control}"
+        "Measure the baselines of {wildcards.study}"
     shell:
-        "python -m phasebench control --spec {input.spec} --prepared {params.prepared} --output {output}"
+        "python -m phasebench baselines --spec {input.spec} --prepared {params.prepared} --output {output}"
         " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"

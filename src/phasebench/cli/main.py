@@ -185,22 +185,22 @@ def overhead(spec: SpecOption, output: OutputOption, device: DeviceOption = "aut
 
 
 @app.command()
-def control(
+def baselines(
     spec: SpecOption,
     prepared: Annotated[Path, typer.Option(help="The folder of the prepared data sets and their manifests.")],
     output: OutputOption,
 ) -> None:
-    """Measure what the accuracies of a study are read beside: chance, the majority class, a linear classifier."""
-    from phasebench.evaluation.baselines import measure_controls
+    """Measure the baselines of a study: chance, the majority class and the linear classifier."""
+    from phasebench.evaluation.baselines import measure_baselines
     from phasebench.provenance.record import ORIGIN, origin
-    from phasebench.provenance.stage_code import check_code, control_code, own_source
+    from phasebench.provenance.stage_code import baselines_code, check_code, own_source
     from phasebench.specs.stage import StageIdentity, datasets_of, read_identity
 
     identity = read_identity(StageIdentity, spec)
     inputs = identity.settings["inputs"]
-    check_code(str(spec), identity.code, control_code(own_source(), inputs))
+    check_code(str(spec), identity.code, baselines_code(own_source(), inputs))
     manifests = [prepared / f"{dataset}.json" for dataset in datasets_of(inputs)]
-    measure_controls(inputs, prepared, output, attributes={ORIGIN: origin(spec, manifests)})
+    measure_baselines(inputs, prepared, output, attributes={ORIGIN: origin(spec, manifests)})
 
 
 @app.command()

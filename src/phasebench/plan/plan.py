@@ -15,10 +15,10 @@ from phasebench.plan.registries import ANALYSES_TABLE, EVALUATIONS_TABLE
 from phasebench.plan.runs import PlannedRun, expand
 from phasebench.plan.stages import (
     PlannedAnalysis,
-    PlannedControls,
+    PlannedBaselines,
     PlannedOverhead,
     plan_analyses,
-    plan_controls,
+    plan_baselines,
     plan_overheads,
 )
 from phasebench.plan.yaml_files import as_model, joined, read_model
@@ -92,9 +92,9 @@ class BenchmarkPlan:
         return plan_overheads(self.suites, self.runs)
 
     @cached_property
-    def controls(self) -> dict[str, PlannedControls]:
+    def baselines(self) -> dict[str, PlannedBaselines]:
         """What the networks' accuracies are read beside, by suite."""
-        return plan_controls(planned.spec for planned in self.runs.values())
+        return plan_baselines(planned.spec for planned in self.runs.values())
 
     @cached_property
     def evaluations(self) -> tuple[tuple[str, str], ...]:

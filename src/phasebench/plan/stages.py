@@ -118,7 +118,7 @@ def _timed(timed: TimedModel, spec: RunSpec, baseline: RunSpec) -> dict[str, Any
 
 
 @dataclass(frozen=True)
-class PlannedControls:
+class PlannedBaselines:
     """The inputs of a study's networks, each with the cells of the tables that have it, as settings of the stage."""
 
     suite: str
@@ -130,10 +130,10 @@ class PlannedControls:
         return datasets_of(self.inputs)
 
 
-def plan_controls(specs: Iterable[RunSpec]) -> dict[str, PlannedControls]:
+def plan_baselines(specs: Iterable[RunSpec]) -> dict[str, PlannedBaselines]:
     """The inputs of each study's runs, by the study, in an order that does not follow that of the runs.
 
-    Models and recipes are no part of an input: where they change, no control is measured again.
+    Models and recipes are no part of an input: where they change, no baseline is measured again.
     """
     cells: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
     inputs: dict[str, dict[str, Any]] = {}
@@ -143,7 +143,7 @@ def plan_controls(specs: Iterable[RunSpec]) -> dict[str, PlannedControls]:
         inputs[key] = read
         cells.setdefault(spec.suite, {}).setdefault(key, {})[canonical_json(cell)] = cell
     return {
-        suite: PlannedControls(
+        suite: PlannedBaselines(
             suite,
             tuple({**inputs[key], "cells": [found[key][cell] for cell in sorted(found[key])]} for key in sorted(found)),
         )

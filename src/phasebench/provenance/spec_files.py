@@ -11,13 +11,13 @@ from phasebench.models.registry import REGISTRY
 from phasebench.plan.datasets import DatasetSpec
 from phasebench.plan.plan import BenchmarkPlan, load_plan
 from phasebench.plan.registries import PUBLISHED_TABLE
-from phasebench.plan.stages import PlannedAnalysis, PlannedControls, PlannedOverhead
+from phasebench.plan.stages import PlannedAnalysis, PlannedBaselines, PlannedOverhead
 from phasebench.provenance.environments import read_pins
 from phasebench.provenance.raw_inputs import RawListings
 from phasebench.provenance.stage_code import (
     aggregation_code,
     analysis_code,
-    control_code,
+    baselines_code,
     dataset_code,
     evaluation_code,
     overhead_code,
@@ -92,12 +92,12 @@ class Identities:
             environment=self._train_pins,
         )
 
-    def control(self, planned: PlannedControls) -> StageIdentity:
-        """Identity of a study's controls; it depends on no network."""
+    def baselines(self, planned: PlannedBaselines) -> StageIdentity:
+        """Identity of a study's baselines; it depends on no network."""
         return StageIdentity(
-            stage="control",
+            stage="baselines",
             settings={"inputs": list(planned.inputs)},
-            code=control_code(self._tree, planned.inputs),
+            code=baselines_code(self._tree, planned.inputs),
             environment=self._train_pins,
         )
 
@@ -138,7 +138,7 @@ class Identities:
                 overhead_id: {"suite": planned.suite, "experiment": planned.experiment, "analysis": "overhead"}
                 for overhead_id, planned in self._plan.overheads.items()
             },
-            "controls": {suite: {"suite": suite, "analysis": "controls"} for suite in self._plan.controls},
+            "baselines": {suite: {"suite": suite, "analysis": "baselines"} for suite in self._plan.baselines},
             "published": [value.as_row() for value in self._published],
             "claims": [
                 study.model_dump(mode="json", exclude_none=True) for study in read_claims(self._root, self._plan.suites)
@@ -169,8 +169,8 @@ class Identities:
         for overhead_id, planned_overhead in self._plan.overheads.items():
             identity = self.overhead(planned_overhead)
             write_plan(folder / "overheads" / f"{overhead_id}.json", identity.to_json())
-        for suite, planned_controls in self._plan.controls.items():
-            write_plan(folder / "controls" / f"{suite}.json", self.control(planned_controls).to_json())
+        for suite, planned_baselines in self._plan.baselines.items():
+            write_plan(folder / "baselines" / f"{suite}.json", self.baselines(planned_baselines).to_json())
         write_plan(folder / "aggregate.json", self.aggregation().to_json())
         write_plan(folder / "report.json", self.report().to_json())
 

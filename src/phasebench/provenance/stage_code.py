@@ -20,7 +20,7 @@ from phasebench.specs.run import RunSpec
 
 _PREPARE = "phasebench.data.prepare:prepare_dataset"
 _OVERHEAD = "phasebench.training.overhead:measure_overheads"
-_CONTROL = "phasebench.evaluation.baselines:measure_controls"
+_BASELINES = "phasebench.evaluation.baselines:measure_baselines"
 _PLAN_SHARDS = "phasebench.data.shards.plan:plan_shards"
 _WRITE_SHARD = "phasebench.data.shards.writer:write_shard"
 _GATHER_SHARDS = "phasebench.data.shards.index:gather_shards"
@@ -48,11 +48,11 @@ def overhead_code(tree: SourceTree, models: Iterable[str]) -> dict[str, str]:
     return {**tree.closure([_OVERHEAD, *targets]).hashes, **_rows(names)}
 
 
-def control_code(tree: SourceTree, inputs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """The hashes of the modules that the controls on these inputs reach."""
+def baselines_code(tree: SourceTree, inputs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The hashes of the modules that the baselines on these inputs reach."""
     names = {one[key] for one in inputs for key in ("encoding", "test_encoding") if one[key]}
     encodings = [_entry(ENCODINGS, name, "encoding") for name in names]
-    return tree.closure([_CONTROL, *encodings]).hashes
+    return tree.closure([_BASELINES, *encodings]).hashes
 
 
 def dataset_code(tree: SourceTree, source: str) -> dict[str, str]:

@@ -53,8 +53,8 @@ def adopt_results(plan: BenchmarkPlan, results: Path, prepared: Path) -> int:
         adoption.analysis(analysis_id, analysis.runs, datasets)
     for overhead_id in plan.overheads:
         adoption.overhead(overhead_id)
-    for suite, controls in plan.controls.items():
-        adoption.control(suite, controls.datasets)
+    for suite, baselines in plan.baselines.items():
+        adoption.baselines(suite, baselines.datasets)
     return adoption.count
 
 
@@ -101,11 +101,11 @@ class _Adoption:
         stage = self.results / "specs/overheads" / f"{overhead_id}.json"
         self._renew_table(f"overhead/{overhead_id}", table, stage, [], [])
 
-    def control(self, suite: str, datasets: Iterable[str]) -> None:
+    def baselines(self, suite: str, datasets: Iterable[str]) -> None:
         """What a study's networks are read beside, which depends on its data alone."""
-        table, stage = self.results / f"controls/{suite}.parquet", self.results / f"specs/controls/{suite}.json"
+        table, stage = self.results / f"baselines/{suite}.parquet", self.results / f"specs/baselines/{suite}.json"
         manifests = [self.prepared / f"{dataset}.json" for dataset in datasets]
-        self._renew_table(f"control/{suite}", table, stage, manifests, [])
+        self._renew_table(f"baselines/{suite}", table, stage, manifests, [])
 
     def _renew_table(self, job: str, table: Path, stage: Path, records: list[Path], others: list[Path]) -> None:
         def is_current() -> bool:

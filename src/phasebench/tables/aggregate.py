@@ -38,7 +38,7 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
 
     ``metrics`` has what was measured on a run as a whole, ``items`` what was measured on its parts (an image, a pair of
     filters, a module of the network while it trained), ``analyses`` what was computed from several runs, what was
-    timed and the controls, ``claims`` what the studies claim with a verdict; beside
+    timed and the baselines, ``claims`` what the studies claim with a verdict; beside
     these are ``history``, ``runs``, ``published``, ``benchmark``, ``experiments`` and
     ``models``.
 
@@ -75,7 +75,7 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
         "analyses": _read_analyses(
             {results / "analyses" / f"{name}.parquet": keys for name, keys in settings["analyses"].items()}
             | {results / "overheads" / f"{name}.parquet": keys for name, keys in settings["overheads"].items()}
-            | {results / "controls" / f"{name}.parquet": keys for name, keys in settings["controls"].items()}
+            | {results / "baselines" / f"{name}.parquet": keys for name, keys in settings["baselines"].items()}
         ),
         "history": pd.concat(history, ignore_index=True),
         "published": published,
