@@ -228,7 +228,7 @@ def test_baselines_of_several_experiments_stand_in_one_file(results: Path) -> No
         ["study", "baselines", "linear_accuracy"]
     ]
     pd.DataFrame([row]).to_parquet(path)
-    with pytest.raises(PhasebenchError, match=r"study.parquet: experiment: the column is missing"):
+    with pytest.raises(PhasebenchError, match=r"study.parquet: experiment: missing column"):
         aggregate_results(spec, results, results / "tables")
 
 
@@ -346,7 +346,7 @@ def without_key(path: Path) -> None:
         ("history.parquet", cut, "history.parquet: not a complete Parquet file"),
         ("probes.parquet", Path.unlink, "probes.parquet: there is no such file"),
         ("evaluation/rotation.parquet", cut, "rotation.parquet: not a complete Parquet file"),
-        ("evaluation/rotation.parquet", without_column, "rotation.parquet: value: the column is missing"),
+        ("evaluation/rotation.parquet", without_column, "rotation.parquet: value: missing column"),
     ],
 )
 def test_a_damaged_file_is_named(results: Path, file: str, damage: Callable[[Path], None], message: str) -> None:

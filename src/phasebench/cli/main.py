@@ -12,6 +12,7 @@ import typer
 
 from phasebench.cli.inspect import views
 from phasebench.common.errors import InterruptedRunError, PhasebenchError
+from phasebench.specs.paths import SCHEMAS_FOLDER
 
 # The shell's EX_TEMPFAIL: try again. The workflow can tell it from failure.
 EXIT_INTERRUPTED = 75
@@ -64,7 +65,7 @@ def plan_shards(
     from phasebench.data.shards.plan import plan_shards
     from phasebench.data.shards.registry import list_images
     from phasebench.provenance.stage_code import check_code, dataset_code, own_source, shard_code
-    from phasebench.provenance.staleness import PLANNED_FROM
+    from phasebench.specs.paths import PLANNED_FROM
     from phasebench.specs.stage import DatasetIdentity, read_identity
 
     identity, tree = read_identity(DatasetIdentity, spec), own_source()
@@ -160,12 +161,13 @@ def evaluate(
     from phasebench.evaluation.run import evaluate_run
     from phasebench.provenance.record import ORIGIN, origin
     from phasebench.provenance.stage_code import check_code, evaluation_code, own_source
+    from phasebench.specs.run_folder import RECORD
     from phasebench.specs.stage import StageIdentity, read_identity
 
     identity = read_identity(StageIdentity, spec)
     name = str(identity.settings["evaluation"])
     check_code(str(spec), identity.code, evaluation_code(own_source(), name))
-    attributes = {ORIGIN: origin(spec, [run / "run.json"])}
+    attributes = {ORIGIN: origin(spec, [run / RECORD])}
     evaluate_run(name, data, run, output, device=device, attributes=attributes)
 
 
@@ -194,12 +196,13 @@ def baselines(
     from phasebench.evaluation.baselines import measure_baselines
     from phasebench.provenance.record import ORIGIN, origin
     from phasebench.provenance.stage_code import baselines_code, check_code, own_source
+    from phasebench.specs.paths import Prepared
     from phasebench.specs.stage import StageIdentity, datasets_of, read_identity
 
     identity = read_identity(StageIdentity, spec)
     inputs = identity.settings["inputs"]
     check_code(str(spec), identity.code, baselines_code(own_source(), inputs))
-    manifests = [prepared / f"{dataset}.json" for dataset in datasets_of(inputs)]
+    manifests = [Prepared(prepared).manifest(dataset) for dataset in datasets_of(inputs)]
     measure_baselines(inputs, prepared, output, attributes={ORIGIN: origin(spec, manifests)})
 
 
@@ -214,13 +217,15 @@ def analyse(
     from phasebench.analysis.run import analyse_runs
     from phasebench.provenance.record import ORIGIN, origin
     from phasebench.provenance.stage_code import analysis_code, check_code, own_source
+    from phasebench.specs.paths import Results
+    from phasebench.specs.run_folder import RECORD
     from phasebench.specs.stage import StageIdentity, read_identity
 
     identity = read_identity(StageIdentity, spec)
     settings = identity.settings
     check_code(str(spec), identity.code, analysis_code(own_source(), settings["analysis"]))
     runs, published = settings["runs"], settings["published"]
-    attributes = {ORIGIN: origin(spec, [results / "runs" / run_id / "run.json" for run_id in runs])}
+    attributes = {ORIGIN: origin(spec, [Results(results).run(run_id) / RECORD for run_id in runs])}
     analyse_runs(settings["analysis"], runs, published, results, prepared, output, attributes)
 
 
@@ -253,7 +258,7 @@ def report(
 
 
 @app.command()
-def schemas(output: OutputOption = Path("workflow/schemas")) -> None:
+def schemas(output: OutputOption = Path(SCHEMAS_FOLDER)) -> None:
     """Write the JSON schemas of the configuration files."""
     from phasebench.cli.schemas import write_schemas
 

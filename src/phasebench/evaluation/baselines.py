@@ -27,6 +27,7 @@ from phasebench.common.value_tables import write_values
 from phasebench.data.batches.in_memory import DeviceData, load_device_data
 from phasebench.data.shards.index import is_index, read_index
 from phasebench.data.splits import split_as_specified
+from phasebench.specs.paths import Prepared
 from phasebench.specs.run import Fraction, Frozen, Name, Subset
 
 MOST_FEATURES = 4096
@@ -81,7 +82,7 @@ def measure_baselines(
     keep_freed_memory()
     rows: list[dict[str, Any]] = []
     for one in map(NetworkInput.model_validate, inputs):
-        n_test, values = baselines_of(one, prepared / f"{one.dataset}.h5")
+        n_test, values = baselines_of(one, Prepared(prepared).data(one.dataset))
         keys = one.model_dump(include={"dataset", "encoding", "train_fraction", "seed"})
         rows += (
             {**keys, **cell.model_dump(), "n": n_test, "metric": metric, "value": value}

@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from phasebench.codehash.closure import SourceTree
 from phasebench.common.errors import PhasebenchError
+from phasebench.common.validation import as_model, joined
 from phasebench.plan.checks import check_config, check_scale, check_suite
 from phasebench.plan.config import Config, Resources, Scale, Suite
-from phasebench.plan.datasets import CONFIG_FILE, DatasetChoices, DatasetSpec
+from phasebench.plan.datasets import DatasetChoices, DatasetSpec
 from phasebench.plan.registries import ANALYSES_TABLE, EVALUATIONS_TABLE
 from phasebench.plan.runs import PlannedRun, expand
 from phasebench.plan.stages import (
@@ -21,11 +22,10 @@ from phasebench.plan.stages import (
     plan_baselines,
     plan_overheads,
 )
-from phasebench.plan.yaml_files import as_model, joined, read_model
+from phasebench.plan.yaml_files import read_model
+from phasebench.specs.paths import CONFIG_FILE, SCALES_FOLDER, SUITES_FOLDER
 from phasebench.specs.run import RunSpec
 
-SCALES_FOLDER = "workflow/scales"
-SUITES_FOLDER = "workflow/suites"
 Planned = TypeVar("Planned")
 
 

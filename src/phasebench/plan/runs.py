@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from phasebench.common.validation import as_model
 from phasebench.plan.config import (
     Experiment,
     Grid,
@@ -18,7 +19,6 @@ from phasebench.plan.config import (
     Suite,
 )
 from phasebench.plan.datasets import DatasetChoices
-from phasebench.plan.yaml_files import as_model
 from phasebench.specs.run import FullBatchRecipe, Recipe, RunSpec
 
 Changed = TypeVar("Changed", bound=BaseModel)

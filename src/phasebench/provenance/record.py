@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.files import sha256_of_file, sha256_of_text
+from phasebench.common.files import read_json, sha256_of_file, sha256_of_text
 from phasebench.common.scheduler import scheduler_job, scheduler_restarts
-from phasebench.provenance.staleness import manifest_facts
 
 UNKNOWN = "unknown"
 ORIGIN = "origin"
@@ -58,6 +57,21 @@ def describe_data(manifest: Path | None) -> dict[str, Any]:
         return {"data_manifest": None}
     facts = manifest_facts(manifest)
     return {"data_manifest": sha256_of_file(manifest), "data": facts}
+
+
+def manifest_facts(manifest: Path) -> dict[str, Any]:
+    """Single values of a manifest: counts and checksums.
+
+    Raises
+    ------
+    PhasebenchError
+        It is missing or cut.
+    """
+    return {
+        key: value
+        for key, value in read_json(manifest, "prepare the data set again").items()
+        if not isinstance(value, dict | list)
+    }
 
 
 def origin(spec: Path, records: Iterable[Path]) -> dict[str, str]:

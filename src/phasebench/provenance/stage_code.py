@@ -117,7 +117,7 @@ def check_code(what: str, recorded: dict[str, str], current: dict[str, str]) -> 
     names = ", ".join(changed[:_MOST_NAMED])
     more = f" and {len(changed) - _MOST_NAMED} more" if len(changed) > _MOST_NAMED else ""
     raise PhasebenchError(
-        f"{what}: the code has changed since this was planned ({names}{more}); start snakemake again, it plans anew"
+        f"{what}: the code has changed since this was planned ({names}{more}); run snakemake again to plan it anew"
     )
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import canonical_json
+from phasebench.common.validation import read_json_model
 from phasebench.specs.run import Frozen, Name, Scalar
 
 Identity = TypeVar("Identity", bound=BaseModel)
@@ -58,14 +58,7 @@ def read_identity(kind: type[Identity], path: Path) -> Identity:
     PhasebenchError
         The file is missing, cut, or not of this kind.
     """
-    try:
-        return kind.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise PhasebenchError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "content"
-        raise PhasebenchError(f"{path}: {key}: {first['msg']}; run snakemake to write the file again") from error
+    return read_json_model(kind, path, "run snakemake to write the file again")
 
 
 def datasets_of(inputs: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
