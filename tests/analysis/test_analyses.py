@@ -221,7 +221,7 @@ def test_a_damaged_run_is_named(tmp_path: Path, file: str) -> None:
     write(tmp_path, run([0, 1, 1, 1]))
     folder = tmp_path / "runs" / SPEC.id
     (folder / file).write_bytes(b"PAR1")
-    with pytest.raises(PhasebenchError, match=rf"{file}: cannot be read"):
+    with pytest.raises(PhasebenchError, match=rf"{file}: not a complete"):
         read_run(folder, tmp_path)
 
 

@@ -8,14 +8,15 @@ import pytest
 import yaml
 from support.checkout import ROOT
 
-from phasebench.claims.files import FOLDER, read_claims
+from phasebench.claims.files import read_claims
 from phasebench.claims.model import Claim, StudyClaims
 from phasebench.common.errors import PhasebenchError
 from phasebench.plan.config import Suite
 from phasebench.plan.yaml_files import read_model
+from phasebench.specs.paths import CLAIMS_FOLDER
 
 SUITES = ROOT / "workflow" / "suites"
-SHIPPED = sorted((ROOT / FOLDER).glob("*.yaml"))
+SHIPPED = sorted((ROOT / CLAIMS_FOLDER).glob("*.yaml"))
 
 
 def claim(**changes: Any) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def suite() -> Suite:
 
 
 def read(folder: Path, suite: Suite, *claims: dict[str, Any], name: str = "co_domain_symmetry") -> list[StudyClaims]:
-    path = folder / FOLDER / "co_domain_symmetry.yaml"
+    path = folder / CLAIMS_FOLDER / "co_domain_symmetry.yaml"
     path.parent.mkdir(parents=True)
     path.write_text(yaml.safe_dump({"suite": name, "claims": list(claims)}))
     return read_claims(folder, [suite])
@@ -111,7 +112,7 @@ def test_a_mistake_is_named_with_file_and_key(
     with pytest.raises(PhasebenchError) as caught:
         read(tmp_path, suite, entry)
     text = str(caught.value)
-    assert text.startswith(f"{FOLDER}/co_domain_symmetry.yaml: {message}")
+    assert text.startswith(f"{CLAIMS_FOLDER}/co_domain_symmetry.yaml: {message}")
     assert "\n" not in text
 
 

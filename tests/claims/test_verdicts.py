@@ -12,12 +12,13 @@ from scipy import stats
 from support.checkout import ROOT
 
 from phasebench.analysis.trend import fit_trend
-from phasebench.claims.files import FOLDER, read_claims
+from phasebench.claims.files import read_claims
 from phasebench.claims.model import Claim, StudyClaims
 from phasebench.claims.published import read_published
 from phasebench.claims.verdicts import COLUMNS, VERDICTS, judge_claims
 from phasebench.plan.config import Suite
 from phasebench.plan.yaml_files import read_model
+from phasebench.specs.paths import CLAIMS_FOLDER
 from phasebench.tables import read as inputs
 
 HOLDS, FAILS, OPEN = VERDICTS[True], VERDICTS[False], VERDICTS[None]
@@ -355,7 +356,7 @@ def test_a_benchmark_that_repeats_the_study_reproduces_what_its_tables_say(
 
 
 def test_every_shipped_study_is_judged() -> None:
-    names = [path.stem for path in (ROOT / FOLDER).glob("*.yaml")]
+    names = [path.stem for path in (ROOT / CLAIMS_FOLDER).glob("*.yaml")]
     suites = [read_model(Suite, ROOT / "workflow" / "suites" / f"{name}.yaml", name) for name in names]
     claims = read_claims(ROOT, suites)
     nothing = table([])

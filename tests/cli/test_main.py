@@ -19,7 +19,7 @@ import pytest
 from phasebench.cli.main import main
 from phasebench.common.files import sha256_of_file
 from phasebench.data.sources.radar.phoenix import write_chip
-from phasebench.provenance.stage_code import control_code, dataset_code, own_source
+from phasebench.provenance.stage_code import baselines_code, dataset_code, own_source
 from phasebench.specs.run import Recipe, RunIdentity, RunSpec
 from phasebench.specs.stage import DatasetIdentity, StageIdentity
 
@@ -226,25 +226,25 @@ def test_a_prepared_file_cut_in_half_stops_training(tmp_path: Path) -> None:
     assert not checkpoint.exists()
 
 
-def control(tmp_path: Path, code: Mapping[str, str] = MappingProxyType({})) -> Result:
-    """Measure the controls on scikit-learn's digits; ``code`` is what differs from the code that is running."""
+def baselines(tmp_path: Path, code: Mapping[str, str] = MappingProxyType({})) -> Result:
+    """Measure the baselines on scikit-learn's digits; ``code`` is what differs from the code that is running."""
     read = {"dataset": "d", "encoding": "rgb", "test_encoding": None, "train_fraction": 1.0, "validation_fraction": 0.1}
     cells = [{"experiment": "e", "stands_in_for": None, "variant": None}]
     inputs = [{**read, "subset": "random", "seed": 0, "cells": cells}]
-    planned = {**control_code(own_source(), inputs), **code}
-    spec = tmp_path / "control.json"
-    identity = StageIdentity(stage="control", settings={"inputs": inputs}, code=planned, environment={})
+    planned = {**baselines_code(own_source(), inputs), **code}
+    spec = tmp_path / "baselines.json"
+    identity = StageIdentity(stage="baselines", settings={"inputs": inputs}, code=planned, environment={})
     spec.write_text(identity.to_json())
-    return run("control", "--spec", spec, "--prepared", tmp_path / "prepared", "--output", tmp_path / "c.parquet")
+    return run("baselines", "--spec", spec, "--prepared", tmp_path / "prepared", "--output", tmp_path / "c.parquet")
 
 
-def test_controls_are_measured_on_what_was_planned(tmp_path: Path) -> None:
-    assert_one_line_error(control(tmp_path), "prepared/d.json", "cannot be read")
+def test_baselines_are_measured_on_what_was_planned(tmp_path: Path) -> None:
+    assert_one_line_error(baselines(tmp_path), "prepared/d.json", "cannot be read")
     assert prepare(tmp_path, "digits", {}).returncode == 0
-    refused = control(tmp_path, {"phasebench.evaluation.baselines": "of other code"})
-    assert_one_line_error(refused, "control.json", "has changed", "(phasebench.evaluation.baselines)")
+    refused = baselines(tmp_path, {"phasebench.evaluation.baselines": "of other code"})
+    assert_one_line_error(refused, "baselines.json", "has changed", "(phasebench.evaluation.baselines)")
     assert not (tmp_path / "c.parquet").exists()
-    assert control(tmp_path).returncode == 0
+    assert baselines(tmp_path).returncode == 0
     table = pd.read_parquet(tmp_path / "c.parquet").set_index("metric")["value"]
     assert table["majority_accuracy"] < 0.2 < 0.85 < table["linear_accuracy"]
 
@@ -258,7 +258,7 @@ def test_a_damaged_spec_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["prepare", "train", "evaluate", "control", "aggregate", "report", "models", "schemas"]
+    "command", ["prepare", "train", "evaluate", "baselines", "aggregate", "report", "models", "schemas"]
 )
 def test_every_command_explains_itself(command: str) -> None:
     result = run(command, "--help")

@@ -1,4 +1,4 @@
-"""The controls, on data whose answers are known."""
+"""The baselines, on data whose answers are known."""
 
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,9 @@ from phasebench.evaluation.baselines import (
     MOST_FEATURES,
     PENALTY,
     NetworkInput,
-    controls_of,
+    baselines_of,
     linear_accuracy,
-    measure_controls,
+    measure_baselines,
     pooling_of,
 )
 
@@ -74,7 +74,7 @@ def images(labels: np.ndarray) -> np.ndarray:
 def test_what_a_line_separates_is_told_apart_and_the_rest_is_counted(
     tmp_path: Path, images: np.ndarray, labels: np.ndarray
 ) -> None:
-    n_test, values = controls_of(network_input(), store(tmp_path, images, labels))
+    n_test, values = baselines_of(network_input(), store(tmp_path, images, labels))
     assert n_test == N_TEST
     assert values == {
         "chance_accuracy": pytest.approx(1 / 3),
@@ -92,12 +92,12 @@ def test_the_most_frequent_class_is_that_of_the_runs_own_training_samples(tmp_pa
     shares = {}
     for fraction in (0.4, 1.0):
         read = network_input(train_fraction=fraction, subset="first", validation_fraction=0.0)
-        shares[fraction] = controls_of(read, path)[1]["majority_accuracy"]
+        shares[fraction] = baselines_of(read, path)[1]["majority_accuracy"]
     assert shares == {0.4: 45 / 60, 1.0: 15 / 60}
     for seed in range(5):
         train, _ = training_split(np.arange(N_TRAIN), seed, 0.1, 0.1)
         expected = (labels[N_TRAIN:] == np.bincount(labels[train]).argmax()).mean()
-        values = controls_of(network_input(seed=seed, train_fraction=0.1), path)[1]
+        values = baselines_of(network_input(seed=seed, train_fraction=0.1), path)[1]
         assert values["majority_accuracy"] == expected
 
 
@@ -108,7 +108,7 @@ def test_real_and_imaginary_parts_both_count(tmp_path: Path) -> None:
     means = np.array([1, -1, 1j, -1j])[labels]
     noise = generator.normal(size=(2, len(labels), 6, 6))
     samples = (means[:, None, None] + noise[0] + 1j * noise[1]).astype(np.complex64)
-    values = controls_of(network_input(encoding="complex"), store(tmp_path, samples, labels))[1]
+    values = baselines_of(network_input(encoding="complex"), store(tmp_path, samples, labels))[1]
     assert (values["linear_features"], values["linear_accuracy"]) == (2 * 6 * 6, 1.0)
 
 
@@ -117,10 +117,10 @@ def test_test_samples_are_encoded_as_for_a_test(tmp_path: Path) -> None:
     labels = generator.integers(0, 2, N_TRAIN + N_TEST)
     samples = (labels[:, None, None, None] * 150 + generator.integers(0, 100, (len(labels), 8, 8, 1))).astype(np.uint8)
     path = store(tmp_path, samples, labels)
-    same = controls_of(network_input(encoding="grey_unit"), path)[1]
+    same = baselines_of(network_input(encoding="grey_unit"), path)[1]
     assert same["linear_accuracy"] == 1.0
     # Less one half, every test image is as dark as the training images of the first class.
-    darker = controls_of(network_input(encoding="grey_unit", test_encoding="grey"), path)[1]
+    darker = baselines_of(network_input(encoding="grey_unit", test_encoding="grey"), path)[1]
     assert darker["linear_accuracy"] == (labels[N_TRAIN:] == 0).mean()
 
 
@@ -137,7 +137,7 @@ def test_large_inputs_are_averaged_over_squares(tmp_path: Path, monkeypatch: pyt
     samples[:, 0, 1] = -samples[:, 0, 0]
     samples[:, 4, 4] = 2 * labels - 1
     path = store(tmp_path, samples, labels)
-    values = controls_of(network_input(encoding="complex"), path)[1]
+    values = baselines_of(network_input(encoding="complex"), path)[1]
     assert (values["linear_pooling"], values["linear_features"], values["linear_accuracy"]) == (2, 2 * 3 * 3, 1.0)
 
 
@@ -180,13 +180,13 @@ def test_the_training_samples_are_the_networks_own(tmp_path: Path, images: np.nd
     features = images[train].transpose(0, 3, 1, 2).reshape(len(train), -1) / (255.0 * float(data.largest))
     test = images[N_TRAIN:].transpose(0, 3, 1, 2).reshape(N_TEST, -1) / (255.0 * float(data.largest))
     expected = linear_accuracy(features, labels[train], test, labels[N_TRAIN:])
-    assert controls_of(read, path)[1]["linear_accuracy"] == expected
+    assert baselines_of(read, path)[1]["linear_accuracy"] == expected
 
 
 def test_images_in_shards_have_the_most_frequent_class_alone(tmp_path: Path) -> None:
     path = generate_shards(tmp_path, shards=2)
     index = read_index(path)
-    n_test, values = controls_of(network_input(validation_fraction=0.0), path)
+    n_test, values = baselines_of(network_input(validation_fraction=0.0), path)
     most_frequent = np.bincount(index.labels[index.splits["train"]]).argmax()
     assert n_test == len(index.splits["test"])
     assert values == {
@@ -202,7 +202,7 @@ def test_of_images_in_shards_the_first_count_where_these_train(tmp_path: Path) -
     found, expected = [], []
     for size in range(1, 20):
         read = network_input(subset="first", train_fraction=size / len(pool), validation_fraction=0.0)
-        found.append(controls_of(read, path)[1]["majority_accuracy"])
+        found.append(baselines_of(read, path)[1]["majority_accuracy"])
         expected.append((test_labels == np.bincount(pool[:size]).argmax()).mean())
     assert found == expected
 
@@ -213,7 +213,7 @@ def test_every_cell_of_an_input_has_rows_and_again_the_same(
     store(tmp_path, images, labels)
     inputs = [network_input(cells=CELLS).model_dump(mode="json"), network_input(seed=4).model_dump(mode="json")]
     for name in ("first", "second"):
-        measure_controls(inputs, tmp_path, tmp_path / f"{name}.parquet", attributes={"origin": {"spec": "x"}})
+        measure_baselines(inputs, tmp_path, tmp_path / f"{name}.parquet", attributes={"origin": {"spec": "x"}})
     assert (tmp_path / "first.parquet").read_bytes() == (tmp_path / "second.parquet").read_bytes()
     table = pd.read_parquet(tmp_path / "first.parquet")
     assert table.attrs == {"origin": {"spec": "x"}}
@@ -227,5 +227,5 @@ def test_data_of_another_kind_are_refused(tmp_path: Path, images: np.ndarray, la
     store(tmp_path, images, labels)
     inputs = [network_input(encoding="complex").model_dump(mode="json")]
     with pytest.raises(PhasebenchError, match="encoding: 'complex' is for complex samples"):
-        measure_controls(inputs, tmp_path, tmp_path / "controls.parquet")
-    assert not (tmp_path / "controls.parquet").exists()
+        measure_baselines(inputs, tmp_path, tmp_path / "baselines.parquet")
+    assert not (tmp_path / "baselines.parquet").exists()

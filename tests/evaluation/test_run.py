@@ -103,7 +103,7 @@ def test_angles_fill_their_range_and_differ_by_draw() -> None:
 def test_a_damaged_run_is_named(folder: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
-    with pytest.raises(PhasebenchError, match=r"run\.json: cannot be read"):
+    with pytest.raises(PhasebenchError, match=r"run\.json: there is no such file"):
         evaluate_run("rotation", folder / "colours.h5", broken, tmp_path / "x.parquet", device="cpu")
     record = json.loads((folder / "cifarnet_real" / "run.json").read_text())
     (broken / "run.json").write_text(json.dumps(record))

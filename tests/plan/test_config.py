@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from phasebench.common.errors import PhasebenchError
+from phasebench.common.validation import as_model
 from phasebench.plan.config import (
     Config,
     DatasetChoice,
@@ -19,7 +20,7 @@ from phasebench.plan.config import (
     ScaledSuite,
     Suite,
 )
-from phasebench.plan.yaml_files import as_model, read_model, read_yaml
+from phasebench.plan.yaml_files import read_model, read_yaml
 from phasebench.specs.run import Recipe
 
 CONFIG = {"scale": "demo", "suites": ["study"]}

@@ -177,10 +177,10 @@ def test_networks_are_timed_where_both_are_run(tmp_path: Path) -> None:
     assert not plan(tmp_path, alone, suite).overheads
 
 
-def test_controls_are_planned_once_for_each_input(tmp_path: Path) -> None:
+def test_baselines_are_planned_once_for_each_input(tmp_path: Path) -> None:
     again = {**EXPERIMENT, "recipe": "radar", "grid": {**GRID, "datasets": ["cifar10"], "encodings": ["lab"]}}
     suite = {**SUITE, "experiments": {**SUITE["experiments"], "again": again}}
-    (planned,) = plan(tmp_path, SCALE, suite).controls.values()
+    (planned,) = plan(tmp_path, SCALE, suite).baselines.values()
     assert (planned.suite, planned.datasets) == ("study", ("cifar10", "mstar", "svhn"))
     # Two data sets in two encodings and three fractions of another one, each with two seeds.
     assert len(planned.inputs) == (4 + 3) * 2
@@ -194,7 +194,7 @@ def test_controls_are_planned_once_for_each_input(tmp_path: Path) -> None:
     }
     assert variants == {0.005: "fraction000p5", 0.05: "fraction005", 1.0: "fraction100"}
     turned = {**SUITE, "experiments": dict(reversed(suite["experiments"].items()))}
-    assert plan(tmp_path, SCALE, turned).controls == {"study": planned}
+    assert plan(tmp_path, SCALE, turned).baselines == {"study": planned}
 
 
 def test_ids_do_not_depend_on_how_much_of_a_grid_is_run(tmp_path: Path) -> None:

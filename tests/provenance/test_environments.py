@@ -29,7 +29,7 @@ TARGETS = {
     "train": [*PROCEDURES.values(), *ENCODINGS.values(), *(entry.target for entry in REGISTRY.values())],
     "evaluate": [*ENCODINGS.values(), *(entry.target for entry in REGISTRY.values()), *EVALUATIONS.values()],
     "overhead": [*(entry.target for entry in REGISTRY.values())],
-    "control": [*ENCODINGS.values()],
+    "baselines": [*ENCODINGS.values()],
     "analyse": [*ANALYSES.values()],
     "aggregate": [],
     "report": [],

@@ -16,14 +16,14 @@ from phasebench.codehash.closure import SourceTree
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import sha256_of_file
 from phasebench.models.registry import REGISTRY
-from phasebench.provenance.downloads import record_downloads
+from phasebench.provenance.raw_inputs import record_downloads
 from phasebench.provenance.spec_files import plan_benchmark
 from phasebench.specs.run import RunIdentity
 from phasebench.specs.stage import DatasetIdentity, StageIdentity, read_identity
 
 ANALYSES = {f"analyses/co_domain_symmetry/{name}" for name in ("table_1/bias_variance", "table_2/trend")}
 STUDY = "co_domain_symmetry"
-CONTROLS = f"controls/{STUDY}"
+BASELINES = f"baselines/{STUDY}"
 MODELS = {name for name, entry in REGISTRY.items() if entry.study == STUDY}
 TYPE_E = "cifarnet_type_e"
 
@@ -60,7 +60,7 @@ def runs_of(names: set[str]) -> set[str]:
 def test_every_stage_has_a_spec_file(checkout: Path) -> None:
     names = write(checkout)
     stages = {name.split("/")[0] for name in names}
-    assert stages == {"runs", "datasets", "evaluations", "analyses", "controls", "aggregate", "report"}
+    assert stages == {"runs", "datasets", "evaluations", "analyses", "baselines", "aggregate", "report"}
     specs = checkout / "results" / "demo" / "specs"
     run = read_identity(RunIdentity, specs / f"runs/{STUDY}/table_1/colour_shapes-lab/{TYPE_E}/seed1.json")
     assert (run.run.seed, run.run.stands_in_for, run.environment["torch"]) == (1, "cifar10", "2.13.0")
@@ -215,7 +215,7 @@ def test_a_new_seed_adds_runs_and_changes_none(checkout: Path) -> None:
     write(checkout)
     edit(checkout / "workflow/scales/demo.yaml", "seeds: [0, 1]", "seeds: [0, 1, 7]")
     names = write(checkout)
-    assert {name for name in names if not name.endswith("seed7")} == {*ANALYSES, CONTROLS, "aggregate"}
+    assert {name for name in names if not name.endswith("seed7")} == {*ANALYSES, BASELINES, "aggregate"}
 
 
 def test_a_changed_recipe_changes_its_runs(checkout: Path) -> None:
@@ -408,17 +408,17 @@ def test_an_experiment_whose_networks_are_timed_has_a_spec_file_that_follows_no_
     assert timed not in write(checkout, suites=["spectral_batch_norm"])
 
 
-def test_controls_follow_the_networks_input_alone(checkout: Path) -> None:
-    assert CONTROLS in write(checkout)
-    inputs = read_identity(StageIdentity, checkout / f"results/demo/specs/{CONTROLS}.json").settings["inputs"]
+def test_baselines_follow_the_networks_input_alone(checkout: Path) -> None:
+    assert BASELINES in write(checkout)
+    inputs = read_identity(StageIdentity, checkout / f"results/demo/specs/{BASELINES}.json").settings["inputs"]
     shapes = [one for one in inputs if one["dataset"] == "few_colour_shapes"]
     assert [(one["encoding"], one["seed"], one["train_fraction"]) for one in shapes] == [("lab", 0, 1.0)]
     assert [cell["experiment"] for cell in shapes[0]["cells"]] == ["table_3"]
     edit(checkout / "src/phasebench/evaluation/baselines.py", "PENALTY = 0.1", "PENALTY = 0.2")
-    assert write(checkout) == {CONTROLS}
+    assert write(checkout) == {BASELINES}
     # What all networks read with, and what only some of them do.
     edit(checkout / "src/phasebench/data/encodings/base.py", "_WHITE = (0.95047", "_WHITE = (0.95048")
-    assert CONTROLS in write(checkout)
+    assert BASELINES in write(checkout)
     edit(checkout / "workflow/suites/co_domain_symmetry.yaml", "betas: [0.9, 0.99]", "betas: [0.9, 0.98]")
     edit(checkout / "src/phasebench/training/loop.py", "def fit(", "@profile\ndef fit(")
-    assert CONTROLS not in write(checkout)
+    assert BASELINES not in write(checkout)

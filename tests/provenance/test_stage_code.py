@@ -61,7 +61,7 @@ def test_edited_code_is_refused_by_name(source: Path, tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1] == (
         f"phasebench: error: {spec}: the code has changed since this was planned (phasebench.training.optimizers); "
-        "start snakemake again, it plans anew"
+        "run snakemake again to plan it anew"
     )
     assert not (tmp_path / "run").exists()
 

@@ -6,7 +6,8 @@ import pytest
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import canonical_json, sha256_of_text
-from phasebench.provenance.staleness import PLANNED_FROM, Change, PreparedData, run_changes
+from phasebench.provenance.staleness import Change, PreparedData, run_changes
+from phasebench.specs.paths import PLANNED_FROM, Prepared
 
 HASHES = [sha256_of_text(text) for text in ("first", "second")]
 
@@ -22,7 +23,7 @@ def in_shards(folder: Path, current: str, recorded: str | None) -> PreparedData:
     (folder / "images.json").write_text('{"n_train": 3}')
     if recorded is not None:
         (folder / "images" / PLANNED_FROM).write_text(recorded)
-    return PreparedData("images", True, folder, current)
+    return PreparedData("images", True, Prepared(folder), current)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_a_data_set_in_shards_remembers_what_it_was_planned_from(
 
 
 def test_nothing_is_stale_that_is_not_there(tmp_path: Path) -> None:
-    data = PreparedData("images", True, tmp_path, spec())
+    data = PreparedData("images", True, Prepared(tmp_path), spec())
     assert (data.is_there, data.digest, data.changes) == (False, None, ())
 
 
@@ -58,7 +59,7 @@ def test_a_damaged_prepared_file_is_named(tmp_path: Path) -> None:
     for suffix in ("h5", "json"):
         (tmp_path / f"images.{suffix}").write_text("{")
     with pytest.raises(PhasebenchError, match=r"images\.h5: no complete HDF5 file .*; prepare the data set again"):
-        _ = PreparedData("images", False, tmp_path, spec()).changes
+        _ = PreparedData("images", False, Prepared(tmp_path), spec()).changes
 
 
 def test_data_that_a_run_knows_by_checksum_alone(tmp_path: Path) -> None:

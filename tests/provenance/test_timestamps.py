@@ -10,7 +10,9 @@ from support.finished_runs import finish, plan_tiny, prepare
 from support.tiny_benchmark import STUDY, copy_checkout
 
 from phasebench.provenance.status import Checkout
-from phasebench.provenance.timestamps import RUN_FILES, adopt_results
+from phasebench.provenance.timestamps import adopt_results
+from phasebench.specs.paths import Prepared, Results
+from phasebench.specs.run_folder import RUN_FILES
 
 RUN = f"{STUDY}/table_1/colour_shapes-lab/cifarnet_type_e/seed0"
 OLD = 1_000_000_000
@@ -23,7 +25,7 @@ def checkout(tmp_path: Path) -> Path:
     (folder / "config.yaml").write_text(f"scale: tiny\nsuites: [{STUDY}]\n")
     plan = finish(folder)
     for run_id in plan.runs:
-        for name in RUN_FILES:
+        for name in RUN_FILES.values():
             (folder / "results/tiny/runs" / run_id / name).touch()
     return folder
 
@@ -34,7 +36,7 @@ def adopted(checkout: Path) -> tuple[bool, bool]:
     outputs = [*prepared.iterdir(), *(path for path in (results / "runs").rglob("*") if path.is_file())]
     for path in outputs:
         os.utime(path, ns=(OLD, OLD))
-    adopt_results(plan_tiny(checkout), results, prepared)
+    adopt_results(plan_tiny(checkout), Results(results), Prepared(prepared))
     paths = (prepared / "colour_shapes.h5", results / "runs" / RUN / "run.json")
     data, run = (path.stat().st_mtime_ns > OLD for path in paths)
     return data, run

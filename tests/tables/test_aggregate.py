@@ -49,7 +49,7 @@ SPEC = StageIdentity(
         "runs": {FIRST.id: ["rotation"], SECOND.id: []},
         "analyses": {},
         "overheads": {},
-        "controls": {},
+        "baselines": {},
         "claims": [],
         "shortened": [],
         "models": {"net": {"label": "Net", "study": "study", "published_parameters": 123}},
@@ -212,23 +212,23 @@ def test_analyses_are_collected(results: Path) -> None:
         aggregate_results(spec, results, results / "tables")
 
 
-def test_controls_of_several_experiments_stand_in_one_file(results: Path) -> None:
+def test_baselines_of_several_experiments_stand_in_one_file(results: Path) -> None:
     row: dict[str, object] = {"dataset": "shapes", "stands_in_for": "cifar10", "encoding": "lab", "variant": None}
     row |= {"train_fraction": 1.0, "model": None, "seed": 0, "n": 20, "condition": None, "item": None}
     row |= {"metric": "linear_accuracy", "value": 0.25}
-    path = results / "controls/study.parquet"
+    path = results / "baselines/study.parquet"
     path.parent.mkdir(parents=True)
     pd.DataFrame([{**row, "experiment": name} for name in ("table_1", "table_2")]).to_parquet(path)
-    controls = {"study": {"suite": "study", "analysis": "controls"}}
-    spec = SPEC.model_copy(update={"settings": {**SPEC.settings, "controls": controls}})
+    baselines = {"study": {"suite": "study", "analysis": "baselines"}}
+    spec = SPEC.model_copy(update={"settings": {**SPEC.settings, "baselines": baselines}})
     aggregate_results(spec, results, results / "tables")
     found = pd.read_parquet(results / "tables/analyses.parquet")
     assert found["experiment"].tolist() == ["table_1", "table_2"]
     assert found[["suite", "analysis", "metric"]].drop_duplicates().to_numpy().tolist() == [
-        ["study", "controls", "linear_accuracy"]
+        ["study", "baselines", "linear_accuracy"]
     ]
     pd.DataFrame([row]).to_parquet(path)
-    with pytest.raises(PhasebenchError, match=r"study.parquet: experiment: the column is missing"):
+    with pytest.raises(PhasebenchError, match=r"study.parquet: experiment: missing column"):
         aggregate_results(spec, results, results / "tables")
 
 
@@ -346,7 +346,7 @@ def without_key(path: Path) -> None:
         ("history.parquet", cut, "history.parquet: not a complete Parquet file"),
         ("probes.parquet", Path.unlink, "probes.parquet: there is no such file"),
         ("evaluation/rotation.parquet", cut, "rotation.parquet: not a complete Parquet file"),
-        ("evaluation/rotation.parquet", without_column, "rotation.parquet: value: the column is missing"),
+        ("evaluation/rotation.parquet", without_column, "rotation.parquet: value: missing column"),
     ],
 )
 def test_a_damaged_file_is_named(results: Path, file: str, damage: Callable[[Path], None], message: str) -> None:

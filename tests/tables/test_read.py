@@ -27,7 +27,7 @@ def _refusal(folder: Path) -> str:
 @pytest.mark.parametrize("name", sorted(COLUMNS))
 def test_missing_file(folder: Path, name: str) -> None:
     (folder / f"{name}.parquet").unlink()
-    assert f"{name}.parquet: missing" in _refusal(folder)
+    assert f"{name}.parquet: there is no such file" in _refusal(folder)
 
 
 @pytest.mark.parametrize("keep", [0, 3, 100, 0.5])
@@ -35,7 +35,7 @@ def test_cut_file(folder: Path, keep: float) -> None:
     path = folder / "metrics.parquet"
     content = path.read_bytes()
     path.write_bytes(content[: int(keep * len(content)) if isinstance(keep, float) else keep])
-    assert "metrics.parquet: not a readable Parquet file" in _refusal(folder)
+    assert "metrics.parquet: not a complete Parquet file" in _refusal(folder)
 
 
 @pytest.mark.parametrize(("name", "column"), [(name, columns[-1]) for name, columns in COLUMNS.items()])
@@ -63,7 +63,7 @@ def test_a_run_twice(folder: Path) -> None:
     path = folder / "runs.parquet"
     frame = pd.read_parquet(path)
     pd.concat([frame, frame.iloc[:1]]).to_parquet(path)
-    assert f"runs.parquet: run: '{frame['run'].iloc[0]}' stands there twice" in _refusal(folder)
+    assert f"runs.parquet: run: '{frame['run'].iloc[0]}' occurs twice" in _refusal(folder)
 
 
 def test_an_item_of_an_unknown_run(folder: Path) -> None:

@@ -60,7 +60,7 @@ MSTAR_REAL, MSTAR_SURREAL = (
 IMAGES = {SURREAL_LAB, SURREAL_RGB, TYPE_E_LAB, TYPE_E_RGB}
 RADAR = {MSTAR_REAL, MSTAR_SURREAL}
 LENETS = {f"complex_cnn_analysis/images/digits-grey/{model}/seed0" for model in ("lenet_real", "lenet_complex")}
-CONTROLS = {f"Measure the controls of {STUDY}"}
+BASELINES = {f"Measure the baselines of {STUDY}"}
 REPORT = {"Write the report"}
 TABLES = {"Collect the results of all runs", *REPORT}
 
@@ -104,23 +104,23 @@ EDITS = {
         "workflow/scales/matrix.yaml",
         "seeds:\n- 0\n",
         "seeds:\n- 0\n- 1\n",
-        # One job measures the controls of a study for all seeds.
+        # One job measures the baselines of a study for all seeds.
         trained({run.replace("seed0", "seed1") for run in {*IMAGES, *RADAR, *LENETS}})
-        | {f"Measure the controls of {suite}" for suite in SCALE["suites"]},
+        | {f"Measure the baselines of {suite}" for suite in SCALE["suites"]},
     ),
-    "a chip": Edit(CHIP, "a chip", "another chip", trained(RADAR) | CONTROLS | {"Prepare mstar"}),
+    "a chip": Edit(CHIP, "a chip", "another chip", trained(RADAR) | BASELINES | {"Prepare mstar"}),
     "the options of a data set": Edit(
         "workflow/scales/matrix.yaml",
         "n_train: 60",
         "n_train: 70",
-        trained(IMAGES) | CONTROLS | {"Prepare colour_shapes"},
+        trained(IMAGES) | BASELINES | {"Prepare colour_shapes"},
     ),
     "a figure's caption": Edit(
         "src/phasebench/reporting/figures/similarity.py", 'caption="Mean', 'caption="The mean', REPORT
     ),
     "a title": Edit(SUITE, "Table 1: accuracy", "Table 1: the accuracy", TABLES),
     "the LAB encoding": Edit(
-        "src/phasebench/data/encodings/base.py", "* 7.787)", "* 7.788)", trained({SURREAL_LAB, TYPE_E_LAB}) | CONTROLS
+        "src/phasebench/data/encodings/base.py", "* 7.787)", "* 7.788)", trained({SURREAL_LAB, TYPE_E_LAB}) | BASELINES
     ),
     "a colour of the figures": Edit("src/phasebench/reporting/drawing/palette.py", "#0173b2", "#0173b3", REPORT),
     "one more evaluation": Edit(

@@ -46,7 +46,7 @@ def test_a_fresh_checkout_plans_the_demo_in_readable_ids(checkout: Path) -> None
     trained = len(specs)
     assert kinds["Evaluate"] > trained
     del kinds["Evaluate"]
-    stages = {"Prepare": "datasets", "Analyse": "analyses", "Time": "overheads", "Measure": "controls"}
+    stages = {"Prepare": "datasets", "Analyse": "analyses", "Time": "overheads", "Measure": "baselines"}
     counts = {
         kind: len(list((checkout / "results/demo/specs" / name).rglob("*.json"))) for kind, name in stages.items()
     }
@@ -136,7 +136,7 @@ def runs_with_what_follows(*models: str) -> set[str]:
 
 
 ANALYSES = {f"Analyse {STUDY}/table_1/bias_variance"}
-CONTROLS = {f"Measure the controls of {STUDY}"}
+BASELINES = {f"Measure the baselines of {STUDY}"}
 REPORT = {"Write the report"}
 TABLES = {"Collect the results of all runs", *REPORT}
 TYPE_E = runs_with_what_follows("cifarnet_type_e")
@@ -152,7 +152,7 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
     "a formula of Type-E alone": (NORM, FORMULA, f"{FORMULA} * 2.0", TYPE_E),
     "a layer of both": (f"{LAYERS}/pooling.py", "class LearnedPool2d(", "@edited\nclass LearnedPool2d(", BOTH),
     "a layer of neither": (f"{LAYERS}/invariant.py", "class Conjugate(", "UNUSED = 1\n\n\nclass Conjugate(", set()),
-    "the controls": ("src/phasebench/evaluation/baselines.py", "PENALTY = 0.1", "PENALTY = 0.2", CONTROLS | TABLES),
+    "the baselines": ("src/phasebench/evaluation/baselines.py", "PENALTY = 0.1", "PENALTY = 0.2", BASELINES | TABLES),
     "the order of keys": (SCALE_FILE, "label: DEMO\nname: tiny\n", "name: tiny\nlabel: DEMO\n", set()),
     "the style of the page": ("src/phasebench/reporting/templates/style.css", "{", "{ ", REPORT),
     "a package of the analysis": ("envs/analysis.yaml", "seaborn==", "seaborn==9", ANALYSES | TABLES),

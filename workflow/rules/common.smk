@@ -13,14 +13,18 @@ from phasebench.common.errors import PhasebenchError
 from phasebench.provenance.timestamps import adopt_results
 from phasebench.provenance.spec_files import plan_benchmark
 from phasebench.common.files import sha256_of_file
+from phasebench.specs.paths import RESULTS_FOLDER, logs_of, prepared_of, results_of
+from phasebench.specs.paths import Logs, Prepared, Results
+from phasebench.specs.run_folder import RUN_FILES
 from phasebench.reporting.labels import display_name
 
 try:
     # Jobs on other machines read the spec files that the main process wrote.
-    plan = plan_benchmark(config, ROOT, Path("results"), write=workflow.is_main_process)
+    plan = plan_benchmark(
+        config, ROOT, Path(RESULTS_FOLDER), write=workflow.is_main_process
+    )
     if workflow.is_main_process:
-        scale = plan.scale.name
-        adopt_results(plan, Path("results", scale), Path("data/prepared", scale))
+        adopt_results(plan, results_of(plan.scale.name), prepared_of(plan.scale.name))
 except PhasebenchError as error:
     sys.exit(f"phasebench: error: {error}")
 
@@ -39,10 +43,18 @@ report: "../report/workflow.rst"
 
 
 pathvars:
-    results=f"results/{plan.scale.name}",
-    prepared=f"data/prepared/{plan.scale.name}",
-    benchmarks=f"results/{plan.scale.name}/benchmarks",
-    logs=f"logs/{plan.scale.name}",
+    results=str(results_of(plan.scale.name).folder),
+    prepared=str(prepared_of(plan.scale.name).folder),
+    logs=str(logs_of(plan.scale.name).folder),
+
+
+# Paths as the rules write them: with the folders above and, for names, wildcards.
+results, prepared, logs = (
+    Results(Path("<results>")),
+    Prepared(Path("<prepared>")),
+    Logs(Path("<logs>")),
+)
+run_files = {name: str(results.run("{run}") / file) for name, file in RUN_FILES.items()}
 
 
 wildcard_constraints:
@@ -51,7 +63,7 @@ wildcard_constraints:
     evaluation=r"\w+",
     analysis=r"\w+/\w+/\w+",
     overhead=r"\w+/\w+",
-    control=r"\w+",
+    study=r"\w+",
     shard=r"\w+-\d+",
 
 
@@ -67,52 +79,52 @@ def one_of(names):
     return "|".join(names) or r"(?!)"
 
 
-def planned_shards(pattern):
-    """Input function: a file of each shard, once it is known which there are."""
+def logged(arguments):
+    """Command of phasebench with its output in the log, whose last line is shown where it fails."""
+    return (
+        f"python -m phasebench {arguments}"
+        " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"
+    )
 
-    def files(wildcards):
-        plan_file = checkpoints.plan_shards.get(dataset=wildcards.dataset).output[0]
-        return collect(
-            pattern, dataset=wildcards.dataset, shard=read_shard_names(plan_file)
-        )
 
-    return files
+def planned_shards(wildcards):
+    """Input function: the file of each shard, once it is known which there are."""
+    dataset = wildcards.dataset
+    plan_file = checkpoints.plan_shards.get(dataset=dataset).output[0]
+    return [prepared.shard(dataset, shard) for shard in read_shard_names(plan_file)]
 
 
 def listed(wildcards):
     """Input function: a shard's listing, which is written only where it changes and so is no output of a rule."""
-    plan_file = checkpoints.plan_shards.get(dataset=wildcards.dataset).output[0]
-    return str(Path(plan_file).parent / f"listings/{wildcards.shard}.json")
+    checkpoints.plan_shards.get(dataset=wildcards.dataset)
+    return prepared.listing(wildcards.dataset, wildcards.shard)
 
 
-def prepared_file(suffix):
+def prepared_file(path):
     """Input function: a file of the run's prepared data set."""
+    return lambda wildcards: file_of(plan.dataset_of(wildcards.run), path)
 
-    return lambda wildcards: file_of(plan.dataset_of(wildcards.run), suffix)
 
-
-def control_files(suffix):
+def baseline_files(path):
     """Input function: a file of each data set that the study's networks read."""
     return lambda wildcards: [
-        file_of(dataset, suffix)
-        for dataset in plan.controls[wildcards.control].datasets
+        file_of(dataset, path) for dataset in plan.baselines[wildcards.study].datasets
     ]
 
 
-def file_of(dataset, suffix):
+def file_of(dataset, path):
     """A file of a prepared data set."""
     if plan.datasets[dataset].is_sharded:
         # Asked for directly, so that Snakemake thinks again once the plan is there. A job further down would keep the
         # reason to run that it had while the plan was still to come, even if no shard changes.
         checkpoints.plan_shards.get(dataset=dataset)
-    return f"<prepared>/{dataset}{suffix}"
+    return path(dataset)
 
 
-def analysed_runs(file):
+def analysed_runs(name):
     """Input function: a file of each run of the analysis."""
-    pattern = f"<results>/runs/{{run}}/{file}"
     return lambda wildcards: collect(
-        pattern, run=plan.analyses[wildcards.analysis].runs
+        run_files[name], run=plan.analyses[wildcards.analysis].runs
     )
 
 
@@ -120,7 +132,7 @@ def analysed_manifests(wildcards):
     """Input function: the manifest of each data set of the analysis."""
     runs = plan.analyses[wildcards.analysis].runs
     datasets = dict.fromkeys(plan.dataset_of(run) for run in runs)
-    return collect("<prepared>/{dataset}.json", dataset=datasets)
+    return [prepared.manifest(dataset) for dataset in datasets]
 
 
 def train_resource(name):
@@ -149,13 +161,27 @@ def manifests_folder(wildcards, input):
     return str(Path(input.manifests[0]).parent)
 
 
+def results_folder(wildcards, input):
+    return str(results_of(plan.scale.name).folder)
+
+
 def logs_folder(wildcards, input):
-    return f"logs/{plan.scale.name}"
+    return str(logs_of(plan.scale.name).folder)
+
+
+def shards_folder(wildcards, input):
+    return str(prepared_of(plan.scale.name).shards(wildcards.dataset))
+
+
+def locations(wildcards, input):
+    return str(
+        prepared_of(plan.scale.name).locations(wildcards.dataset, wildcards.shard)
+    )
 
 
 def checkpoint_path(wildcards, input):
     """A changed spec begins anew, an unchanged one goes on."""
-    return f"results/{plan.scale.name}/checkpoints/{sha256_of_file(input.spec)}.pt"
+    return str(results_of(plan.scale.name).checkpoint(sha256_of_file(input.spec)))
 
 
 # Where `snakemake --report` shows a table or figure: what the name of its file says.

@@ -1,13 +1,13 @@
 rule prepare:
     input:
-        spec="<results>/specs/datasets/{dataset}.json",
+        spec=results.spec("datasets", "{dataset}"),
     output:
-        data="<prepared>/{dataset}.h5",
-        manifest="<prepared>/{dataset}.json",
+        data=prepared.data("{dataset}"),
+        manifest=prepared.manifest("{dataset}"),
     log:
-        "<logs>/prepare/{dataset}.log",
+        logs.log("prepare", "{dataset}"),
     benchmark:
-        "<benchmarks>/prepare/{dataset}.tsv"
+        results.benchmark("prepare", "{dataset}")
     wildcard_constraints:
         dataset=one_of(plan.datasets_in_shards(False)),
     conda:
@@ -22,20 +22,21 @@ rule prepare:
     message:
         "Prepare {wildcards.dataset}"
     shell:
-        "python -m phasebench prepare --spec {input.spec} --data-root {params.data_root:q} {params.download}"
-        " --output {output.data} --manifest {output.manifest}"
-        " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"
+        logged(
+            "prepare --spec {input.spec} --data-root {params.data_root:q} {params.download}"
+            " --output {output.data} --manifest {output.manifest}"
+        )
 
 
 checkpoint plan_shards:
     input:
-        spec="<results>/specs/datasets/{dataset}.json",
+        spec=results.spec("datasets", "{dataset}"),
     output:
-        "<prepared>/{dataset}/plan.json",
+        prepared.shard_plan("{dataset}"),
     log:
-        "<logs>/plan_shards/{dataset}.log",
+        logs.log("plan_shards", "{dataset}"),
     benchmark:
-        "<benchmarks>/plan_shards/{dataset}.tsv"
+        results.benchmark("plan_shards", "{dataset}")
     wildcard_constraints:
         dataset=one_of(plan.datasets_in_shards(True)),
     conda:
@@ -49,20 +50,21 @@ checkpoint plan_shards:
     message:
         "Plan the shards of {wildcards.dataset}"
     shell:
-        "python -m phasebench plan-shards --spec {input.spec} --data-root {params.data_root:q}"
-        " --output {output} --threads {threads}"
-        " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"
+        logged(
+            "plan-shards --spec {input.spec} --data-root {params.data_root:q}"
+            " --output {output} --threads {threads}"
+        )
 
 
 rule write_shard:
     input:
         listing=listed,
     output:
-        "<prepared>/{dataset}/shards/{shard}.h5",
+        prepared.shard("{dataset}", "{shard}"),
     log:
-        "<logs>/write_shard/{dataset}/{shard}.log",
+        logs.log("write_shard", "{dataset}/{shard}"),
     benchmark:
-        "<benchmarks>/write_shard/{dataset}/{shard}.tsv"
+        results.benchmark("write_shard", "{dataset}/{shard}")
     wildcard_constraints:
         dataset=one_of(plan.datasets_in_shards(True)),
     conda:
@@ -72,28 +74,27 @@ rule write_shard:
         runtime=60,
         mem_mb=3000,
     params:
-        locations=lambda wildcards, input: str(
-            Path(input.listing).parents[1] / f"locations/{wildcards.shard}.json"
-        ),
+        locations=locations,
     message:
         "Write the shard {wildcards.shard} of {wildcards.dataset}"
     shell:
-        "python -m phasebench write-shard --listing {input.listing} --locations {params.locations}"
-        " --output {output}"
-        " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"
+        logged(
+            "write-shard --listing {input.listing} --locations {params.locations}"
+            " --output {output}"
+        )
 
 
 rule gather_shards:
     input:
-        plan="<prepared>/{dataset}/plan.json",
-        shards=planned_shards("<prepared>/{dataset}/shards/{shard}.h5"),
+        plan=prepared.shard_plan("{dataset}"),
+        shards=planned_shards,
     output:
-        data="<prepared>/{dataset}.h5",
-        manifest="<prepared>/{dataset}.json",
+        data=prepared.data("{dataset}"),
+        manifest=prepared.manifest("{dataset}"),
     log:
-        "<logs>/gather_shards/{dataset}.log",
+        logs.log("gather_shards", "{dataset}"),
     benchmark:
-        "<benchmarks>/gather_shards/{dataset}.tsv"
+        results.benchmark("gather_shards", "{dataset}")
     wildcard_constraints:
         dataset=one_of(plan.datasets_in_shards(True)),
     conda:
@@ -103,10 +104,11 @@ rule gather_shards:
         runtime=60,
         mem_mb=4000,
     params:
-        shards=lambda wildcards, input: f"{Path(input.plan).parent}/shards",
+        shards=shards_folder,
     message:
         "Gather the shards of {wildcards.dataset}"
     shell:
-        "python -m phasebench gather-shards --plan {input.plan} --shards {params.shards}"
-        " --output {output.data} --manifest {output.manifest}"
-        " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"
+        logged(
+            "gather-shards --plan {input.plan} --shards {params.shards}"
+            " --output {output.data} --manifest {output.manifest}"
+        )

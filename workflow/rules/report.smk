@@ -1,16 +1,16 @@
 rule analyse:
     input:
-        spec="<results>/specs/analyses/{analysis}.json",
+        spec=results.spec("analyses", "{analysis}"),
         manifests=analysed_manifests,
-        records=analysed_runs("run.json"),
-        history=analysed_runs("history.parquet"),
-        predictions=analysed_runs("predictions.parquet"),
+        records=analysed_runs("record"),
+        history=analysed_runs("history"),
+        predictions=analysed_runs("predictions"),
     output:
-        "<results>/analyses/{analysis}.parquet",
+        results.analysis("{analysis}"),
     log:
-        "<logs>/analyse/{analysis}.log",
+        logs.log("analyse", "{analysis}"),
     benchmark:
-        "<benchmarks>/analyse/{analysis}.tsv"
+        results.benchmark("analyse", "{analysis}")
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -18,48 +18,42 @@ rule analyse:
         runtime=30,
         mem_mb=4000,
     params:
-        results=subpath(input.spec, ancestor=5),
+        results=results_folder,
         prepared=manifests_folder,
     message:
         "Analyse {wildcards.analysis}"
     shell:
-        "python -m phasebench analyse --spec {input.spec} --results {params.results}"
-        " --prepared {params.prepared} --output {output}"
-        " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"
+        logged(
+            "analyse --spec {input.spec} --results {params.results}"
+            " --prepared {params.prepared} --output {output}"
+        )
 
 
 rule aggregate:
     input:
-        spec="<results>/specs/aggregate.json",
-        records=collect("<results>/runs/{run}/run.json", run=plan.runs),
-        history=collect("<results>/runs/{run}/history.parquet", run=plan.runs),
-        probes=collect("<results>/runs/{run}/probes.parquet", run=plan.runs),
-        evaluations=[
-            f"<results>/runs/{run}/evaluation/{name}.parquet"
-            for run, name in plan.evaluations
-        ],
-        analyses=collect(
-            "<results>/analyses/{analysis}.parquet", analysis=plan.analyses
-        ),
-        overheads=collect(
-            "<results>/overheads/{overhead}.parquet", overhead=plan.overheads
-        ),
-        controls=collect("<results>/controls/{control}.parquet", control=plan.controls),
+        spec=results.spec("aggregate"),
+        records=collect(run_files["record"], run=plan.runs),
+        history=collect(run_files["history"], run=plan.runs),
+        probes=collect(run_files["probes"], run=plan.runs),
+        evaluations=[results.evaluation(run, name) for run, name in plan.evaluations],
+        analyses=collect(results.analysis("{analysis}"), analysis=plan.analyses),
+        overheads=collect(results.overhead("{overhead}"), overhead=plan.overheads),
+        baselines=collect(results.baselines("{study}"), study=plan.baselines),
     output:
-        analyses="<results>/tables/analyses.parquet",
-        benchmark="<results>/tables/benchmark.parquet",
-        claims="<results>/tables/claims.parquet",
-        experiments="<results>/tables/experiments.parquet",
-        history="<results>/tables/history.parquet",
-        measured_items="<results>/tables/items.parquet",
-        metrics="<results>/tables/metrics.parquet",
-        models="<results>/tables/models.parquet",
-        published="<results>/tables/published.parquet",
-        runs="<results>/tables/runs.parquet",
+        analyses=results.table("analyses"),
+        benchmark=results.table("benchmark"),
+        claims=results.table("claims"),
+        experiments=results.table("experiments"),
+        history=results.table("history"),
+        measured_items=results.table("items"),
+        metrics=results.table("metrics"),
+        models=results.table("models"),
+        published=results.table("published"),
+        runs=results.table("runs"),
     log:
-        "<logs>/aggregate.log",
+        logs.log("aggregate"),
     benchmark:
-        "<benchmarks>/aggregate.tsv"
+        results.benchmark("aggregate")
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -67,19 +61,20 @@ rule aggregate:
         runtime=30,
         mem_mb=4000,
     params:
-        results=subpath(input.spec, ancestor=2),
+        results=results_folder,
         folder=subpath(output.runs, parent=True),
     message:
         "Collect the results of all runs"
     shell:
-        "python -m phasebench aggregate --spec {input.spec} --results {params.results} --output {params.folder}"
-        " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"
+        logged(
+            "aggregate --spec {input.spec} --results {params.results} --output {params.folder}"
+        )
 
 
 rule report:
     input:
         **dict(rules.aggregate.output.items()),
-        spec="<results>/specs/report.json",
+        spec=results.spec("report"),
     output:
         page=report(
             "<reports>/benchmark.html",
@@ -108,9 +103,9 @@ rule report:
             labels=shown_labels,
         ),
     log:
-        "<logs>/report.log",
+        logs.log("report"),
     benchmark:
-        "<benchmarks>/report.tsv"
+        results.benchmark("report")
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -124,6 +119,7 @@ rule report:
     message:
         "Write the report"
     shell:
-        "python -m phasebench report --spec {input.spec} --tables {params.tables} --output {params.folder}"
-        " --logs {params.logs}"
-        " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"
+        logged(
+            "report --spec {input.spec} --tables {params.tables} --output {params.folder}"
+            " --logs {params.logs}"
+        )

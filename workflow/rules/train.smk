@@ -1,19 +1,14 @@
 rule train:
     input:
-        spec="<results>/specs/runs/{run}.json",
-        data=ancient(prepared_file(".h5")),
-        manifest=prepared_file(".json"),
+        spec=results.spec("runs", "{run}"),
+        data=ancient(prepared_file(prepared.data)),
+        manifest=prepared_file(prepared.manifest),
     output:
-        spec="<results>/runs/{run}/spec.json",
-        history="<results>/runs/{run}/history.parquet",
-        probes="<results>/runs/{run}/probes.parquet",
-        weights="<results>/runs/{run}/weights.safetensors",
-        predictions="<results>/runs/{run}/predictions.parquet",
-        record="<results>/runs/{run}/run.json",
+        **run_files,
     log:
-        "<logs>/train/{run}.log",
+        logs.log("train", "{run}"),
     benchmark:
-        "<benchmarks>/train/{run}.tsv"
+        results.benchmark("train", "{run}")
     conda:
         "../../envs/train.yaml"
     threads: train_resource("threads")
@@ -28,23 +23,24 @@ rule train:
     message:
         "Train {wildcards.run}"
     shell:
-        "python -m phasebench train --spec {input.spec} --data {input.data} --manifest {input.manifest}"
-        " --output {params.folder} --checkpoint {params.checkpoint} --device {params.device}"
-        " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"
+        logged(
+            "train --spec {input.spec} --data {input.data} --manifest {input.manifest}"
+            " --output {params.folder} --checkpoint {params.checkpoint} --device {params.device}"
+        )
 
 
 rule evaluate:
     input:
-        spec="<results>/specs/evaluations/{evaluation}.json",
-        data=ancient(prepared_file(".h5")),
-        record="<results>/runs/{run}/run.json",
-        weights="<results>/runs/{run}/weights.safetensors",
+        spec=results.spec("evaluations", "{evaluation}"),
+        data=ancient(prepared_file(prepared.data)),
+        record=run_files["record"],
+        weights=run_files["weights"],
     output:
-        "<results>/runs/{run}/evaluation/{evaluation}.parquet",
+        results.evaluation("{run}", "{evaluation}"),
     log:
-        "<logs>/evaluate/{run}/{evaluation}.log",
+        logs.log("evaluate", "{run}/{evaluation}"),
     benchmark:
-        "<benchmarks>/evaluate/{run}/{evaluation}.tsv"
+        results.benchmark("evaluate", "{run}/{evaluation}")
     conda:
         "../../envs/train.yaml"
     threads: train_resource("threads")
@@ -58,20 +54,21 @@ rule evaluate:
     message:
         "Evaluate the {wildcards.evaluation} of {wildcards.run}"
     shell:
-        "python -m phasebench evaluate --spec {input.spec} --data {input.data} --run {params.folder}"
-        " --output {output} --device {params.device}"
-        " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"
+        logged(
+            "evaluate --spec {input.spec} --data {input.data} --run {params.folder}"
+            " --output {output} --device {params.device}"
+        )
 
 
 rule overhead:
     input:
-        spec="<results>/specs/overheads/{overhead}.json",
+        spec=results.spec("overheads", "{overhead}"),
     output:
-        "<results>/overheads/{overhead}.parquet",
+        results.overhead("{overhead}"),
     log:
-        "<logs>/overhead/{overhead}.log",
+        logs.log("overhead", "{overhead}"),
     benchmark:
-        "<benchmarks>/overhead/{overhead}.tsv"
+        results.benchmark("overhead", "{overhead}")
     conda:
         "../../envs/train.yaml"
     threads: overhead_resource("threads")
@@ -84,21 +81,22 @@ rule overhead:
     message:
         "Time the networks of {wildcards.overhead}"
     shell:
-        "python -m phasebench overhead --spec {input.spec} --output {output} --device {params.device}"
-        " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"
+        logged(
+            "overhead --spec {input.spec} --output {output} --device {params.device}"
+        )
 
 
-rule control:
+rule baselines:
     input:
-        spec="<results>/specs/controls/{control}.json",
-        data=ancient(control_files(".h5")),
-        manifests=control_files(".json"),
+        spec=results.spec("baselines", "{study}"),
+        data=ancient(baseline_files(prepared.data)),
+        manifests=baseline_files(prepared.manifest),
     output:
-        "<results>/controls/{control}.parquet",
+        results.baselines("{study}"),
     log:
-        "<logs>/control/{control}.log",
+        logs.log("baselines", "{study}"),
     benchmark:
-        "<benchmarks>/control/{control}.tsv"
+        results.benchmark("baselines", "{study}")
     conda:
         "../../envs/train.yaml"
     threads: 1
@@ -108,7 +106,8 @@ rule control:
     params:
         prepared=manifests_folder,
     message:
-        "Measure the controls of {wildcards.control}"
+        "Measure the baselines of {wildcards.study}"
     shell:
-        "python -m phasebench control --spec {input.spec} --prepared {params.prepared} --output {output}"
-        " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"
+        logged(
+            "baselines --spec {input.spec} --prepared {params.prepared} --output {output}"
+        )

@@ -1,19 +1,27 @@
-"""Finished runs as analyses see them."""
+"""Finished runs as analyses read them."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 
-from phasebench.common.errors import PhasebenchError
+from phasebench.common.files import read_json
+from phasebench.specs.paths import Prepared
 from phasebench.specs.run import RunSpec
+from phasebench.specs.run_folder import (
+    HISTORY,
+    PREDICTIONS,
+    read_record,
+    read_run_table,
+    recorded_number,
+    recorded_spec,
+)
 
 CELL_KEYS = ("dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model")
 """What the runs of one cell of a table have in common; they differ in their seeds."""
+_PREDICTED = ("index", "label", "prediction")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,20 +61,13 @@ def read_run(folder: Path, prepared: Path) -> FinishedRun:
     PhasebenchError
         A file is missing or damaged.
     """
-    path = folder / "run.json"
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        spec = RunSpec.model_validate(record["spec"])
-        accuracy, n_test = float(record["test_accuracy"]), int(record["n_test"])
-        path = folder / "predictions.parquet"
-        predictions = pd.read_parquet(path, columns=["index", "label", "prediction"])
-        path = folder / "history.parquet"
-        history = pd.read_parquet(path)
-        path = prepared / f"{spec.dataset}.json"
-        classes = tuple(json.loads(path.read_text(encoding="utf-8"))["classes"])
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        raise PhasebenchError(f"{path}: cannot be read ({error}); delete it and run snakemake again") from error
-    return FinishedRun(spec, accuracy, n_test, classes, predictions, history)
+    record = read_record(folder)
+    spec = recorded_spec(folder, record)
+    accuracy, n_test = recorded_number(folder, record, "test_accuracy"), int(recorded_number(folder, record, "n_test"))
+    predictions = read_run_table(folder, PREDICTIONS, _PREDICTED)[list(_PREDICTED)]
+    classes = read_json(Prepared(prepared).manifest(spec.dataset), "prepare the data set again", ["classes"])["classes"]
+    history = read_run_table(folder, HISTORY)
+    return FinishedRun(spec, accuracy, n_test, tuple(classes), predictions, history)
 
 
 def by_cell(runs: Iterable[FinishedRun]) -> list[tuple[dict[str, object], Sequence[FinishedRun]]]:

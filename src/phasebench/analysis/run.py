@@ -8,6 +8,7 @@ import pandas as pd
 from phasebench.analysis.finished import read_run
 from phasebench.analysis.registry import load_analysis
 from phasebench.common.value_tables import write_values
+from phasebench.specs.paths import Results
 
 _PUBLISHED_COLUMNS = ("dataset", "encoding", "train_fraction", "model", "metric", "value")
 
@@ -49,6 +50,6 @@ def analyse_runs(
         The analysis is not known, or a run's file is missing or damaged.
     """
     analyse = load_analysis(name)
-    runs = [read_run(results / "runs" / run_id, prepared) for run_id in run_ids]
+    runs = [read_run(Results(results).run(run_id), prepared) for run_id in run_ids]
     table = analyse(runs, pd.DataFrame(list(published), columns=list(_PUBLISHED_COLUMNS)))
     write_values(output, table, attributes)

@@ -1,14 +1,14 @@
-"""Reads the claims of the studies: one YAML file per study in ``workflow/claims``."""
+"""Claims of the studies, read from one YAML file per study."""
 
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from phasebench.claims.model import Measured, Rival, StudyClaims
 from phasebench.common.errors import PhasebenchError
+from phasebench.common.validation import joined
 from phasebench.plan.config import Suite
-from phasebench.plan.yaml_files import joined, read_model
-
-FOLDER = "workflow/claims"
+from phasebench.plan.yaml_files import read_model
+from phasebench.specs.paths import CLAIMS_FOLDER
 
 
 def read_claims(root: Path, suites: Sequence[Suite]) -> list[StudyClaims]:
@@ -28,7 +28,7 @@ def read_claims(root: Path, suites: Sequence[Suite]) -> list[StudyClaims]:
     """
     studies = []
     for suite in suites:
-        shown = f"{FOLDER}/{suite.name}.yaml"
+        shown = f"{CLAIMS_FOLDER}/{suite.name}.yaml"
         if (root / shown).is_file():
             study = read_model(StudyClaims, root / shown, shown)
             check_claims(study, suite, shown)

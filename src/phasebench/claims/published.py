@@ -7,10 +7,9 @@ from typing import Literal
 from pydantic import Field
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.plan.yaml_files import as_model
+from phasebench.common.validation import as_model
+from phasebench.specs.paths import PUBLISHED_FOLDER
 from phasebench.specs.run import Fraction, Frozen, Name
-
-FOLDER = "workflow/published"
 
 
 class PublishedValue(Frozen):
@@ -55,8 +54,8 @@ def read_published(root: Path) -> list[PublishedValue]:
     """
     found: dict[tuple[object, ...], str] = {}
     values = []
-    for path in sorted((root / FOLDER).glob("*.csv")):
-        shown = f"{FOLDER}/{path.name}"
+    for path in sorted((root / PUBLISHED_FOLDER).glob("*.csv")):
+        shown = f"{PUBLISHED_FOLDER}/{path.name}"
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             for cells in reader:

@@ -12,6 +12,7 @@ import typer
 
 from phasebench.cli.inspect import views
 from phasebench.common.errors import InterruptedRunError, PhasebenchError
+from phasebench.specs.paths import SCHEMAS_FOLDER
 
 # The shell's EX_TEMPFAIL: try again. The workflow can tell it from failure.
 EXIT_INTERRUPTED = 75
@@ -42,7 +43,7 @@ def prepare(
 ) -> None:
     """Turn a raw data set into one HDF5 file and its manifest."""
     from phasebench.data.prepare import prepare_dataset
-    from phasebench.provenance.downloads import record_downloads
+    from phasebench.provenance.raw_inputs import record_downloads
     from phasebench.provenance.stage_code import check_code, dataset_code, own_source
     from phasebench.specs.stage import DatasetIdentity, read_identity
 
@@ -64,7 +65,7 @@ def plan_shards(
     from phasebench.data.shards.plan import plan_shards
     from phasebench.data.shards.registry import list_images
     from phasebench.provenance.stage_code import check_code, dataset_code, own_source, shard_code
-    from phasebench.provenance.staleness import PLANNED_FROM
+    from phasebench.specs.paths import PLANNED_FROM
     from phasebench.specs.stage import DatasetIdentity, read_identity
 
     identity, tree = read_identity(DatasetIdentity, spec), own_source()
@@ -158,21 +159,22 @@ def evaluate(
 ) -> None:
     """Evaluate one trained run."""
     from phasebench.evaluation.run import evaluate_run
-    from phasebench.provenance.origin import ORIGIN, origin
+    from phasebench.provenance.record import ORIGIN, origin
     from phasebench.provenance.stage_code import check_code, evaluation_code, own_source
+    from phasebench.specs.run_folder import RECORD
     from phasebench.specs.stage import StageIdentity, read_identity
 
     identity = read_identity(StageIdentity, spec)
     name = str(identity.settings["evaluation"])
     check_code(str(spec), identity.code, evaluation_code(own_source(), name))
-    attributes = {ORIGIN: origin(spec, [run / "run.json"])}
+    attributes = {ORIGIN: origin(spec, [run / RECORD])}
     evaluate_run(name, data, run, output, device=device, attributes=attributes)
 
 
 @app.command()
 def overhead(spec: SpecOption, output: OutputOption, device: DeviceOption = "auto") -> None:
     """Time training steps of networks beside those of their baselines."""
-    from phasebench.provenance.origin import ORIGIN, origin
+    from phasebench.provenance.record import ORIGIN, origin
     from phasebench.provenance.stage_code import check_code, overhead_code, own_source
     from phasebench.specs.stage import StageIdentity, read_identity
     from phasebench.training.overhead import measure_overheads
@@ -185,23 +187,23 @@ def overhead(spec: SpecOption, output: OutputOption, device: DeviceOption = "aut
 
 
 @app.command()
-def control(
+def baselines(
     spec: SpecOption,
     prepared: Annotated[Path, typer.Option(help="The folder of the prepared data sets and their manifests.")],
     output: OutputOption,
 ) -> None:
-    """Measure what the accuracies of a study are read beside: chance, the majority class, a linear classifier."""
-    from phasebench.evaluation.baselines import measure_controls
-    from phasebench.plan.baselines import datasets_of
-    from phasebench.provenance.origin import ORIGIN, origin
-    from phasebench.provenance.stage_code import check_code, control_code, own_source
-    from phasebench.specs.stage import StageIdentity, read_identity
+    """Measure the baselines of a study: chance, the majority class and the linear classifier."""
+    from phasebench.evaluation.baselines import measure_baselines
+    from phasebench.provenance.record import ORIGIN, origin
+    from phasebench.provenance.stage_code import baselines_code, check_code, own_source
+    from phasebench.specs.paths import Prepared
+    from phasebench.specs.stage import StageIdentity, datasets_of, read_identity
 
     identity = read_identity(StageIdentity, spec)
     inputs = identity.settings["inputs"]
-    check_code(str(spec), identity.code, control_code(own_source(), inputs))
-    manifests = [prepared / f"{dataset}.json" for dataset in datasets_of(inputs)]
-    measure_controls(inputs, prepared, output, attributes={ORIGIN: origin(spec, manifests)})
+    check_code(str(spec), identity.code, baselines_code(own_source(), inputs))
+    manifests = [Prepared(prepared).manifest(dataset) for dataset in datasets_of(inputs)]
+    measure_baselines(inputs, prepared, output, attributes={ORIGIN: origin(spec, manifests)})
 
 
 @app.command()
@@ -213,15 +215,17 @@ def analyse(
 ) -> None:
     """Analyse all runs of an experiment together."""
     from phasebench.analysis.run import analyse_runs
-    from phasebench.provenance.origin import ORIGIN, origin
+    from phasebench.provenance.record import ORIGIN, origin
     from phasebench.provenance.stage_code import analysis_code, check_code, own_source
+    from phasebench.specs.paths import Results
+    from phasebench.specs.run_folder import RECORD
     from phasebench.specs.stage import StageIdentity, read_identity
 
     identity = read_identity(StageIdentity, spec)
     settings = identity.settings
     check_code(str(spec), identity.code, analysis_code(own_source(), settings["analysis"]))
     runs, published = settings["runs"], settings["published"]
-    attributes = {ORIGIN: origin(spec, [results / "runs" / run_id / "run.json" for run_id in runs])}
+    attributes = {ORIGIN: origin(spec, [Results(results).run(run_id) / RECORD for run_id in runs])}
     analyse_runs(settings["analysis"], runs, published, results, prepared, output, attributes)
 
 
@@ -254,7 +258,7 @@ def report(
 
 
 @app.command()
-def schemas(output: OutputOption = Path("workflow/schemas")) -> None:
+def schemas(output: OutputOption = Path(SCHEMAS_FOLDER)) -> None:
     """Write the JSON schemas of the configuration files."""
     from phasebench.cli.schemas import write_schemas
 

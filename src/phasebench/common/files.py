@@ -1,11 +1,11 @@
-"""Files that appear whole or not at all."""
+"""Atomic writes, and reading of JSON and Parquet files with one-line errors."""
 
 import contextlib
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,3 +119,76 @@ def sha256_of_file(path: Path | str) -> str:
 def sha256_of_text(text: str) -> str:
     """Hexadecimal SHA-256 of a text's UTF-8 bytes."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def read_json(path: Path, remedy: str, keys: Iterable[str] = ()) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Parameters
+    ----------
+    path
+        The file.
+    remedy
+        What to do about a damaged file, for the message.
+    keys
+        Keys that it must have.
+
+    Raises
+    ------
+    PhasebenchError
+        The file is missing or cut, holds no object, or lacks a key.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise PhasebenchError(f"{path}: there is no such file; {remedy}") from error
+    except OSError as error:
+        raise PhasebenchError(f"{path}: cannot be read: {error.strerror}; {remedy}") from error
+    except ValueError as error:
+        raise PhasebenchError(f"{path}: not a complete JSON file; {remedy}") from error
+    if not isinstance(content, dict):
+        raise PhasebenchError(f"{path}: must hold a JSON object; {remedy}")
+    for key in keys:
+        if key not in content:
+            raise PhasebenchError(f"{path}: {key}: the key is missing; {remedy}")
+    return content
+
+
+def read_json_if_whole(path: Path) -> dict[str, Any]:
+    """Read a JSON object that can be made again; empty where the file is missing, cut or holds something else."""
+    try:
+        return read_json(path, "")
+    except PhasebenchError:
+        return {}
+
+
+def read_table(path: Path, columns: Iterable[str], remedy: str) -> "pd.DataFrame":
+    """Read a Parquet file with all its columns.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        Columns that it must have.
+    remedy
+        What to do about a damaged file, for the message.
+
+    Raises
+    ------
+    PhasebenchError
+        The file is missing or cut, or lacks a column.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    try:
+        table = pd.read_parquet(path)
+    except FileNotFoundError as error:
+        raise PhasebenchError(f"{path}: there is no such file; {remedy}") from error
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise PhasebenchError(f"{path}: not a complete Parquet file; {remedy}") from error
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise PhasebenchError(f"{path}: {', '.join(missing)}: missing column; {remedy}")
+    return table

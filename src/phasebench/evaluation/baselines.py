@@ -1,4 +1,4 @@
-"""What a network's accuracy is read beside: chance, the most frequent class, and a linear classifier on its input.
+"""Baselines of a network's accuracy: chance, the majority class and the linear classifier on its input.
 
 The linear classifier is multinomial logistic regression on what a real-valued network of the same table reads: the
 planes of the encoding that are not zero for every sample, as real numbers, of the training samples of the same seed
@@ -27,6 +27,7 @@ from phasebench.common.value_tables import write_values
 from phasebench.data.batches.in_memory import DeviceData, load_device_data
 from phasebench.data.shards.index import is_index, read_index
 from phasebench.data.splits import split_as_specified
+from phasebench.specs.paths import Prepared
 from phasebench.specs.run import Fraction, Frozen, Name, Subset
 
 MOST_FEATURES = 4096
@@ -57,10 +58,10 @@ class NetworkInput(Frozen):
     cells: tuple[Cell, ...]
 
 
-def measure_controls(
+def measure_baselines(
     inputs: Sequence[Mapping[str, Any]], prepared: Path, output: Path, *, attributes: Mapping[str, object] | None = None
 ) -> None:
-    """Measure the controls on each input and write a tidy table with the columns of an analysis and ``experiment``.
+    """Measure the baselines on each input and write a tidy table with the columns of an analysis and ``experiment``.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ def measure_controls(
     keep_freed_memory()
     rows: list[dict[str, Any]] = []
     for one in map(NetworkInput.model_validate, inputs):
-        n_test, values = controls_of(one, prepared / f"{one.dataset}.h5")
+        n_test, values = baselines_of(one, Prepared(prepared).data(one.dataset))
         keys = one.model_dump(include={"dataset", "encoding", "train_fraction", "seed"})
         rows += (
             {**keys, **cell.model_dump(), "n": n_test, "metric": metric, "value": value}
@@ -91,8 +92,8 @@ def measure_controls(
     write_values(output, pd.DataFrame(rows), attributes, further={"experiment": "string"})
 
 
-def controls_of(read: NetworkInput, path: Path) -> tuple[int, dict[str, float]]:
-    """The number of test samples and, by metric, the controls of one input.
+def baselines_of(read: NetworkInput, path: Path) -> tuple[int, dict[str, float]]:
+    """The number of test samples and, by metric, the baselines of one input.
 
     ``chance_accuracy`` is one over the number of classes, ``majority_accuracy`` the share of test samples of the most
     frequent class among the training samples, ``linear_accuracy`` that of the linear classifier on ``linear_features``
@@ -107,10 +108,10 @@ def controls_of(read: NetworkInput, path: Path) -> tuple[int, dict[str, float]]:
         index = read_index(path)
         train, _ = split_as_specified(index.splits["train"], read)
         labels = index.labels[index.splits["test"]]
-        return len(labels), label_controls(index.labels[train], labels, len(index.classes))
+        return len(labels), label_baselines(index.labels[train], labels, len(index.classes))
     data = load_device_data(read, path, torch.device("cpu"))
     labels, test_labels = data.labels[data.train].numpy(), data.labels[data.test].numpy()
-    values = label_controls(labels, test_labels, len(data.classes))
+    values = label_baselines(labels, test_labels, len(data.classes))
     pooling = pooling_of(len(data.encoding.nonzero_planes), *next(data.batches(data.test[:1], 1)).shape[-2:])
     features = _features(_training_batches(data, read.seed), data.encoding.nonzero_planes, pooling)
     test_features = _features(data.batches(data.test, _BATCH), data.encoding.nonzero_planes, pooling)
@@ -118,7 +119,7 @@ def controls_of(read: NetworkInput, path: Path) -> tuple[int, dict[str, float]]:
     return len(test_labels), values | {"linear_accuracy": linear_accuracy(features, labels, test_features, test_labels)}
 
 
-def label_controls(labels: np.ndarray, test_labels: np.ndarray, n_classes: int) -> dict[str, float]:
+def label_baselines(labels: np.ndarray, test_labels: np.ndarray, n_classes: int) -> dict[str, float]:
     """What can be told from int64 labels alone: chance, and the most frequent class, the first one of several."""
     most_frequent = np.bincount(labels, minlength=n_classes).argmax()
     return {"chance_accuracy": 1 / n_classes, "majority_accuracy": float((test_labels == most_frequent).mean())}
@@ -142,7 +143,7 @@ def linear_accuracy(
     strength = 1 / (PENALTY * len(labels))
     classifier = make_pipeline(StandardScaler(copy=False), LogisticRegression(C=strength, max_iter=MOST_ITERATIONS))
     with warnings.catch_warnings():
-        # A bounded effort is part of what the control is.
+        # A bounded effort is part of what the baseline is.
         warnings.simplefilter("ignore", ConvergenceWarning)
         classifier.fit(features, labels)
     return float((classifier.predict(test_features) == test_labels).mean())

@@ -1,6 +1,5 @@
 """A trained run, loaded for evaluation."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from phasebench.data.shards.index import is_index
 from phasebench.models.inference import EVALUATION_BATCH, load_weights, predict
 from phasebench.models.registry import build_model
 from phasebench.specs.run import FullBatchRecipe, RunSpec
+from phasebench.specs.run_folder import WEIGHTS, read_record, recorded_spec
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +48,8 @@ def load_trained_run(folder: Path, data_path: Path, device: torch.device) -> Tra
     PhasebenchError
         A file of the run or the data set is missing or corrupt, or the data set is in shards.
     """
-    record_path = folder / "run.json"
-    try:
-        record = json.loads(record_path.read_text(encoding="utf-8"))
-        spec, normaliser = RunSpec.model_validate(record["spec"]), torch.tensor(record["normaliser"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PhasebenchError(f"{record_path}: cannot be read ({error}); train the run again") from error
+    record = read_record(folder, "normaliser")
+    spec, normaliser = recorded_spec(folder, record), torch.tensor(record["normaliser"])
     if is_index(data_path):
         raise PhasebenchError(
             f"{data_path}: evaluations do not read images in shards; take them out of the experiment's evaluations"
@@ -68,4 +64,4 @@ def load_trained_run(folder: Path, data_path: Path, device: torch.device) -> Tra
         input_size=data.input_size,
         **spec.model_options,
     )
-    return TrainedRun(spec, load_weights(model, folder / "weights.safetensors").to(device), data)
+    return TrainedRun(spec, load_weights(model, folder / WEIGHTS).to(device), data)

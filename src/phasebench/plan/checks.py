@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable, Sequence
 
 from phasebench.common.errors import PhasebenchError
+from phasebench.common.validation import joined
 from phasebench.data.encodings.registry import ENCODINGS
 from phasebench.models.registry import REGISTRY
 from phasebench.plan.config import Config, Grid, GridPart, Scale, Suite
-from phasebench.plan.yaml_files import joined
 
 
 def check_suite(suite: Suite, file: str, evaluations: Collection[str], analyses: Collection[str]) -> None:

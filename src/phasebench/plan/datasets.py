@@ -1,13 +1,12 @@
 """Which data set is used for each of a study's, and how it is prepared."""
 
 from phasebench.common.errors import PhasebenchError
+from phasebench.common.validation import joined
 from phasebench.data.shards.registry import SHARDED_SOURCES
 from phasebench.data.sources.registry import SOURCES
 from phasebench.plan.config import Config, DatasetChoice, Scale, ScaledExperiment
-from phasebench.plan.yaml_files import joined
+from phasebench.specs.paths import CONFIG_FILE
 from phasebench.specs.run import Frozen, Name, RunSpec, Scalar
-
-CONFIG_FILE = "config.yaml"
 
 
 class DatasetSpec(Frozen):

@@ -1,13 +1,21 @@
-"""What is computed from all runs of an experiment."""
+"""Planned stages beside the runs: analyses of an experiment's runs, timings of its networks, baselines of a study."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
-from phasebench.plan.config import Suite
+from phasebench.common.files import canonical_json
+from phasebench.plan.config import Resources, Suite, TimedModel
+from phasebench.plan.runs import PlannedRun
+from phasebench.specs.run import RunSpec
+from phasebench.specs.stage import datasets_of
 
-if TYPE_CHECKING:
-    from phasebench.plan.plan import PlannedRun
+# What tells a network's rows in the tables from others.
+_TIMED = {"dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model"}
+# What decides the samples that a network reads, and how it reads them.
+_INPUT = {"dataset", "encoding", "test_encoding", "train_fraction", "validation_fraction", "subset", "seed"}
+# What else tells a cell of the tables from others.
+_CELL = {"experiment", "stands_in_for", "variant"}
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,7 @@ class PlannedAnalysis:
         return f"{self.suite}/{self.experiment}/{self.name}"
 
 
-def plan_analyses(suites: Iterable[Suite], runs: Mapping[str, "PlannedRun"]) -> dict[str, PlannedAnalysis]:
+def plan_analyses(suites: Iterable[Suite], runs: Mapping[str, PlannedRun]) -> dict[str, PlannedAnalysis]:
     """Every analysis of an experiment that has runs, by its id.
 
     Parameters
@@ -46,3 +54,98 @@ def plan_analyses(suites: Iterable[Suite], runs: Mapping[str, "PlannedRun"]) -> 
                 planned_analysis = PlannedAnalysis(suite.name, name, analysis, own)
                 found[planned_analysis.id] = planned_analysis
     return found
+
+
+@dataclass(frozen=True)
+class PlannedOverhead:
+    """The networks of an experiment that are timed, as settings of the stage, and what the job needs."""
+
+    suite: str
+    experiment: str
+    networks: tuple[dict[str, Any], ...]
+    resources: Resources
+
+    @property
+    def id(self) -> str:
+        """``<suite>/<experiment>``."""
+        return f"{self.suite}/{self.experiment}"
+
+
+def plan_overheads(suites: Iterable[Suite], runs: Mapping[str, PlannedRun]) -> dict[str, PlannedOverhead]:
+    """What is timed, by its id: each pair of models of which both are trained, as their first run trains them.
+
+    Parameters
+    ----------
+    suites
+        The studies.
+    runs
+        Everything that is trained.
+    """
+    first: dict[tuple[str, str, str], PlannedRun] = {}
+    for planned in runs.values():
+        first.setdefault((planned.spec.suite, planned.spec.experiment, planned.spec.model), planned)
+    found = {}
+    for suite in suites:
+        for name, experiment in suite.experiments.items():
+            pairs = [
+                (timed, first.get((suite.name, name, timed.model)), first.get((suite.name, name, timed.baseline)))
+                for timed in experiment.overhead
+            ]
+            networks = [(_timed(timed, own.spec, base.spec), own) for timed, own, base in pairs if own and base]
+            if networks:
+                of_training = networks[0][1].resources
+                # A single process, whatever the training has.
+                resources = of_training.model_copy(update={"gpu": min(of_training.gpu, 1)})
+                overhead = PlannedOverhead(suite.name, name, tuple(settings for settings, _ in networks), resources)
+                found[overhead.id] = overhead
+    return found
+
+
+def _timed(timed: TimedModel, spec: RunSpec, baseline: RunSpec) -> dict[str, Any]:
+    """A network and its baseline as the stage reads them."""
+    return {
+        **spec.model_dump(mode="json", include=_TIMED),
+        "item": timed.item,
+        "size": timed.size,
+        "options": {**spec.model_options, **timed.options},
+        "recipe": spec.recipe.model_dump(mode="json"),
+        "baseline": {
+            "model": baseline.model,
+            "options": baseline.model_options,
+            "recipe": baseline.recipe.model_dump(mode="json"),
+        },
+    }
+
+
+@dataclass(frozen=True)
+class PlannedBaselines:
+    """The inputs of a study's networks, each with the cells of the tables that have it, as settings of the stage."""
+
+    suite: str
+    inputs: tuple[dict[str, Any], ...]
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the data sets, each once."""
+        return datasets_of(self.inputs)
+
+
+def plan_baselines(specs: Iterable[RunSpec]) -> dict[str, PlannedBaselines]:
+    """The inputs of each study's runs, by the study, in an order that does not follow that of the runs.
+
+    Models and recipes are no part of an input: where they change, no baseline is measured again.
+    """
+    cells: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
+    inputs: dict[str, dict[str, Any]] = {}
+    for spec in specs:
+        read, cell = (spec.model_dump(mode="json", include=keys) for keys in (_INPUT, _CELL))
+        key = canonical_json(read)
+        inputs[key] = read
+        cells.setdefault(spec.suite, {}).setdefault(key, {})[canonical_json(cell)] = cell
+    return {
+        suite: PlannedBaselines(
+            suite,
+            tuple({**inputs[key], "cells": [found[key][cell] for cell in sorted(found[key])]} for key in sorted(found)),
+        )
+        for suite, found in cells.items()
+    }

@@ -1,4 +1,4 @@
-"""What made a result: the data, the commit, the installed packages, the interpreter. Nothing that names the machine."""
+"""Provenance of a result: spec, data, commit, installed packages, interpreter. Nothing that names the machine."""
 
 import importlib.metadata
 import platform
@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from phasebench.common.files import sha256_of_file
+from phasebench.common.errors import PhasebenchError
+from phasebench.common.files import read_json, sha256_of_file, sha256_of_text
 from phasebench.common.scheduler import scheduler_job, scheduler_restarts
-from phasebench.provenance.staleness import manifest_facts
 
 UNKNOWN = "unknown"
+ORIGIN = "origin"
+"""Attribute of a table of results under which its :func:`origin` is kept."""
 # Distributions whose versions can show in a result.
 PACKAGES = (
     "h5py",
@@ -55,6 +57,38 @@ def describe_data(manifest: Path | None) -> dict[str, Any]:
         return {"data_manifest": None}
     facts = manifest_facts(manifest)
     return {"data_manifest": sha256_of_file(manifest), "data": facts}
+
+
+def manifest_facts(manifest: Path) -> dict[str, Any]:
+    """Single values of a manifest: counts and checksums.
+
+    Raises
+    ------
+    PhasebenchError
+        It is missing or cut.
+    """
+    return {
+        key: value
+        for key, value in read_json(manifest, "prepare the data set again").items()
+        if not isinstance(value, dict | list)
+    }
+
+
+def origin(spec: Path, records: Iterable[Path]) -> dict[str, str]:
+    """Provenance of a table of results, by content: its spec file and the ``run.json`` of its runs.
+
+    Raises
+    ------
+    PhasebenchError
+        A file is missing.
+    """
+    try:
+        return {
+            "spec": sha256_of_file(spec),
+            "records": sha256_of_text(" ".join(sha256_of_file(record) for record in records)),
+        }
+    except OSError as error:
+        raise PhasebenchError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
 
 def git_commit(folder: Path) -> str:

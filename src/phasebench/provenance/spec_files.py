@@ -8,30 +8,33 @@ from phasebench.claims.published import read_published
 from phasebench.codehash.closure import SourceTree
 from phasebench.common.files import sha256_of_file, write_plan
 from phasebench.models.registry import REGISTRY
-from phasebench.plan.baselines import PlannedControls
 from phasebench.plan.datasets import DatasetSpec
-from phasebench.plan.overheads import PlannedOverhead
 from phasebench.plan.plan import BenchmarkPlan, load_plan
-from phasebench.plan.stages import PlannedAnalysis
+from phasebench.plan.registries import PUBLISHED_TABLE
+from phasebench.plan.stages import PlannedAnalysis, PlannedBaselines, PlannedOverhead
 from phasebench.provenance.environments import read_pins
 from phasebench.provenance.raw_inputs import RawListings
 from phasebench.provenance.stage_code import (
-    PUBLISHED_TABLE,
     aggregation_code,
     analysis_code,
-    control_code,
+    baselines_code,
     dataset_code,
     evaluation_code,
     overhead_code,
     report_code,
     run_code,
 )
+from phasebench.specs.paths import (
+    ANALYSIS_ENVIRONMENT,
+    PACKAGE_FOLDER,
+    TEMPLATES_FOLDER,
+    TRAIN_ENVIRONMENT,
+    Results,
+    SpecKind,
+    prepared_of,
+)
 from phasebench.specs.run import RunIdentity, RunSpec
 from phasebench.specs.stage import DatasetIdentity, StageIdentity
-
-TRAIN_ENVIRONMENT = "envs/train.yaml"
-ANALYSIS_ENVIRONMENT = "envs/analysis.yaml"
-TEMPLATES_FOLDER = "reporting/templates"
 
 
 class Identities:
@@ -54,8 +57,8 @@ class Identities:
         self._root = root
         self._tree = tree
         scale = plan.scale.name
-        self._results = results / scale
-        self._raw = RawListings(self._results, root / "data" / "prepared" / scale, root / plan.config.data_root)
+        self._results = Results(results / scale)
+        self._raw = RawListings(self._results, prepared_of(scale, root), root / plan.config.data_root)
         self._train_pins = read_pins(root / TRAIN_ENVIRONMENT, TRAIN_ENVIRONMENT)
         self._published = read_published(root)
         self._analysis_pins = read_pins(root / ANALYSIS_ENVIRONMENT, ANALYSIS_ENVIRONMENT)
@@ -72,7 +75,7 @@ class Identities:
             options=spec.options,
             code=dataset_code(self._tree, spec.source),
             environment=self._train_pins,
-            raw=self._raw.of(spec),
+            raw=self._raw.of(spec.name, spec.source, spec.options),
         )
 
     def evaluation(self, name: str) -> StageIdentity:
@@ -94,12 +97,12 @@ class Identities:
             environment=self._train_pins,
         )
 
-    def control(self, planned: PlannedControls) -> StageIdentity:
-        """Identity of a study's controls; it depends on no network."""
+    def baselines(self, planned: PlannedBaselines) -> StageIdentity:
+        """Identity of a study's baselines; it depends on no network."""
         return StageIdentity(
-            stage="control",
+            stage="baselines",
             settings={"inputs": list(planned.inputs)},
-            code=control_code(self._tree, planned.inputs),
+            code=baselines_code(self._tree, planned.inputs),
             environment=self._train_pins,
         )
 
@@ -140,7 +143,7 @@ class Identities:
                 overhead_id: {"suite": planned.suite, "experiment": planned.experiment, "analysis": "overhead"}
                 for overhead_id, planned in self._plan.overheads.items()
             },
-            "controls": {suite: {"suite": suite, "analysis": "controls"} for suite in self._plan.controls},
+            "baselines": {suite: {"suite": suite, "analysis": "baselines"} for suite in self._plan.baselines},
             "published": [value.as_row() for value in self._published],
             "claims": [
                 study.model_dump(mode="json", exclude_none=True) for study in read_claims(self._root, self._plan.suites)
@@ -157,24 +160,25 @@ class Identities:
 
     def write(self) -> None:
         """Write every spec file whose bytes change."""
-        folder = self._results / "specs"
-        for run_id, planned in self._plan.runs.items():
-            write_plan(folder / "runs" / f"{run_id}.json", self.run(planned.spec).to_json())
-        for dataset in self._plan.datasets.values():
-            write_plan(folder / "datasets" / f"{dataset.name}.json", self.dataset(dataset).to_json())
+        plan = self._plan
+        for run_id, planned in plan.runs.items():
+            self._write(self.run(planned.spec), "runs", run_id)
+        for dataset in plan.datasets.values():
+            self._write(self.dataset(dataset), "datasets", dataset.name)
         self._raw.save()
-        for name in self._plan.evaluation_names:
-            write_plan(folder / "evaluations" / f"{name}.json", self.evaluation(name).to_json())
-        for analysis_id, planned_analysis in self._plan.analyses.items():
-            identity = self.analysis(planned_analysis)
-            write_plan(folder / "analyses" / f"{analysis_id}.json", identity.to_json())
-        for overhead_id, planned_overhead in self._plan.overheads.items():
-            identity = self.overhead(planned_overhead)
-            write_plan(folder / "overheads" / f"{overhead_id}.json", identity.to_json())
-        for suite, planned_controls in self._plan.controls.items():
-            write_plan(folder / "controls" / f"{suite}.json", self.control(planned_controls).to_json())
-        write_plan(folder / "aggregate.json", self.aggregation().to_json())
-        write_plan(folder / "report.json", self.report().to_json())
+        for name in plan.evaluation_names:
+            self._write(self.evaluation(name), "evaluations", name)
+        for analysis_id, planned_analysis in plan.analyses.items():
+            self._write(self.analysis(planned_analysis), "analyses", analysis_id)
+        for overhead_id, planned_overhead in plan.overheads.items():
+            self._write(self.overhead(planned_overhead), "overheads", overhead_id)
+        for suite, planned_baselines in plan.baselines.items():
+            self._write(self.baselines(planned_baselines), "baselines", suite)
+        self._write(self.aggregation(), "aggregate")
+        self._write(self.report(), "report")
+
+    def _write(self, identity: RunIdentity | DatasetIdentity | StageIdentity, kind: SpecKind, name: str = "") -> None:
+        write_plan(self._results.spec(kind, name), identity.to_json())
 
     def _analysis(
         self, stage: Literal["analyse", "aggregate", "report"], settings: dict[str, Any], code: dict[str, str]
@@ -201,7 +205,7 @@ def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> 
     PhasebenchError
         The configuration, a suite, the scale, a reference table or an environment file is not right.
     """
-    tree = SourceTree(root / "src" / "phasebench")
+    tree = SourceTree(root / PACKAGE_FOLDER)
     plan = load_plan(settings, root, tree)
     if write:
         Identities(plan, root, tree, results).write()

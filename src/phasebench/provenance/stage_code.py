@@ -15,15 +15,12 @@ from phasebench.data.encodings.registry import ENCODINGS
 from phasebench.data.shards.registry import SHARDED_SOURCES
 from phasebench.data.sources.registry import SOURCES
 from phasebench.models.registry import REGISTRY
+from phasebench.plan.registries import ANALYSES_TABLE, EVALUATIONS_TABLE, PROCEDURES_TABLE
 from phasebench.specs.run import RunSpec
 
-ANALYSES_TABLE = "phasebench.analysis.registry:ANALYSES"
-PUBLISHED_TABLE = "phasebench.analysis.registry:PUBLISHED"
-EVALUATIONS_TABLE = "phasebench.evaluation.registry:EVALUATIONS"
-PROCEDURES_TABLE = "phasebench.training.procedures:PROCEDURES"
 _PREPARE = "phasebench.data.prepare:prepare_dataset"
 _OVERHEAD = "phasebench.training.overhead:measure_overheads"
-_CONTROL = "phasebench.evaluation.baselines:measure_controls"
+_BASELINES = "phasebench.evaluation.baselines:measure_baselines"
 _PLAN_SHARDS = "phasebench.data.shards.plan:plan_shards"
 _WRITE_SHARD = "phasebench.data.shards.writer:write_shard"
 _GATHER_SHARDS = "phasebench.data.shards.index:gather_shards"
@@ -51,11 +48,11 @@ def overhead_code(tree: SourceTree, models: Iterable[str]) -> dict[str, str]:
     return {**tree.closure([_OVERHEAD, *targets]).hashes, **_rows(names)}
 
 
-def control_code(tree: SourceTree, inputs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """The hashes of the modules that the controls on these inputs reach."""
+def baselines_code(tree: SourceTree, inputs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The hashes of the modules that the baselines on these inputs reach."""
     names = {one[key] for one in inputs for key in ("encoding", "test_encoding") if one[key]}
     encodings = [_entry(ENCODINGS, name, "encoding") for name in names]
-    return tree.closure([_CONTROL, *encodings]).hashes
+    return tree.closure([_BASELINES, *encodings]).hashes
 
 
 def dataset_code(tree: SourceTree, source: str) -> dict[str, str]:
@@ -120,7 +117,7 @@ def check_code(what: str, recorded: dict[str, str], current: dict[str, str]) -> 
     names = ", ".join(changed[:_MOST_NAMED])
     more = f" and {len(changed) - _MOST_NAMED} more" if len(changed) > _MOST_NAMED else ""
     raise PhasebenchError(
-        f"{what}: the code has changed since this was planned ({names}{more}); start snakemake again, it plans anew"
+        f"{what}: the code has changed since this was planned ({names}{more}); run snakemake again to plan it anew"
     )
 
 

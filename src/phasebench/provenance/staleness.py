@@ -1,4 +1,4 @@
-"""How a result differs from what it would be made from now. One place decides it, whoever asks."""
+"""Staleness of a result: whether it would be made from something else now, and the reasons."""
 
 import json
 import re
@@ -8,13 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import sha256_of_file, sha256_of_text
 from phasebench.data.hdf5 import open_hdf5
 from phasebench.data.store import PREPARED_FROM
+from phasebench.provenance.record import manifest_facts
+from phasebench.specs.paths import Prepared
+from phasebench.specs.run_folder import SPEC
 
-PLANNED_FROM = "prepared_from.json"
-"""In the folder of a data set in shards: the spec file that it was planned from."""
 _ABSENT = "nothing"
 _HASH = re.compile(r'"?[0-9a-f]{64}"?')
 _SHORT = 12
@@ -66,21 +66,21 @@ class PreparedData:
         Which one.
     in_shards : bool
         Whether it is prepared as shards.
-    folder : Path
-        Of the prepared data sets.
+    prepared : Prepared
+        The prepared data sets of the scale.
     spec : str
         The text of its spec file as it is now.
     """
 
-    def __init__(self, name: str, in_shards: bool, folder: Path, spec: str) -> None:
+    def __init__(self, name: str, in_shards: bool, prepared: Prepared, spec: str) -> None:
         self.name, self.in_shards = name, in_shards
-        self.manifest = folder / f"{name}.json"
-        self._folder, self._spec = folder, spec
+        self.data, self.manifest = prepared.data(name), prepared.manifest(name)
+        self._prepared, self._spec = prepared, spec
 
     @cached_property
     def is_there(self) -> bool:
         """Whether it is prepared at all."""
-        return self.manifest.is_file() and (self._folder / f"{self.name}.h5").is_file()
+        return self.manifest.is_file() and self.data.is_file()
 
     @cached_property
     def digest(self) -> str | None:
@@ -106,9 +106,9 @@ class PreparedData:
     def _recorded(self) -> str:
         """The spec file that it was made from; its checksum, where it was made before the text was kept."""
         if self.in_shards:
-            path = self._folder / self.name / PLANNED_FROM
+            path = self._prepared.shard_spec(self.name)
             return path.read_text(encoding="utf-8") if path.is_file() else ""
-        with open_hdf5(self._folder / f"{self.name}.h5", "prepare the data set again") as file:
+        with open_hdf5(self.data, "prepare the data set again") as file:
             return str(file.attrs.get(PREPARED_FROM, ""))
 
 
@@ -137,38 +137,13 @@ def run_changes(spec: str, folder: Path, record: Mapping[str, Any], data: Prepar
     PhasebenchError
         A file is damaged.
     """
-    stored = folder / "spec.json"
+    stored = folder / SPEC
     changes = _spec_changes(stored.read_text(encoding="utf-8") if stored.is_file() else "", spec)
     if data.digest is not None and record.get("data_manifest") != data.digest:
         changes += _content_changes(record, data)
     # Shards are planned anew first, which may well leave each as it is.
     causes = () if data.in_shards else data.changes
     return [*changes, *(Change("data", f"{data.name} {one.label}", one.before, one.after) for one in causes)]
-
-
-def manifest_facts(manifest: Path) -> dict[str, Any]:
-    """The single values of a manifest: counts and checksums.
-
-    Raises
-    ------
-    PhasebenchError
-        It is missing or cut.
-    """
-    return {key: value for key, value in read_json(manifest).items() if not isinstance(value, dict | list)}
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a result's JSON file.
-
-    Raises
-    ------
-    PhasebenchError
-        It is missing or cut.
-    """
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise PhasebenchError(f"{path}: not a complete JSON file; delete the folder and run snakemake again") from error
 
 
 def _spec_changes(recorded: str, current: str) -> list[Change]:

@@ -1,20 +1,20 @@
-"""What has been run, what is missing, and what an edit has made stale, and why. Only files are read."""
+"""Status of data sets and runs: done, missing, interrupted or stale, and why. Only files are read."""
 
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from phasebench.codehash.closure import SourceTree
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import sha256_of_text
-from phasebench.plan.datasets import CONFIG_FILE
 from phasebench.plan.plan import BenchmarkPlan, load_plan
 from phasebench.plan.yaml_files import read_yaml
 from phasebench.provenance.spec_files import Identities
-from phasebench.provenance.staleness import Change, PreparedData, read_json, run_changes
+from phasebench.provenance.staleness import Change, PreparedData, run_changes
+from phasebench.specs.paths import CONFIG_FILE, PACKAGE_FOLDER, RESULTS_FOLDER, prepared_of, results_of
+from phasebench.specs.run_folder import RECORD, read_record, recorded_number
 
 State = Literal["done", "stale", "interrupted", "missing"]
 STATES: tuple[State, ...] = get_args(State)
@@ -67,12 +67,12 @@ class Checkout:
         settings = read_yaml(root / CONFIG_FILE, CONFIG_FILE)
         if scale is not None and isinstance(settings, dict):
             settings["scale"] = scale
-        tree = SourceTree(root / "src" / "phasebench")
+        tree = SourceTree(root / PACKAGE_FOLDER)
         self.root = root
         self.plan: BenchmarkPlan = load_plan(settings, root, tree)
-        self._identities = Identities(self.plan, root, tree, root / "results")
-        self._results = root / "results" / self.plan.scale.name
-        prepared = root / "data" / "prepared" / self.plan.scale.name
+        self._identities = Identities(self.plan, root, tree, root / RESULTS_FOLDER)
+        self._results = results_of(self.plan.scale.name, root)
+        prepared = prepared_of(self.plan.scale.name, root)
         self._data = {
             name: PreparedData(name, dataset.is_sharded, prepared, self._identities.dataset(dataset).to_json())
             for name, dataset in self.plan.datasets.items()
@@ -126,30 +126,21 @@ class Checkout:
         run = self.plan.run(run_id)
         spec = self._identities.run(run).to_json()
         folder = self.folder(run_id)
-        if not (folder / "run.json").is_file():
-            checkpoint = self._results / "checkpoints" / f"{sha256_of_text(spec)}.pt"
+        if not (folder / RECORD).is_file():
+            checkpoint = self._results.checkpoint(sha256_of_text(spec))
             return RunStatus(run_id, "interrupted" if checkpoint.is_file() else "missing")
-        record = read_json(folder / "run.json")
+        record = read_record(folder)
         changes = tuple(run_changes(spec, folder, record, self._data[run.dataset]))
-        return RunStatus(run_id, "stale" if changes else "done", changes, _wall_seconds(folder / "run.json", record))
+        seconds = recorded_number(folder, record, "wall_seconds")
+        return RunStatus(run_id, "stale" if changes else "done", changes, seconds)
 
     def commit_of(self, run_id: str) -> str:
         """The commit that a finished run was made with."""
-        return str(read_json(self.folder(run_id) / "run.json").get("git_commit"))
+        return str(read_record(self.folder(run_id)).get("git_commit"))
 
     def folder(self, run_id: str) -> Path:
         """Where the run's files are."""
-        return self._results / "runs" / run_id
-
-
-def _wall_seconds(path: Path, record: Mapping[str, Any]) -> float:
-    seconds = record.get("wall_seconds")
-    if not isinstance(seconds, int | float):
-        raise PhasebenchError(
-            f"{path}: wall_seconds: must be a number, found {json.dumps(seconds)}; "
-            "delete the folder and run snakemake again"
-        )
-    return float(seconds)
+        return self._results.run(run_id)
 
 
 def as_line(found: RunStatus | DatasetStatus) -> str:

@@ -1,4 +1,4 @@
-"""Results known by their content where time stamps say otherwise, as in a copy of a folder.
+"""Time stamps of current results, renewed where they are older than an input, as in a copy of a folder.
 
 Where Snakemake has no records of its own, in a copy or after its folder was lost, it goes by time stamps alone and
 repeats whatever is older than an input. A result that says what it was made from needs no such guess: where that is
@@ -16,23 +16,23 @@ import pyarrow.parquet as pq
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.plan.plan import BenchmarkPlan
-from phasebench.provenance.origin import ORIGIN, origin
-from phasebench.provenance.staleness import PreparedData, read_json, run_changes
+from phasebench.provenance.record import ORIGIN, origin
+from phasebench.provenance.staleness import PreparedData, run_changes
+from phasebench.specs.paths import Prepared, Results
+from phasebench.specs.run_folder import HISTORY, PREDICTIONS, RECORD, RUN_FILES, WEIGHTS, read_record
 
-RUN_FILES = ("spec.json", "history.parquet", "probes.parquet", "weights.safetensors", "predictions.parquet", "run.json")
 
-
-def adopt_results(plan: BenchmarkPlan, results: Path, prepared: Path) -> int:
+def adopt_results(plan: BenchmarkPlan, results: Results, prepared: Prepared) -> int:
     """Renew the time stamps of results that are older than an input and yet made from what is there now.
 
     Parameters
     ----------
     plan : BenchmarkPlan
         Its spec files are up to date.
-    results : Path
-        ``results/<scale>``.
-    prepared : Path
-        Folder of the prepared data sets' manifests.
+    results : Results
+        Of the plan's scale.
+    prepared : Prepared
+        The prepared data sets of the scale.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def adopt_results(plan: BenchmarkPlan, results: Path, prepared: Path) -> int:
     adoption = _Adoption(results, prepared)
     data = {}
     for name, dataset in plan.datasets.items():
-        spec = (results / "specs/datasets" / f"{name}.json").read_text(encoding="utf-8")
+        spec = results.spec("datasets", name).read_text(encoding="utf-8")
         data[name] = PreparedData(name, dataset.is_sharded, prepared, spec)
         if not dataset.is_sharded:
             adoption.dataset(data[name])
@@ -53,13 +53,13 @@ def adopt_results(plan: BenchmarkPlan, results: Path, prepared: Path) -> int:
         adoption.analysis(analysis_id, analysis.runs, datasets)
     for overhead_id in plan.overheads:
         adoption.overhead(overhead_id)
-    for suite, controls in plan.controls.items():
-        adoption.control(suite, controls.datasets)
+    for suite, baselines in plan.baselines.items():
+        adoption.baselines(suite, baselines.datasets)
     return adoption.count
 
 
 class _Adoption:
-    def __init__(self, results: Path, prepared: Path) -> None:
+    def __init__(self, results: Results, prepared: Prepared) -> None:
         self.results, self.prepared = results, prepared
         self.count = 0
         # One time for all, so that no result is older than what it was made from.
@@ -67,55 +67,55 @@ class _Adoption:
 
     def dataset(self, data: PreparedData) -> None:
         """A prepared data set."""
-        outputs = [self.prepared / f"{data.name}.h5", data.manifest]
-        spec = self.results / "specs/datasets" / f"{data.name}.json"
-        self._renew(f"prepare/{data.name}", outputs, [spec], lambda: not data.changes)
+        spec = self.results.spec("datasets", data.name)
+        self._renew("prepare", data.name, [data.data, data.manifest], [spec], lambda: not data.changes)
 
     def run(self, run_id: str, data: PreparedData, evaluations: Iterable[str]) -> None:
         """A run and then its evaluations."""
-        folder = self.results / "runs" / run_id
-        spec, record = self.results / "specs/runs" / f"{run_id}.json", folder / "run.json"
+        folder, spec = self.results.run(run_id), self.results.spec("runs", run_id)
 
         def is_current() -> bool:
-            return not run_changes(spec.read_text(encoding="utf-8"), folder, read_json(record), data)
+            return not run_changes(spec.read_text(encoding="utf-8"), folder, read_record(folder), data)
 
-        self._renew(f"train/{run_id}", [folder / name for name in RUN_FILES], [spec, data.manifest], is_current)
+        outputs = [folder / name for name in RUN_FILES.values()]
+        self._renew("train", run_id, outputs, [spec, data.manifest], is_current)
         for name in evaluations:
-            table = folder / "evaluation" / f"{name}.parquet"
-            stage = self.results / "specs/evaluations" / f"{name}.json"
-            self._renew_table(f"evaluate/{run_id}/{name}", table, stage, [record], [folder / "weights.safetensors"])
+            table, stage = self.results.evaluation(run_id, name), self.results.spec("evaluations", name)
+            inputs = [folder / RECORD], [folder / WEIGHTS]
+            self._renew_table("evaluate", f"{run_id}/{name}", table, stage, *inputs)
 
     def analysis(self, analysis_id: str, runs: Iterable[str], datasets: Iterable[str]) -> None:
         """An analysis of finished runs."""
-        folders = [self.results / "runs" / run_id for run_id in runs]
-        others = [folder / name for folder in folders for name in ("history.parquet", "predictions.parquet")]
-        others += [self.prepared / f"{dataset}.json" for dataset in datasets]
-        stage = self.results / "specs/analyses" / f"{analysis_id}.json"
-        table = self.results / "analyses" / f"{analysis_id}.parquet"
-        records = [folder / "run.json" for folder in folders]
-        self._renew_table(f"analyse/{analysis_id}", table, stage, records, others)
+        folders = [self.results.run(run_id) for run_id in runs]
+        others = [folder / name for folder in folders for name in (HISTORY, PREDICTIONS)]
+        others += [self.prepared.manifest(dataset) for dataset in datasets]
+        table, stage = self.results.analysis(analysis_id), self.results.spec("analyses", analysis_id)
+        self._renew_table("analyse", analysis_id, table, stage, [folder / RECORD for folder in folders], others)
 
     def overhead(self, overhead_id: str) -> None:
         """What was timed, which depends on no run."""
-        table = self.results / "overheads" / f"{overhead_id}.parquet"
-        stage = self.results / "specs/overheads" / f"{overhead_id}.json"
-        self._renew_table(f"overhead/{overhead_id}", table, stage, [], [])
+        table, stage = self.results.overhead(overhead_id), self.results.spec("overheads", overhead_id)
+        self._renew_table("overhead", overhead_id, table, stage, [], [])
 
-    def control(self, suite: str, datasets: Iterable[str]) -> None:
-        """What a study's networks are read beside, which depends on its data alone."""
-        table, stage = self.results / f"controls/{suite}.parquet", self.results / f"specs/controls/{suite}.json"
-        manifests = [self.prepared / f"{dataset}.json" for dataset in datasets]
-        self._renew_table(f"control/{suite}", table, stage, manifests, [])
+    def baselines(self, suite: str, datasets: Iterable[str]) -> None:
+        """The baselines of a study, which depend on its data alone."""
+        table, stage = self.results.baselines(suite), self.results.spec("baselines", suite)
+        manifests = [self.prepared.manifest(dataset) for dataset in datasets]
+        self._renew_table("baselines", suite, table, stage, manifests, [])
 
-    def _renew_table(self, job: str, table: Path, stage: Path, records: list[Path], others: list[Path]) -> None:
+    def _renew_table(
+        self, rule: str, name: str, table: Path, stage: Path, records: list[Path], others: list[Path]
+    ) -> None:
         def is_current() -> bool:
             return _recorded_origin(table) == origin(stage, records)
 
-        self._renew(job, [table], [stage, *records, *others], is_current)
+        self._renew(rule, name, [table], [stage, *records, *others], is_current)
 
-    def _renew(self, job: str, outputs: list[Path], inputs: list[Path], is_current: Callable[[], bool]) -> None:
+    def _renew(
+        self, rule: str, name: str, outputs: list[Path], inputs: list[Path], is_current: Callable[[], bool]
+    ) -> None:
         # Snakemake counts the job's benchmark among its outputs, if it is there.
-        benchmark = self.results / "benchmarks" / f"{job}.tsv"
+        benchmark = self.results.benchmark(rule, name)
         outputs = [*outputs, *([benchmark] if benchmark.is_file() else [])]
         made = [path.stat().st_mtime_ns for path in outputs if path.is_file()]
         needed = [path.stat().st_mtime_ns for path in inputs if path.is_file()]

@@ -5,13 +5,14 @@ no time, and no place on this machine but the path that a data source may be giv
 written only when its bytes change.
 """
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import canonical_json
+from phasebench.common.validation import read_json_model
 from phasebench.specs.run import Frozen, Name, Scalar
 
 Identity = TypeVar("Identity", bound=BaseModel)
@@ -36,10 +37,10 @@ class DatasetIdentity(Frozen):
 
 
 class StageIdentity(Frozen):
-    """An evaluation, the timing of networks, the controls of a study, an analysis, the aggregation or the report."""
+    """An evaluation, the timing of networks, the baselines of a study, an analysis, the aggregation or the report."""
 
     schema_version: Literal[1] = 1
-    stage: Literal["evaluate", "overhead", "control", "analyse", "aggregate", "report"]
+    stage: Literal["evaluate", "overhead", "baselines", "analyse", "aggregate", "report"]
     settings: dict[str, Any] = Field(description="what the stage is asked to do")
     code: dict[str, str] = Field(description="module -> hash of the definitions that the stage reaches")
     environment: dict[str, str] = Field(description="package -> version pinned in the stage's environment")
@@ -57,11 +58,9 @@ def read_identity(kind: type[Identity], path: Path) -> Identity:
     PhasebenchError
         The file is missing, cut, or not of this kind.
     """
-    try:
-        return kind.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise PhasebenchError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "content"
-        raise PhasebenchError(f"{path}: {key}: {first['msg']}; run snakemake to write the file again") from error
+    return read_json_model(kind, path, "run snakemake to write the file again")
+
+
+def datasets_of(inputs: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Names of the data sets that the inputs of the baselines are of, each once."""
+    return tuple(dict.fromkeys(one["dataset"] for one in inputs))

@@ -1,17 +1,26 @@
-"""Collects the results of all runs into the tidy tables that the report is made of."""
+"""Aggregation of all results into the tidy tables that the report is made of."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
 from phasebench.claims.model import StudyClaims
 from phasebench.claims.verdicts import judge_claims
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.files import sha256_of_file, sha256_of_text, write_table
+from phasebench.common.files import read_table, sha256_of_file, sha256_of_text, write_table
 from phasebench.common.value_tables import COLUMN_TYPES
+from phasebench.specs.paths import Results
+from phasebench.specs.run_folder import (
+    HISTORY,
+    PROBES,
+    REMEDY,
+    SPEC,
+    evaluation_file,
+    read_record,
+    read_run_table,
+)
 from phasebench.specs.stage import StageIdentity
 
 # A run as the other tables name it; its values come from the spec.
@@ -26,11 +35,11 @@ _RECORDED = (
     *("train_seconds", "peak_memory_bytes", "best_step", "best_validation_accuracy", "test_accuracy", "resumed"),
     *("threads", "git_commit", "python", "digest", "finished_at"),
 )
+_ANALYSE_AGAIN = "delete it and run snakemake again"
 # A setting that a run's other columns do not say stands in the column `settings`.
 _NOT_SETTINGS = frozenset((*_KEYS, "schema_version", "scale", "recipe"))
 # What a published number belongs to.
 _PUBLISHED_KEYS = ("suite", "experiment", "dataset", "encoding", "train_fraction", "model", "metric", "condition")
-_REMEDY = "delete the run's folder and run snakemake again"
 
 
 def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
@@ -38,7 +47,7 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
 
     ``metrics`` has what was measured on a run as a whole, ``items`` what was measured on its parts (an image, a pair of
     filters, a module of the network while it trained), ``analyses`` what was computed from several runs, what was
-    timed and the controls, ``claims`` what the studies claim with a verdict; beside
+    timed and the baselines, ``claims`` what the studies claim with a verdict; beside
     these are ``history``, ``runs``, ``published``, ``benchmark``, ``experiments`` and
     ``models``.
 
@@ -58,13 +67,13 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
     PhasebenchError
         A file of a run is missing or damaged, or belongs to another spec than the current one.
     """
-    settings = spec.settings
+    settings, found = spec.settings, Results(results)
     published = pd.DataFrame(settings["published"], columns=[*_PUBLISHED_KEYS, "value", "std", "where"])
     models = pd.DataFrame([{"model": name, **entry} for name, entry in settings["models"].items()])
-    records = {run_id: _read_record(results, run_id) for run_id in settings["runs"]}
-    recorded = {run_id: _read_history(results, run_id) for run_id in records}
+    records = {run_id: _read_current_record(found, run_id) for run_id in settings["runs"]}
+    recorded = {run_id: _read_history(found.run(run_id)) for run_id in records}
     evaluations = [
-        _read_evaluations(results, run_id, records[run_id], recorded[run_id], names)
+        _read_evaluations(found.run(run_id), run_id, records[run_id], recorded[run_id], names)
         for run_id, names in settings["runs"].items()
     ]
     history = [_history_table(run_id, records[run_id], table) for run_id, table in recorded.items()]
@@ -73,9 +82,9 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
         "metrics": _with_published(pd.concat([whole for whole, _ in evaluations], ignore_index=True), published),
         "items": pd.concat([parts for _, parts in evaluations], ignore_index=True),
         "analyses": _read_analyses(
-            {results / "analyses" / f"{name}.parquet": keys for name, keys in settings["analyses"].items()}
-            | {results / "overheads" / f"{name}.parquet": keys for name, keys in settings["overheads"].items()}
-            | {results / "controls" / f"{name}.parquet": keys for name, keys in settings["controls"].items()}
+            {found.analysis(name): keys for name, keys in settings["analyses"].items()}
+            | {found.overhead(name): keys for name, keys in settings["overheads"].items()}
+            | {found.baselines(name): keys for name, keys in settings["baselines"].items()}
         ),
         "history": pd.concat(history, ignore_index=True),
         "published": published,
@@ -104,26 +113,19 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
         write_table(output / f"{name}.parquet", table)
 
 
-def _read_record(results: Path, run_id: str) -> dict[str, Any]:
+def _read_current_record(results: Results, run_id: str) -> dict[str, Any]:
     """``run.json``, once it is certain that the run answers the current spec."""
-    folder = results / "runs" / run_id
-    current, stored = results / "specs" / "runs" / f"{run_id}.json", folder / "spec.json"
-    for path in (current, stored, folder / "run.json"):
+    folder, current = results.run(run_id), results.spec("runs", run_id)
+    for path in (current, folder / SPEC):
         if not path.is_file():
-            raise PhasebenchError(f"{path}: there is no such file; {_REMEDY}")
-    try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        missing = [key for key in (*_RECORDED, "spec", "packages") if key not in record]
-    except (ValueError, TypeError) as error:
-        raise PhasebenchError(f"{folder / 'run.json'}: not a complete JSON file; {_REMEDY}") from error
-    if missing:
-        raise PhasebenchError(f"{folder / 'run.json'}: {missing[0]}: the key is missing; {_REMEDY}")
+            raise PhasebenchError(f"{path}: there is no such file; {REMEDY}")
+    record = read_record(folder, *_RECORDED, "spec", "packages")
     digest = sha256_of_file(current)
-    if not digest == sha256_of_file(stored) == record["digest"]:
+    if not digest == sha256_of_file(folder / SPEC) == record["digest"]:
         raise PhasebenchError(
-            f"{stored}: run '{run_id}' was made from another spec than {current}; run snakemake again"
+            f"{folder / SPEC}: run '{run_id}' was made from another spec than {current}; run snakemake again"
         )
-    return dict(record)
+    return record
 
 
 def _keys(run_id: str, record: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
@@ -164,16 +166,15 @@ def _json(value: dict[str, Any]) -> str:
 
 
 def _read_evaluations(
-    results: Path, run_id: str, record: dict[str, Any], history: pd.DataFrame, evaluations: list[str]
+    folder: Path, run_id: str, record: dict[str, Any], history: pd.DataFrame, evaluations: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One row per metric and condition, and one per metric, condition and item: means over draws.
 
     The accuracies are those that training measured, as are the metrics in the history.
     """
-    folder = results / "runs" / run_id / "evaluation"
     columns = ("metric", "condition", "value")
     accuracies = pd.DataFrame(_accuracies(record, history).items(), columns=["metric", "value"])
-    evaluated = [_read_parquet(folder / f"{name}.parquet", columns) for name in evaluations]
+    evaluated = [read_run_table(folder, evaluation_file(name), columns) for name in evaluations]
     measured = pd.concat([accuracies.assign(condition=float("nan")), *_measured_in_training(history), *evaluated])
     measured = measured.assign(item=measured.get("item", pd.Series(dtype="str")).astype("str"))
     keys = _keys(run_id, record, _KEYS)
@@ -183,7 +184,7 @@ def _read_evaluations(
 
     of_parts = measured["item"].notna()
     # What was probed while the run trained has the epoch as its condition.
-    probes = _read_parquet(results / "runs" / run_id / "probes.parquet", ("epoch", "metric", "item", "value"))
+    probes = read_run_table(folder, PROBES, ("epoch", "metric", "item", "value"))
     parts = pd.concat([measured[of_parts], probes.rename(columns={"epoch": "condition"})])
     return means(measured[~of_parts], ["metric", "condition"]), means(parts, ["metric", "condition", "item"])
 
@@ -206,12 +207,12 @@ def _read_analyses(analyses: dict[Path, dict[str, str]]) -> pd.DataFrame:
     tables = [pd.DataFrame(columns=["suite", "experiment", "analysis", *COLUMN_TYPES])]
     for path, keys in analyses.items():
         columns = (*(("experiment",) if "experiment" not in keys else ()), *COLUMN_TYPES)
-        tables.append(_read_parquet(path, columns)[list(columns)].assign(**keys))
+        tables.append(read_table(path, columns, _ANALYSE_AGAIN)[list(columns)].assign(**keys))
     return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
 
 
-def _read_history(results: Path, run_id: str) -> pd.DataFrame:
-    history = _read_parquet(results / "runs" / run_id / "history.parquet", ("step", "validation_accuracy"))
+def _read_history(folder: Path) -> pd.DataFrame:
+    history = read_run_table(folder, HISTORY, ("step", "validation_accuracy"))
     # Runs that do not follow training and test have no such columns.
     return history.reindex(columns=list(dict.fromkeys([*history.columns, *_CURVES])))
 
@@ -228,19 +229,6 @@ def _measured_in_training(history: pd.DataFrame) -> list[pd.DataFrame]:
 def _history_table(run_id: str, record: dict[str, Any], history: pd.DataFrame) -> pd.DataFrame:
     kept = [column for column in history.columns if not column.startswith(_MEASURED_IN_TRAINING)]
     return history[kept].assign(**_keys(run_id, record, _HISTORY_KEYS))
-
-
-def _read_parquet(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    try:
-        table = pd.read_parquet(path)
-    except FileNotFoundError as error:
-        raise PhasebenchError(f"{path}: there is no such file; {_REMEDY}") from error
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise PhasebenchError(f"{path}: not a complete Parquet file; {_REMEDY}") from error
-    for column in columns:
-        if column not in table:
-            raise PhasebenchError(f"{path}: {column}: the column is missing; {_REMEDY}")
-    return table
 
 
 def _with_published(metrics: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Reading and checking the aggregated tables that a report is made of."""
+"""Reader of the aggregated tables that a report is made of, with checks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.files import sha256_of_file
+from phasebench.common.files import read_table, sha256_of_file
 
 _KEYS = ("suite", "experiment", "dataset", "encoding", "variant", "model", "seed")
 
@@ -48,6 +47,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """Table -> the columns it must have."""
 
+_REMEDY = "aggregate the results again"
 VERDICTS = ("reproduced", "not reproduced", "not decidable at this scale")
 """What may stand in the column ``verdict`` of the claims, in the order of the page."""
 
@@ -110,8 +110,7 @@ def read_tables(folder: Path) -> ReportTables:
     frames = {name: _read(folder, name) for name in COLUMNS}
     if len(frames["benchmark"]) != 1:
         raise PhasebenchError(
-            f"{folder / 'benchmark.parquet'}: scale: {len(frames['benchmark'])} rows where one is expected; "
-            "aggregate the results again"
+            f"{folder / 'benchmark.parquet'}: scale: {len(frames['benchmark'])} rows where one is expected; {_REMEDY}"
         )
     _check_runs(folder, frames)
     _check_verdicts(folder, frames["claims"])
@@ -124,18 +123,8 @@ def read_tables(folder: Path) -> ReportTables:
 
 
 def _read(folder: Path, table: str) -> pd.DataFrame:
-    path, columns = folder / f"{table}.parquet", COLUMNS[table]
-    if not path.is_file():
-        raise PhasebenchError(f"{path}: missing; write it with 'phasebench aggregate'")
-    try:
-        frame = pd.read_parquet(path)
-    except (OSError, ValueError, pa.ArrowException) as error:
-        reason = (str(error).splitlines() or ["unreadable"])[0]
-        raise PhasebenchError(f"{path}: not a readable Parquet file ({reason}); aggregate the results again") from error
-    missing = [column for column in columns if column not in frame.columns]
-    if missing:
-        raise PhasebenchError(f"{path}: {', '.join(missing)}: missing column; aggregate the results again")
-    return _typed_frame(path, table, frame)
+    path = folder / f"{table}.parquet"
+    return _typed_frame(path, table, read_table(path, COLUMNS[table], _REMEDY))
 
 
 def _typed_frame(path: Path, table: str, frame: pd.DataFrame) -> pd.DataFrame:
@@ -150,7 +139,7 @@ def _typed(path: Path, values: "pd.Series[Any]", *, is_text: bool) -> "pd.Series
     try:
         numbers = pd.to_numeric(values, errors="raise").to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        raise PhasebenchError(f"{path}: {values.name}: not a column of numbers; aggregate the results again") from error
+        raise PhasebenchError(f"{path}: {values.name}: not a column of numbers; {_REMEDY}") from error
     # Fractions are compared, and 0.1 has more than one neighbour.
     return pd.Series(numbers.round(9) if values.name == "train_fraction" else numbers)
 
@@ -159,16 +148,16 @@ def _check_runs(folder: Path, frames: dict[str, pd.DataFrame]) -> None:
     runs = frames["runs"]["run"]
     if runs.duplicated().any():
         name = runs[runs.duplicated()].iloc[0]
-        raise PhasebenchError(f"{folder / 'runs.parquet'}: run: '{name}' stands there twice; aggregate again")
+        raise PhasebenchError(f"{folder / 'runs.parquet'}: run: '{name}' occurs twice; {_REMEDY}")
     for table in ("metrics", "items", "history"):
         strangers = set(frames[table]["run"]) - set(runs)
         if strangers:
             raise PhasebenchError(
-                f"{folder / table}.parquet: run: '{min(strangers)}' is not in runs.parquet; aggregate again"
+                f"{folder / table}.parquet: run: '{min(strangers)}' is not in runs.parquet; {_REMEDY}"
             )
 
 
 def _check_verdicts(folder: Path, claims: pd.DataFrame) -> None:
     unknown = sorted(set(claims["verdict"]) - set(VERDICTS))
     if unknown:
-        raise PhasebenchError(f"{folder / 'claims.parquet'}: verdict: '{unknown[0]}' is unknown; aggregate again")
+        raise PhasebenchError(f"{folder / 'claims.parquet'}: verdict: '{unknown[0]}' is unknown; {_REMEDY}")

@@ -10,10 +10,11 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from phasebench.common.files import atomic_path, canonical_json, write_table, write_text
+from phasebench.common.files import atomic_path, write_table, write_text
 from phasebench.data.batches.interface import TrainingData
 from phasebench.models.registry import count_parameters
 from phasebench.specs.run import RunIdentity, RunSpec
+from phasebench.specs.run_folder import HISTORY, PREDICTIONS, PROBES, SPEC, WEIGHTS, write_record
 from phasebench.training.checkpoint import TrainingState
 from phasebench.training.probe import COLUMN_TYPES as PROBE_TYPES
 
@@ -60,13 +61,13 @@ def write_results(
     predictions = pd.DataFrame({"index": data.test.cpu(), "label": label.cpu(), "prediction": prediction.cpu()})
     test_accuracy = (prediction == label).double().mean().item()
 
-    with atomic_path(output / "weights.safetensors") as temporary:
+    with atomic_path(output / WEIGHTS) as temporary:
         temporary.write_bytes(save({name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}))
     history = pd.DataFrame(state.history).astype({"step": "int64"})
     probes = pd.DataFrame(state.probes, columns=list(PROBE_TYPES)).astype(PROBE_TYPES)
-    for name, table in (("history", history), ("probes", probes), ("predictions", predictions)):
-        write_table(output / f"{name}.parquet", table)
-    write_text(output / "spec.json", identity.to_json())
+    for name, table in ((HISTORY, history), (PROBES, probes), (PREDICTIONS, predictions)):
+        write_table(output / name, table)
+    write_text(output / SPEC, identity.to_json())
     record = {
         "spec": identity.run.model_dump(mode="json"),
         "digest": identity.digest,
@@ -91,7 +92,7 @@ def write_results(
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         **further,
     }
-    write_text(output / "run.json", canonical_json(record))
+    write_record(output, record)
     print(
         f"test accuracy {test_accuracy:.4f} with the weights of step {state.best_step}, "
         f"{record['images_per_second']:,.0f} images/s",

@@ -1,4 +1,4 @@
-"""Controls and paired tests in the report."""
+"""Baselines and paired tests in the report."""
 
 import math
 import shutil
@@ -21,13 +21,13 @@ from phasebench.tables.read import read_tables
 MAJORITY, LINEAR = (0.11, 0.1, 0.12), (0.4, 0.42, 0.44)
 
 
-def controls(experiment: str, cell: dict[str, object], values: dict[str, float], seed: int) -> list[dict[str, object]]:
-    keys = {"suite": SUITE, "experiment": experiment, "analysis": "controls", **cell, "seed": seed, "n": 500}
+def baselines(experiment: str, cell: dict[str, object], values: dict[str, float], seed: int) -> list[dict[str, object]]:
+    keys = {"suite": SUITE, "experiment": experiment, "analysis": "baselines", **cell, "seed": seed, "n": 500}
     return [{**keys, "metric": metric, "value": value} for metric, value in values.items()]
 
 
-def with_controls(folder: Path) -> Path:
-    """Table 1 has controls on both of its data sets, one of them in shards; Table 2 has them of averaged inputs."""
+def with_baselines(folder: Path) -> Path:
+    """Table 1 has baselines on both of its data sets, one of them in shards; Table 2 has them of averaged inputs."""
     shapes = {"dataset": "colour_shapes", "stands_in_for": "cifar10", "encoding": "lab", "train_fraction": 1.0}
     shards = {"dataset": "svhn", "stands_in_for": None, "encoding": "rgb", "train_fraction": 1.0}
     radar = {"dataset": "simulated_mstar", "stands_in_for": "mstar", "encoding": "complex", "variant": "f1"}
@@ -35,9 +35,9 @@ def with_controls(folder: Path) -> Path:
     for seed in range(3):
         known = {"chance_accuracy": 0.1, "majority_accuracy": MAJORITY[seed]}
         linear = {"linear_accuracy": LINEAR[seed], "linear_features": 3072.0, "linear_pooling": 1.0}
-        rows += controls("table_1", shapes, known | linear, seed) + controls("table_1", shards, known, seed)
+        rows += baselines("table_1", shapes, known | linear, seed) + baselines("table_1", shards, known, seed)
     linear = {"linear_accuracy": 0.3, "linear_features": 3698.0, "linear_pooling": 3.0}
-    rows += controls("table_2", {**radar, "train_fraction": 1.0}, known | linear, 0)
+    rows += baselines("table_2", {**radar, "train_fraction": 1.0}, known | linear, 0)
     frames = write_tables(folder)
     columns = frames["analyses"].columns
     pd.DataFrame(rows).reindex(columns=columns).to_parquet(folder / "analyses.parquet")
@@ -46,7 +46,7 @@ def with_controls(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return with_controls(tmp_path_factory.mktemp("tables"))
+    return with_baselines(tmp_path_factory.mktemp("tables"))
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +62,8 @@ def table_of(folder: Path, name: str) -> AccuracyTable:
     return next(accuracy_table(tables, one) for one in arrange(tables)[0] if one.name == name)
 
 
-def test_controls_stand_below_the_models_without_published_numbers(page: tuple[Page, str, Path]) -> None:
-    rows = [row for row in page[0].rows if row[0].split()[-1:] == ["control"]]
+def test_baselines_stand_below_the_models_without_published_numbers(page: tuple[Page, str, Path]) -> None:
+    rows = [row for row in page[0].rows if row[0].split()[-1:] == ["baseline"]]
     first = {" ".join(row[0].split()[:-1]): [" ".join(cell.split()) for cell in row[1:]] for row in rows[:3]}
     absent = ["–"] * 7  # noqa: RUF001
     # Parameters, then RGB, LAB and Sliding of three data sets: measured are CIFAR-10 in LAB and SVHN in RGB.
@@ -80,7 +80,7 @@ def test_controls_stand_below_the_models_without_published_numbers(page: tuple[P
     }
     assert all([cells[0], *cells[1:2], *cells[3:7], *cells[8:]] == ["–", *absent] for cells in first.values())  # noqa: RUF001
     assert "stay in shards on disk" in page[1]
-    # Table 2 has controls of its own, Table 3 none.
+    # Table 2 has baselines of its own, Table 3 none.
     assert len(rows) == 6
 
 
@@ -105,9 +105,9 @@ def test_the_summary_counts_networks_that_are_better_than_a_linear_classifier(fo
     assert sentence(tmp_path / "tables") == ""
 
 
-def test_the_caption_says_what_the_controls_are(folder: Path) -> None:
-    first, second = (table_of(folder, name).controls.caption for name in ("table_1", "table_2"))
-    assert first.startswith("Controls, measured here and printed by no study: chance is ")
+def test_the_caption_says_what_the_baselines_are(folder: Path) -> None:
+    first, second = (table_of(folder, name).baselines.caption for name in ("table_1", "table_2"))
+    assert first.startswith("Baselines, measured here and printed by no study: chance is ")
     assert "averaged" not in first
     assert first.endswith(
         "Where it was not fitted, the images stay in shards on disk, and a linear classifier would need all of them at "
@@ -116,11 +116,11 @@ def test_the_caption_says_what_the_controls_are(folder: Path) -> None:
     assert second.replace("\N{NO-BREAK SPACE}", " ").endswith(
         "averaged over squares first: Simulated MSTAR, 100 %, squares of 3 by 3 pixels, 3,698 numbers."
     )
-    third = table_of(folder, "table_3").controls
+    third = table_of(folder, "table_3").baselines
     assert (third.rows, third.caption) == ((), "")
 
 
-def test_controls_are_in_the_file_and_not_among_the_models(folder: Path) -> None:
+def test_baselines_are_in_the_file_and_not_among_the_models(folder: Path) -> None:
     table = table_of(folder, "table_1")
     assert not {"chance", "majority", "linear"} & {row.model for row in table.rows}
     frame = accuracy.tidy(table)

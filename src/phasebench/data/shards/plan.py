@@ -11,21 +11,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
-
-from pydantic import ValidationError
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import canonical_json, write_if_different, write_text
 from phasebench.common.progress import track
+from phasebench.common.validation import read_json_model
 from phasebench.data.shards.raw_images import RawImage, RawTree, Split
+from phasebench.specs.paths import SHARD_LISTINGS, SHARD_LOCATIONS, SHARD_PLAN
 from phasebench.specs.run import Frozen
 
-LISTINGS, LOCATIONS, PLAN = "listings", "locations", "plan.json"
-_REMEDY = "start snakemake again, it plans anew"
-
-
-Model = TypeVar("Model", bound=Frozen)
+_REMEDY = "run snakemake again to plan it anew"
 
 
 class ListedImage(Frozen):
@@ -106,25 +101,25 @@ def plan_shards(
     with ThreadPoolExecutor(threads) as pool:
         for name in track(sorted(shards), "reading images"):
             images = sorted(shards[name], key=tree.key)
-            known = dict(_known(folder / LOCATIONS / f"{name}.json"))
+            known = dict(_known(folder / SHARD_LOCATIONS / f"{name}.json"))
             sums = list(pool.map(lambda image: known.get(_place(image)) or _sha256(image.read(tree.folder)), images))  # noqa: B023
             _write_shard_plan(tree, name, images, sums, folder, code, environment)
-    for path in (path for part in (LISTINGS, LOCATIONS) for path in (folder / part).glob("*.json")):
+    for path in (path for part in (SHARD_LISTINGS, SHARD_LOCATIONS) for path in (folder / part).glob("*.json")):
         if path.stem not in shards:
             path.unlink()
     splits = {name: images[0].split for name, images in sorted(shards.items())}
     plan = ShardPlan(source=source, classes=tree.classes, words=tree.words, shards=splits)
-    write_text(folder / PLAN, canonical_json(plan.model_dump(mode="json")))
+    write_text(folder / SHARD_PLAN, canonical_json(plan.model_dump(mode="json")))
 
 
 def read_plan(path: Path) -> ShardPlan:
     """Read ``plan.json``."""
-    return _read(ShardPlan, path)
+    return read_json_model(ShardPlan, path, _REMEDY)
 
 
 def read_listing(path: Path) -> ShardListing:
     """Read a shard's listing."""
-    return _read(ShardListing, path)
+    return read_json_model(ShardListing, path, _REMEDY)
 
 
 def listed_images(listing: ShardListing, locations: Path) -> Iterator[tuple[str, int, bytes]]:
@@ -135,7 +130,7 @@ def listed_images(listing: ShardListing, locations: Path) -> Iterator[tuple[str,
     PhasebenchError
         An image cannot be read, or is another than the listing says.
     """
-    places = _read(ShardLocations, locations)
+    places = read_json_model(ShardLocations, locations, _REMEDY)
     for key, listed in listing.images.items():
         place = places.images.get(key)
         if place is None:
@@ -178,7 +173,7 @@ def _write_shard_plan(
         },
     )
     # First where the images are: a listing that has changed calls for its shard at once.
-    for part, content in ((LOCATIONS, locations), (LISTINGS, listing)):
+    for part, content in ((SHARD_LOCATIONS, locations), (SHARD_LISTINGS, listing)):
         write_if_different(folder / part / f"{name}.json", canonical_json(content.model_dump(mode="json")))
 
 
@@ -186,7 +181,7 @@ def _known(path: Path) -> Iterator[tuple[tuple[str, int, int, int], str]]:
     """The sums that were taken before, by place and time stamp."""
     if path.is_file():
         try:
-            places = _read(ShardLocations, path)
+            places = read_json_model(ShardLocations, path, _REMEDY)
         except PhasebenchError:
             return
         for place in places.images.values():
@@ -199,15 +194,3 @@ def _place(image: RawImage) -> tuple[str, int, int, int]:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _read(model: type[Model], path: Path) -> Model:
-    try:
-        return model.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise PhasebenchError(f"{path}: cannot be read: {error.strerror}; {_REMEDY}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise PhasebenchError(
-            f"{path}: {'.'.join(map(str, first['loc'])) or 'content'}: {first['msg']}; {_REMEDY}"
-        ) from error

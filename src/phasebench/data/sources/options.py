@@ -6,6 +6,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from phasebench.common.errors import PhasebenchError
+from phasebench.common.validation import first_fault
 from phasebench.specs.run import Frozen, Scalar
 
 Options = TypeVar("Options", bound=Frozen)
@@ -31,9 +32,5 @@ def parse_options(source: str, model: type[Options], options: Mapping[str, Scala
     try:
         return model.model_validate(dict(options), strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        known = ", ".join(model.model_fields) or "none"
-        raise PhasebenchError(
-            f"data source {source}: options.{key}: {first['msg'].lower()}; the options are: {known}"
-        ) from error
+        fault = first_fault(model, error, "options")
+        raise PhasebenchError(f"data source {source}: {fault}") from error

@@ -40,7 +40,7 @@ def findings(
 ) -> list[str]:
     """The results in a few sentences, each a count or an extreme of a table below it."""
     cells = [pair for table in accuracies for pair in table.cells]
-    sentences = [_coverage([cell for _, cell in cells]), _differences(cells, accuracies), _beside_controls(accuracies)]
+    sentences = [_coverage([cell for _, cell in cells]), _differences(cells, accuracies), _beside_baselines(accuracies)]
     for experiment, rows in rotations:
         sentences.extend(_rotation_losses(experiment, rows, labels))
     return [sentence for sentence in sentences if sentence]
@@ -82,19 +82,19 @@ def _differences(cells: list[tuple[Row, Cell]], accuracies: list[AccuracyTable])
     )
 
 
-def _beside_controls(accuracies: list[AccuracyTable]) -> str:
+def _beside_baselines(accuracies: list[AccuracyTable]) -> str:
     """How often a network does better than a linear classifier on the same input, by their means."""
     compared, better = 0, 0
     for table in accuracies:
-        linear = next((row.cells for row in table.controls.rows if row.name == "linear"), ())
+        linear = next((row.cells for row in table.baselines.rows if row.name == "linear"), ())
         for row in table.rows:
             means = [
-                (cell.summary.mean, control.summary.mean)
-                for cell, control in zip(row.cells, linear, strict=False)
-                if cell.summary.n and control.summary.n
+                (cell.summary.mean, baseline.summary.mean)
+                for cell, baseline in zip(row.cells, linear, strict=False)
+                if cell.summary.n and baseline.summary.n
             ]
             compared += len(means)
-            better += sum(network > control for network, control in means)
+            better += sum(network > baseline for network, baseline in means)
     if not compared:
         return ""
     return (

@@ -11,7 +11,7 @@ from phasebench.common.statistics import Summary, summarise
 from phasebench.reporting import measurements
 from phasebench.reporting.experiments import TEST_ACCURACY, Experiment, Setting
 from phasebench.reporting.labels import display_name
-from phasebench.reporting.tables.baselines import ControlCell, Controls, controls_of
+from phasebench.reporting.tables.baselines import BaselineCell, Baselines, baselines_of
 from phasebench.tables.read import ReportTables
 
 _Record = dict[Any, Any]
@@ -84,7 +84,7 @@ class AccuracyTable:
 
     experiment: Experiment
     rows: tuple[Row, ...]
-    controls: Controls = field(default_factory=Controls)
+    baselines: Baselines = field(default_factory=Baselines)
     divergence_note: str = ""
 
     @property
@@ -121,11 +121,11 @@ def accuracy_table(tables: ReportTables, experiment: Experiment) -> AccuracyTabl
         {row.model: row.label for row in rows},
         "are left out of means, intervals, bold type and tests",
     )
-    return AccuracyTable(experiment, rows, controls_of(tables, experiment), note.strip())
+    return AccuracyTable(experiment, rows, baselines_of(tables, experiment), note.strip())
 
 
 def tidy(table: AccuracyTable) -> pd.DataFrame:
-    """One line per cell, those of the controls last; accuracies and their differences are fractions."""
+    """One line per cell, those of the baselines last; accuracies and their differences are fractions."""
     models = [
         {
             **_tidy_keys(table, cell, row.model),
@@ -139,16 +139,16 @@ def tidy(table: AccuracyTable) -> pd.DataFrame:
         for row, cell in table.cells
     ]
     nothing = {"published": math.nan, "published_std": math.nan, "difference": math.nan}
-    controls = [
+    baselines = [
         {**_tidy_keys(table, cell, row.name), **nothing, "published_where": "", "runs": "", "diverged": ""}
-        for row in table.controls.rows
+        for row in table.baselines.rows
         for cell in row.cells
         if cell.summary.n
     ]
-    return pd.DataFrame([*models, *controls])
+    return pd.DataFrame([*models, *baselines])
 
 
-def _tidy_keys(table: AccuracyTable, cell: Cell | ControlCell, model: str) -> dict[str, object]:
+def _tidy_keys(table: AccuracyTable, cell: Cell | BaselineCell, model: str) -> dict[str, object]:
     return {
         **table.experiment.keys(cell.setting),
         "model": model,

@@ -1,4 +1,4 @@
-"""What the accuracies of a table are read beside: chance, the most frequent class, a linear classifier."""
+"""Baselines of an accuracy table: chance, the majority class and the linear classifier."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,13 +16,13 @@ NAMES = {
     "majority": "Majority class",
     "linear": "Linear classifier",
 }
-"""Name of a control in files -> its label."""
+"""Name of a baseline in files -> its label."""
 _ON_DISK = "the images stay in shards on disk, and a linear classifier would need all of them at once"
 
 
 @dataclass(frozen=True)
-class ControlCell:
-    """A control on a setting; ``note`` says why a number is missing, '' where nothing was run at all."""
+class BaselineCell:
+    """A baseline on a setting; ``note`` says why a number is missing, '' where nothing was run at all."""
 
     setting: Setting
     summary: Summary
@@ -30,51 +30,51 @@ class ControlCell:
 
 
 @dataclass(frozen=True)
-class ControlRow:
-    """A control with its cells, one for each setting."""
+class BaselineRow:
+    """A baseline with its cells, one for each setting."""
 
     name: str
     label: str
-    cells: tuple[ControlCell, ...]
+    cells: tuple[BaselineCell, ...]
 
 
 @dataclass(frozen=True)
-class Controls:
-    """The controls of an accuracy table; no rows where none were measured. ``caption`` says what they are."""
+class Baselines:
+    """The baselines of an accuracy table; no rows where none were measured. ``caption`` says what they are."""
 
-    rows: tuple[ControlRow, ...] = ()
+    rows: tuple[BaselineRow, ...] = ()
     caption: str = ""
 
 
-def controls_of(tables: ReportTables, experiment: Experiment) -> Controls:
-    """Summarise the controls over seeds for every setting of an experiment."""
-    measured = measurements.of_cells(tables.analyses, experiment, "controls")
+def baselines_of(tables: ReportTables, experiment: Experiment) -> Baselines:
+    """Summarise the baselines over seeds for every setting of an experiment."""
+    measured = measurements.of_cells(tables.analyses, experiment, "baselines")
     if not len(measured):
-        return Controls()
+        return Baselines()
     by_column = {(column, metric): part["value"] for (column, metric), part in measured.groupby(["column", "metric"])}
     rows = tuple(
-        ControlRow(
+        BaselineRow(
             name,
             label,
             tuple(_cell(by_column, name, column, setting) for column, setting in enumerate(experiment.settings)),
         )
         for name, label in NAMES.items()
     )
-    return Controls(rows, _caption(measured, experiment))
+    return Baselines(rows, _caption(measured, experiment))
 
 
-def _cell(by_column: dict[Any, "pd.Series[float]"], name: str, column: int, setting: Setting) -> ControlCell:
+def _cell(by_column: dict[Any, "pd.Series[float]"], name: str, column: int, setting: Setting) -> BaselineCell:
     values = by_column.get((column, f"{name}_accuracy"), pd.Series(dtype="float64"))
     # Chance is the same for every seed, and no measurement.
     summary = summarise(values[:1] if name == "chance" else values)
     was_measured = (column, "majority_accuracy") in by_column
-    return ControlCell(setting, summary, _ON_DISK if was_measured and not summary.n else "")
+    return BaselineCell(setting, summary, _ON_DISK if was_measured and not summary.n else "")
 
 
 def _caption(measured: pd.DataFrame, experiment: Experiment) -> str:
     text = (
-        "Controls, measured here and printed by no study: chance is one over the number of classes; the majority class "
-        "is the most frequent one of the training samples; the linear classifier is logistic regression with a "
+        "Baselines, measured here and printed by no study: chance is one over the number of classes; the majority "
+        "class is the most frequent one of the training samples; the linear classifier is logistic regression with a "
         "quadratic penalty on the same encoded input, standardised, of the same training samples without augmentation."
     )
     wide = measured.pivot_table(index="column", columns="metric", values="value")

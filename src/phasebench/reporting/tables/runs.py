@@ -12,6 +12,8 @@ import pandas as pd
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.reporting.experiments import Experiment
+from phasebench.specs.paths import Logs, Results
+from phasebench.specs.run_folder import RECORD
 from phasebench.tables.read import COLUMNS, ReportTables
 
 _Record = dict[Any, Any]
@@ -114,8 +116,8 @@ def collect_runs(
             record,
             settings_of[record["run"]],
             environment_of[record["run"]],
-            address(results / "runs" / record["run"] / "run.json"),
-            address(logs / "train" / f"{record['run']}.log"),
+            address(Results(results).run(record["run"]) / RECORD),
+            address(Logs(logs).log("train", record["run"])),
         )
         for number, (experiment, record) in enumerate(ordered, start=1)
     )

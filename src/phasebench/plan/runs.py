@@ -1,0 +1,155 @@
+"""Expansion of suites: each cell of an experiment's grid becomes a resolved run."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from phasebench.common.validation import as_model
+from phasebench.plan.config import (
+    Experiment,
+    Grid,
+    GridPart,
+    ModelChoice,
+    Resources,
+    Scale,
+    ScaledSuite,
+    Suite,
+)
+from phasebench.plan.datasets import DatasetChoices
+from phasebench.specs.run import FullBatchRecipe, Recipe, RunSpec
+
+Changed = TypeVar("Changed", bound=BaseModel)
+Cell = tuple[str, str, str, float, int]
+"""Data set, encoding, model, training fraction and seed."""
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run, what it needs, what is measured on it, and whether the scale shortens its training."""
+
+    spec: RunSpec
+    resources: Resources
+    evaluations: tuple[str, ...]
+    shortened: bool = False
+
+
+def expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices) -> Iterator[PlannedRun]:
+    """Resolve a suite's runs at a scale; parts of a grid may overlap.
+
+    Parameters
+    ----------
+    suite
+        The study.
+    scale
+        The scale, which names the suite.
+    scale_file
+        Its file in messages.
+    choices
+        Which data set is used for each of the study's.
+
+    Yields
+    ------
+    PlannedRun
+        The runs in the order of the experiments; a cell that two parts of a grid share comes once in its experiment.
+
+    Raises
+    ------
+    PhasebenchError
+        What the scale changes in a recipe or in the resources does not fit.
+    """
+    scaled = scale.suites[suite.name]
+    for name, experiment in suite.experiments.items():
+        if scaled.experiments is not None and name not in scaled.experiments:
+            continue
+        parts = () if scaled.experiments is None else scaled.experiments[name].grid
+        recipes = {
+            recipe: _scaled_recipe(suite, scaled, recipe, scale_file)
+            for recipe in dict.fromkeys(
+                _recipe_name(experiment, dataset, model)
+                for dataset, model in itertools.product(experiment.grid.datasets, experiment.grid.models)
+            )
+        }
+        resources = _changed(experiment.resources, scale.resources, f"{scale_file}: resources")
+        cells = (cell for part in parts or (GridPart(),) for cell in _cells(experiment.grid, part, scale.seeds))
+        for cell in dict.fromkeys(cells):
+            if experiment.parts and not any(_is_in(part, cell) for part in experiment.parts):
+                continue
+            dataset, encoding, model, fraction, seed = cell
+            used = choices.name(suite.name, name, dataset)
+            recipe = _recipe_name(experiment, dataset, model)
+            spec = RunSpec(
+                scale=scale.name,
+                suite=suite.name,
+                experiment=name,
+                dataset=used,
+                stands_in_for=None if used == dataset else dataset,
+                encoding=encoding,
+                test_encoding=None if experiment.test_encoding == encoding else experiment.test_encoding,
+                variant=_variant(experiment, fraction),
+                model=model,
+                model_options=_choice(experiment, model).options,
+                train_fraction=fraction,
+                validation_fraction=experiment.validation_fraction,
+                subset=experiment.subset,
+                recipe=recipes[recipe],
+                seed=seed,
+            )
+            evaluations = [evaluation for evaluation, part in experiment.evaluations.items() if _is_in(part, cell)]
+            shortened = spec.recipe.length != suite.recipes[recipe].length
+            # A process takes a card of its own.
+            cards = spec.recipe.processes if resources.gpu else 0
+            needed = resources.model_copy(update={"gpu": max(resources.gpu, cards)})
+            yield PlannedRun(spec, needed, tuple(evaluations), shortened)
+
+
+def _choice(experiment: Experiment, model: str) -> ModelChoice:
+    return experiment.models.get(model, ModelChoice())
+
+
+def _recipe_name(experiment: Experiment, dataset: str, model: str) -> str:
+    return _choice(experiment, model).recipe or experiment.recipes.get(dataset, experiment.recipe)
+
+
+def _cells(grid: Grid, part: GridPart, seeds: tuple[int, ...]) -> Iterator[Cell]:
+    return itertools.product(
+        part.datasets or grid.datasets,
+        part.encodings or grid.encodings,
+        part.models or grid.models,
+        part.train_fractions or grid.train_fractions,
+        part.seeds or seeds,
+    )
+
+
+def _is_in(part: GridPart, cell: Cell) -> bool:
+    axes = (part.datasets, part.encodings, part.models, part.train_fractions, part.seeds)
+    return all(axis is None or value in axis for axis, value in zip(axes, cell, strict=True))
+
+
+def _variant(experiment: Experiment, fraction: float) -> str | None:
+    """``fraction005`` for 5 %, where the study's grid has several fractions."""
+    if len(experiment.grid.train_fractions) == 1:
+        return None
+    whole, _, rest = f"{100 * fraction:.6g}".partition(".")
+    return f"fraction{whole:0>3}" + (f"p{rest}" if rest else "")
+
+
+def _scaled_recipe(suite: Suite, scaled: ScaledSuite, name: str, scale_file: str) -> Recipe | FullBatchRecipe:
+    recipe = suite.recipes[name]
+    if name not in scaled.recipes:
+        return recipe
+    changes: BaseModel = scaled.recipes[name]
+    lengths = {"steps", "epochs"}
+    given = lengths & changes.model_fields_set
+    if isinstance(recipe, Recipe) and len(given) == 1:
+        # A recipe has one of the two lengths: the new one takes the place of the old.
+        recipe = recipe.model_copy(update=dict.fromkeys(lengths))
+    return _changed(recipe, changes, f"{scale_file}: suites.{suite.name}.recipes.{name}")
+
+
+def _changed(model: Changed, changes: BaseModel, place: str) -> Changed:
+    """The model with some keys changed, validated again."""
+    values: Mapping[str, Any] = model.model_dump() | changes.model_dump(exclude_unset=True)
+    return as_model(type(model), values, place)
