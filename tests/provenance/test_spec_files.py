@@ -18,6 +18,7 @@ from phasebench.common.files import sha256_of_file
 from phasebench.models.registry import REGISTRY
 from phasebench.provenance.downloads import record_downloads
 from phasebench.provenance.spec_files import plan_benchmark
+from phasebench.provenance.stage_code import own_source
 from phasebench.specs.run import RunIdentity
 from phasebench.specs.stage import DatasetIdentity, StageIdentity, read_identity
 
@@ -356,7 +357,7 @@ def test_a_damaged_list_of_known_checksums_is_made_anew(checkout: Path) -> None:
 
 
 def test_analyses_with_published_numbers_are_analyses() -> None:
-    tree = SourceTree(ROOT / "src/phasebench")
+    tree = own_source()
     analyses, published = (
         tree.string_table(f"phasebench.analysis.registry:{name}") for name in ("ANALYSES", "PUBLISHED")
     )
@@ -366,7 +367,7 @@ def test_analyses_with_published_numbers_are_analyses() -> None:
 
 def test_every_selected_target_exists() -> None:
     """The tables name definitions by strings; each must be one."""
-    tree = SourceTree(ROOT / "src/phasebench")
+    tree = own_source()
     tables = (
         *("data.encodings.registry:ENCODINGS", "data.sources.registry:SOURCES", "data.shards.registry:SHARDED_SOURCES"),
         "evaluation.registry:EVALUATIONS",

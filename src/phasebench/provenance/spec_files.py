@@ -25,6 +25,7 @@ from phasebench.provenance.stage_code import (
     overhead_code,
     report_code,
     run_code,
+    source_tree,
 )
 from phasebench.specs.run import RunIdentity, RunSpec
 from phasebench.specs.stage import DatasetIdentity, StageIdentity
@@ -201,7 +202,7 @@ def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> 
     PhasebenchError
         The configuration, a suite, the scale, a reference table or an environment file is not right.
     """
-    tree = SourceTree(root / "src" / "phasebench")
+    tree = source_tree(root / "src" / "phasebench")
     plan = load_plan(settings, root, tree)
     if write:
         Identities(plan, root, tree, results).write()

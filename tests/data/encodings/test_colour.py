@@ -226,6 +226,6 @@ def test_samples_of_the_other_kind_are_refused(name: str, samples: torch.Tensor)
 
 def test_unknown_encoding_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        PhasebenchError, match=r"encoding: 'hsv' is not known; choose one of complex, grey, .*, sliding"
+        PhasebenchError, match=r"encoding 'hsv' is not known; choose one of complex, grey, .*, sliding"
     ):
         load_encoding("hsv")
