@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.nn.complex.layout import as_planes
+from phasebench.nn.complex.real_planes import RealPlanes
 from phasebench.nn.complex.weight_projections import find_projection
 
 
@@ -218,8 +219,6 @@ class RealPerceptron(Perceptron):
         As in :class:`ComplexPerceptron` and :class:`Perceptron`.
     """
 
-    planes: Tensor
-
     def __init__(
         self,
         n_classes: int,
@@ -234,11 +233,11 @@ class RealPerceptron(Perceptron):
     ) -> None:
         n_inputs = len(planes) * input_size[0] * input_size[1] + 1
         super().__init__((n_inputs, *hidden, n_classes), False, activated, seed, scale, constraint)
-        self.register_buffer("planes", torch.tensor(planes), persistent=False)
+        self.planes = RealPlanes(planes)
 
     def columns(self, images: Tensor) -> Tensor:
         """As :meth:`Perceptron.columns` says."""
-        chosen = images.flatten(1, 2).index_select(1, self.planes).flatten(1).T.to(self.weights[0].dtype)
+        chosen = self.planes(images).flatten(1).T.to(self.weights[0].dtype)
         return torch.cat((chosen, torch.ones_like(chosen[:1]))).unsqueeze(0)
 
 
