@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.registry import Registry
-from phasebench.specs.run import Scalar
+from phasebench.specs.run import RunSpec, Scalar
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,6 +33,26 @@ class ModelEntry:
     """Arguments of the class that make this model of it; a suite may give further ones."""
     sized: bool = False
     """The number of its weights depends on the height and width of the input."""
+
+
+class InputEncoding(Protocol):
+    """The part of an encoding that a model is built for; see :class:`phasebench.data.encodings.base.Encoding`."""
+
+    @property
+    def n_channels(self) -> int: ...  # noqa: D102
+    @property
+    def nonzero_planes(self) -> tuple[int, ...]: ...  # noqa: D102
+
+
+class ModelInput(Protocol):
+    """The part of a run's data that a model is built for."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def encoding(self) -> InputEncoding: ...  # noqa: D102
+    @property
+    def input_size(self) -> tuple[int, int] | None: ...  # noqa: D102
 
 
 _CDS_LARGE = "phasebench.models.cds_large"
@@ -211,6 +231,31 @@ def build_model(
         given = ", ".join(options) or "none"
         raise PhasebenchError(f"model '{name}' cannot be built ({error}); options given: {given}") from error
     return model
+
+
+def build_for_run(spec: RunSpec, data: ModelInput) -> "nn.Module":
+    """Build the freshly initialised model of a run, for the data that it is to read.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        Names the model and its options.
+    data : ModelInput
+        Its classes, encoding and size, for which the model is built.
+
+    Raises
+    ------
+    PhasebenchError
+        There is no such model, or it has no such option.
+    """
+    return build_model(
+        spec.model,
+        n_classes=len(data.classes),
+        in_channels=data.encoding.n_channels,
+        planes=data.encoding.nonzero_planes,
+        input_size=data.input_size,
+        **spec.model_options,
+    )
 
 
 def count_parameters(model: "nn.Module") -> int:
