@@ -12,7 +12,7 @@ from phasebench.common.errors import PhasebenchError
 from phasebench.data.batches.in_memory import DeviceData, load_device_data
 from phasebench.data.shards.index import is_index
 from phasebench.models.inference import EVALUATION_BATCH, load_weights, predict
-from phasebench.models.registry import build_model
+from phasebench.models.registry import build_for_run
 from phasebench.specs.run import FullBatchRecipe, RunSpec
 
 
@@ -51,7 +51,7 @@ def load_trained_run(folder: Path, data_path: Path, device: torch.device) -> Tra
     record_path = folder / "run.json"
     try:
         record = json.loads(record_path.read_text(encoding="utf-8"))
-        spec, normaliser = RunSpec.model_validate(record["spec"]), torch.tensor(record["normaliser"])
+        spec, statistics = RunSpec.model_validate(record["spec"]), torch.tensor(record["statistics"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PhasebenchError(f"{record_path}: cannot be read ({error}); train the run again") from error
     if is_index(data_path):
@@ -59,13 +59,6 @@ def load_trained_run(folder: Path, data_path: Path, device: torch.device) -> Tra
             f"{data_path}: evaluations do not read images in shards; take them out of the experiment's evaluations"
         )
     dtype = torch.float64 if isinstance(spec.recipe, FullBatchRecipe) else torch.float32
-    data = load_device_data(spec, data_path, device, largest=normaliser, dtype=dtype)
-    model = build_model(
-        spec.model,
-        n_classes=len(data.classes),
-        in_channels=data.encoding.n_channels,
-        planes=data.encoding.nonzero_planes,
-        input_size=data.input_size,
-        **spec.model_options,
-    )
+    data = load_device_data(spec, data_path, device, statistics=statistics, dtype=dtype)
+    model = build_for_run(spec, data)
     return TrainedRun(spec, load_weights(model, folder / "weights.safetensors").to(device), data)

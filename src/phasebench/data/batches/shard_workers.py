@@ -97,7 +97,7 @@ class TrainingBatches(Dataset[Decoded]):
         return np.concatenate(windows)
 
 
-class TestBatches(Dataset[Decoded]):
+class EvaluationBatches(Dataset[Decoded]):
     """Maps a number to the images of one batch."""
 
     def __init__(self, index: ShardIndex, parts: list[np.ndarray], image_size: int) -> None:

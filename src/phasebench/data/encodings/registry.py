@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 ENCODINGS: Registry[str] = Registry(
     "encoding",
     {
-        "rgb": "phasebench.data.encodings.base:Rgb",
-        "rgb_normalised": "phasebench.data.encodings.base:RgbNormalised",
-        "lab": "phasebench.data.encodings.base:Lab",
-        "sliding": "phasebench.data.encodings.base:Sliding",
+        "rgb": "phasebench.data.encodings.colour:Rgb",
+        "rgb_normalised": "phasebench.data.encodings.colour:RgbNormalised",
+        "lab": "phasebench.data.encodings.colour:Lab",
+        "sliding": "phasebench.data.encodings.colour:Sliding",
         "complex": "phasebench.data.encodings.base:Complex",
         "grey": "phasebench.data.encodings.grey:Grey",
         "grey_fixed_phase": "phasebench.data.encodings.grey:GreyFixedPhase",
