@@ -20,12 +20,11 @@ from support.tiny_shards import generate_shards, prepare_shards
 from phasebench.common.errors import PhasebenchError
 from phasebench.data.shards.generated_tree import Options, list_generated, write_tree
 from phasebench.data.shards.imagenet import list_imagenet, list_tiny_imagenet
-from phasebench.data.shards.index import OpenShard, gather_shards, read_index, verify_shards
+from phasebench.data.shards.index import OpenShard, gather_shards, read_index, verify_shards, write_shard
 from phasebench.data.shards.jpeg import decode
 from phasebench.data.shards.plan import plan_shards, read_plan
 from phasebench.data.shards.raw_images import RawImage, RawTree
 from phasebench.data.shards.registry import folder_times, list_images
-from phasebench.data.shards.writer import write_shard
 
 FEW = {"folder": "imagenet", "train_shards": 3, "test_shards": 2}
 

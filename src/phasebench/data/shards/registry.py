@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phasebench.common.registry import Registry
+from phasebench.data.sources.raw_files import raw_place
 from phasebench.specs.run import Scalar
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ SHARDED_SOURCES: Registry[str] = Registry(
         "generated_imagenet": "phasebench.data.shards.generated_tree:list_generated",
     },
 )
-RAW_FOLDERS: dict[str, str] = {"imagenet": "imagenet", "tiny_imagenet": "tiny-imagenet-200"}
-"""Where each is looked for below ``data_root``, unless its option ``folder`` says otherwise."""
 _DEPTH = 3
 
 
@@ -51,12 +50,13 @@ def list_images(name: str, options: Mapping[str, Scalar], data_root: Path, workp
 
 
 def raw_folder(name: str, options: Mapping[str, Scalar], data_root: Path) -> Path | None:
-    """Where a source reads; None if it reads nothing."""
-    return data_root / str(options.get("folder", RAW_FOLDERS[name])) if name in RAW_FOLDERS else None
+    """Folder that a source reads; None if it reads nothing."""
+    place = raw_place(name, SHARDED_SOURCES.find(name))
+    return place.within(data_root, options) if place else None
 
 
 def folder_times(folder: Path) -> dict[str, int]:
-    """When the folders of a tree, and the files at its top, were last changed.
+    """Times of the last change of the folders of a tree, and of the files at its top.
 
     A folder's time changes when a file in it appears, goes or is replaced, so a million images cost a thousand looks.
     A file that is overwritten in place is not noticed.

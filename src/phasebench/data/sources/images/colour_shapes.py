@@ -19,6 +19,7 @@ from phasebench.data.sources.options import parse_options
 from phasebench.data.store import LoadedDataset
 from phasebench.specs.run import Frozen, Scalar
 
+RAW_COLOUR_SHAPES = None
 SIZE = 32
 N_HUES = 5
 CLASSES = tuple(f"{contrast} at {36 + 72 * hue} degrees" for hue in range(N_HUES) for contrast in ("darker", "lighter"))
