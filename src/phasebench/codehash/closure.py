@@ -140,7 +140,7 @@ class SourceTree:
         return ()
 
     def _is_registry_class(self, module: Module, called: tuple[str, ...]) -> bool:
-        """Whether a dotted name means one of the classes, through whichever modules it was imported."""
+        """Return True for a dotted name of one of the classes, through whichever modules it was imported."""
         pending, passed = [(module, called)], set[tuple[str, tuple[str, ...]]]()
         while pending:
             place, (first, *rest) = pending.pop()

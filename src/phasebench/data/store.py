@@ -32,7 +32,7 @@ _REMEDY = "prepare the data set again"
 
 @dataclass(frozen=True, eq=False)
 class LoadedDataset:
-    """What a source hands to :func:`write_store`.
+    """A data set as a source hands it to :func:`write_store`.
 
     Attributes
     ----------

@@ -46,7 +46,7 @@ def matrix_product(weight: Tensor, planes: Tensor, plane_sum: Tensor | None = No
 
 
 def class_scores(outputs: Tensor) -> Tensor:
-    """What the softmax sees: ``|z|^2`` of complex outputs (modSoftmax), real outputs themselves.
+    """Class scores before the softmax: ``|z|^2`` of complex outputs (modSoftmax), real outputs themselves.
 
     Maps ``(..., P, classes, samples)`` to ``(..., classes, samples)``.
     """
@@ -200,7 +200,7 @@ class ComplexPerceptron(Perceptron):
         super().__init__((n_inputs, *hidden, n_classes), True, None, seed, scale, constraint)
 
     def columns(self, images: Tensor) -> Tensor:
-        """As :meth:`Perceptron.columns` says."""
+        """Columns of encoded images; see :meth:`Perceptron.columns`."""
         columns = images.flatten(2).permute(1, 2, 0).to(self.weights[0].dtype)
         bias = columns.new_tensor((-1.0, 0.0)).view(2, 1, 1).expand(2, 1, columns.shape[2])
         return torch.cat((columns, bias), dim=1)
@@ -236,7 +236,7 @@ class RealPerceptron(Perceptron):
         self.planes = RealPlanes(planes)
 
     def columns(self, images: Tensor) -> Tensor:
-        """As :meth:`Perceptron.columns` says."""
+        """Columns of encoded images; see :meth:`Perceptron.columns`."""
         chosen = self.planes(images).flatten(1).T.to(self.weights[0].dtype)
         return torch.cat((chosen, torch.ones_like(chosen[:1]))).unsqueeze(0)
 

@@ -116,5 +116,5 @@ def _centre(size: int) -> v2.Compose:
 
 
 def _stacked(images: list[Tensor]) -> Tensor:
-    """As uint8 (B, S, S, 3), the layout of stored images; the memory keeps the planes apart."""
+    """Stack to uint8 (B, S, S, 3), the layout of stored images; the memory keeps the planes apart."""
     return torch.stack(images).permute(0, 2, 3, 1)

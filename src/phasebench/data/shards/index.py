@@ -1,4 +1,4 @@
-"""Shards: encoded images in HDF5 files that are read by their bytes, and the index of a data set's shards.
+"""Sharded data set: encoded images in HDF5 files that are read by their bytes, and the index of a data set's shards.
 
 A shard holds ``data`` (uint8, the images one behind the other), ``offsets`` (int64, n + 1), ``labels`` (int64, n) and
 ``keys``. The index is the data set's prepared file: ``labels`` and ``splits/*`` as in an ordinary one, with ``shards``,
@@ -55,7 +55,7 @@ class ShardContent:
 
 @dataclass(frozen=True, eq=False)
 class ShardIndex:
-    """What is known of a data set in shards without opening them.
+    """Index of a sharded data set, known without opening a shard.
 
     Attributes
     ----------
@@ -254,7 +254,7 @@ def read_index(path: Path) -> ShardIndex:
 
 
 def is_index(path: Path) -> bool:
-    """Whether a prepared file is an index of shards."""
+    """Return True for a prepared file that is an index of shards."""
     with open_hdf5(path, _REMEDY) as file:
         return bool(file.attrs.get("kind") == KIND)
 

@@ -1,4 +1,4 @@
-"""Which image goes into which shard.
+"""Plan of a sharded data set: the images of each shard.
 
 An image's key alone decides its shard, so that adding or removing images changes no other shard. What identifies a
 shard is its listing: keys, labels, sizes and SHA-256 sums of its images, and the code that writes it. A listing is
@@ -29,7 +29,7 @@ Model = TypeVar("Model", bound=Frozen)
 
 
 class ListedImage(Frozen):
-    """What identifies an image."""
+    """Identity of an image."""
 
     label: int
     size: int
@@ -37,7 +37,7 @@ class ListedImage(Frozen):
 
 
 class ShardListing(Frozen):
-    """What identifies a shard."""
+    """Identity of a shard."""
 
     split: Split
     images: dict[str, ListedImage]
@@ -46,7 +46,7 @@ class ShardListing(Frozen):
 
 
 class Location(Frozen):
-    """Where an image lies, and what its bytes were when the file had this time stamp."""
+    """Location of an image, and its bytes' identity when the file had this time stamp."""
 
     file: str
     offset: int
@@ -56,7 +56,7 @@ class Location(Frozen):
 
 
 class ShardLocations(Frozen):
-    """Where the images of a shard lie."""
+    """Locations of the images of a shard."""
 
     folder: str
     images: dict[str, Location]

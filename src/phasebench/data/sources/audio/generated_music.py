@@ -35,7 +35,7 @@ _PEAK = 0.9 * 32_767
 
 @dataclass(frozen=True)
 class Style:
-    """How a piece sounds.
+    """Style of a piece.
 
     Attributes
     ----------

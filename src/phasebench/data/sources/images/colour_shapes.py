@@ -102,7 +102,7 @@ def _srgb(lightness: np.ndarray, chroma: np.ndarray, hue: np.ndarray) -> np.ndar
 
 
 def _figures(n_images: int, random: np.random.RandomState) -> np.ndarray:
-    """How much of each pixel (N, 32, 32) a randomly placed, turned disc, square, triangle or ring covers, 0 to 1."""
+    """Share of each pixel (N, 32, 32), 0 to 1, that a randomly placed, turned disc, square, triangle or ring covers."""
     shape = random.randint(4, size=n_images)
     radius, turn = random.uniform(6.0, 10.0, n_images), random.uniform(0.0, 2.0 * np.pi, n_images)
     centre = random.uniform(11.0, 21.0, (2, n_images))
