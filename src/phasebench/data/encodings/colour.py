@@ -133,7 +133,7 @@ def _lab_moduli(samples: Tensor) -> Tensor:
 
 
 def _linear_light(images: Tensor) -> Tensor:
-    """Undo sRGB's transfer curve, 0 to 1, by a table of the 256 levels made anew on the device, where it is cheap."""
+    """Undo the transfer curve of sRGB, 0 to 1, by a table of the 256 levels, which is cheap to make on the device."""
     level = torch.arange(256, device=images.device, dtype=torch.get_default_dtype()) / 255.0
     table = torch.where(level > 0.04045, ((level + 0.055) / 1.055).pow(2.4), level / 12.92)
     return table.index_select(0, images.reshape(-1).int()).view(images.shape)

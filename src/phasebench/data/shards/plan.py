@@ -22,7 +22,7 @@ from phasebench.data.shards.raw_images import RawImage, RawTree, Split
 from phasebench.specs.run import Frozen
 
 LISTINGS, LOCATIONS, PLAN = "listings", "locations", "plan.json"
-_REMEDY = "start snakemake again, it plans anew"
+_REMEDY = "run snakemake again, which plans the shards again"
 
 
 Model = TypeVar("Model", bound=Frozen)

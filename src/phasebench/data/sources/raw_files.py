@@ -1,4 +1,4 @@
-"""Raw files of the data sources: a changed file prepares its data set anew, a touched one does not."""
+"""Raw files of the data sources: a changed file prepares its data set again, a touched one does not."""
 
 import ast
 import os

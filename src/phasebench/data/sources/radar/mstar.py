@@ -97,7 +97,7 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
     ------
     PhasebenchError
         An option is unknown, the folder is missing or has no chip for one of the splits, or a chip is damaged,
-        incomplete, too small, of an unknown class, or stands there twice under different classes or angles.
+        incomplete, too small, of an unknown class, or occurs twice under different classes or angles.
     """
     chosen = parse_options("mstar", Options, options)
     folder = data_root / chosen.folder
