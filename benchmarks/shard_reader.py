@@ -13,9 +13,8 @@ from torchvision.transforms import v2
 from phasebench.data.batches.interface import load_training_data
 from phasebench.data.shards.generated_tree import Options, write_tree
 from phasebench.data.shards.imagenet import list_imagenet
-from phasebench.data.shards.index import gather_shards, read_index, verify_shards
+from phasebench.data.shards.index import gather_shards, read_index, verify_shards, write_shard
 from phasebench.data.shards.plan import plan_shards, read_plan
-from phasebench.data.shards.writer import write_shard
 from phasebench.specs.run import Recipe, RunSpec
 
 CROP = 224

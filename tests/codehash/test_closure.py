@@ -1,30 +1,48 @@
 """The closure's hashes change with what the reached code does, and with nothing else."""
 
+import ast
 import textwrap
 from pathlib import Path
 
 import pytest
 
+from phasebench.codehash import closure
 from phasebench.codehash.closure import Closure, SourceTree
 from phasebench.common.errors import PhasebenchError
 
-OPAQUE = frozenset({"pkg.registry:TABLE"})
+REGISTRY_CLASS = "pkg.names:Registry"
 
 
-def closure_of(folder: Path, files: dict[str, str], roots: tuple[str, ...] = ("pkg.a:root",)) -> Closure:
-    """Write a package below a fresh folder and follow the roots."""
+def tree_of(folder: Path, files: dict[str, str]) -> SourceTree:
+    """Write a package below a fresh folder."""
     package = folder / str(len(list(folder.iterdir()))) / "pkg"
     for name, text in {"__init__.py": "", **files}.items():
         path = package / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text), encoding="utf-8")
-    return SourceTree(package, OPAQUE).closure(roots)
+    return SourceTree(package, [REGISTRY_CLASS])
 
 
-def assert_effect(folder: Path, before: dict[str, str], after: dict[str, str], changed: set[str]) -> None:
+def closure_of(
+    folder: Path,
+    files: dict[str, str],
+    roots: tuple[str, ...] = ("pkg.a:root",),
+    chosen: dict[str, list[str]] | None = None,
+) -> Closure:
+    """Follow the roots in a package written below a fresh folder."""
+    return tree_of(folder, files).closure(roots, chosen or {})
+
+
+def assert_effect(
+    folder: Path,
+    before: dict[str, str],
+    after: dict[str, str],
+    changed: set[str],
+    chosen: dict[str, list[str]] | None = None,
+) -> None:
     """Exactly the modules ``changed`` have another hash after the edit; ``after`` gives the edited files only."""
-    old = closure_of(folder, before).hashes
-    new = closure_of(folder, {**before, **after}).hashes
+    old = closure_of(folder, before, chosen=chosen).hashes
+    new = closure_of(folder, {**before, **after}, chosen=chosen).hashes
     assert {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)} == changed
 
 
@@ -329,16 +347,111 @@ def test_a_rebound_name_counts_with_every_binding(tmp_path: Path) -> None:
     assert_effect(tmp_path, {"a.py": a}, {"a.py": a.replace("    return 1", "    return 2")}, {"pkg.a"})
 
 
-def test_opaque_tables_are_not_entered(tmp_path: Path) -> None:
-    registry = "from pkg.b import used\nTABLE = {'x': used}\n\ndef find(name):\n    return TABLE[name]\n"
-    files = {
-        "a.py": "from pkg.registry import find\ndef root():\n    return find('x')\n",
-        "registry.py": registry,
-        "b.py": B,
-    }
-    assert set(closure_of(tmp_path, files).hashes) == {"pkg.a", "pkg.registry"}
-    assert_effect(tmp_path, files, {"registry.py": registry.replace("'x': used", "'y': 1")}, set())
-    assert_effect(tmp_path, files, {"registry.py": registry.replace("[name]", ".get(name)")}, {"pkg.registry"})
+NAMES = "class Registry(dict):\n    def load(self, name):\n        return resolve(self[name])\n\nOTHER = 1\n"
+TABLE = (
+    "from pkg.names import Registry\n\n"
+    "TABLE: Registry[str] = Registry('thing', {'one': 'pkg.one:One', 'two': 'pkg.two:Two'})\n\n"
+    "def find(name):\n    return TABLE.load(name)\n"
+)
+REGISTERED = {
+    "a.py": "from pkg.registry import find\ndef root():\n    return find('x')\n",
+    "names.py": NAMES,
+    "registry.py": TABLE,
+    "one.py": "class One:\n    size = 1\n",
+    "two.py": "class Two:\n    size = 1\n",
+}
+SYMBOL = "pkg.registry:TABLE"
+OF_A = {"pkg.a", "pkg.registry", "pkg.names"}
+
+
+def test_of_a_registry_only_the_chosen_entries_count(tmp_path: Path) -> None:
+    chosen = {SYMBOL: ["pkg.one:One"]}
+    found = closure_of(tmp_path, REGISTERED, chosen=chosen)
+    assert (set(found.hashes), found.registries) == ({*OF_A, "pkg.one"}, {SYMBOL})
+    another = {"registry.py": TABLE.replace("'two': 'pkg.two:Two'", "'two': 'pkg.b:used', 'more': 'pkg.b:Unused'")}
+    assert_effect(tmp_path, REGISTERED, another, set(), chosen)
+    assert_effect(tmp_path, REGISTERED, {"two.py": "class Two:\n    size = 2\n"}, set(), chosen)
+    assert_effect(tmp_path, REGISTERED, {"one.py": "class One:\n    size = 2\n"}, {"pkg.one"}, chosen)
+    # What looks entries up counts, in the registry's module and in its class.
+    assert_effect(tmp_path, REGISTERED, {"registry.py": TABLE.replace(".load", ".get")}, {"pkg.registry"}, chosen)
+    assert_effect(tmp_path, REGISTERED, {"names.py": NAMES.replace("resolve(", "other(")}, {"pkg.names"}, chosen)
+    assert_effect(tmp_path, REGISTERED, {"names.py": NAMES.replace("OTHER = 1", "OTHER = 2")}, set(), chosen)
+    assert set(closure_of(tmp_path, REGISTERED, chosen={SYMBOL: []}).hashes) == OF_A
+
+
+def test_a_registry_of_which_nothing_was_chosen_counts_whole(tmp_path: Path) -> None:
+    found = closure_of(tmp_path, REGISTERED)
+    assert (set(found.hashes), found.registries) == ({*OF_A, "pkg.one", "pkg.two"}, {SYMBOL})
+    for name in ("one", "two"):
+        after = {f"{name}.py": f"class {name.title()}:\n    size = 2\n"}
+        assert_effect(tmp_path, REGISTERED, after, {f"pkg.{name}"})
+    assert_effect(tmp_path, REGISTERED, {"registry.py": TABLE.replace("'two'", "'other'")}, {"pkg.registry"})
+
+
+def test_chosen_entries_count_where_their_registry_is_not_reached(tmp_path: Path) -> None:
+    files = {**REGISTERED, "a.py": "root = 1\n"}
+    found = closure_of(tmp_path, files, chosen={SYMBOL: ["pkg.one:One"]})
+    assert (set(found.hashes), found.registries) == ({"pkg.a", "pkg.one"}, set())
+
+
+@pytest.mark.parametrize(
+    "imported",
+    [
+        "from .names import Registry",
+        "from pkg.names import Registry as Names",
+        "import pkg.names",
+        "import pkg.names as names",
+        "from pkg import names",
+        "from pkg.common import Registry",
+        "from pkg import common",
+    ],
+)
+def test_registries_are_known_however_their_class_is_imported(tmp_path: Path, imported: str) -> None:
+    called = {"from pkg.names import Registry as Names": "Names", "import pkg.names": "pkg.names.Registry"}
+    called |= {"import pkg.names as names": "names.Registry", "from pkg import names": "names.Registry[str]"}
+    called |= {"from pkg import common": "common.Registry"}
+    table = TABLE.replace("from pkg.names import Registry", imported)
+    table = table.replace("= Registry(", f"= {called.get(imported, 'Registry')}(")
+    files = {**REGISTERED, "registry.py": table, "common/__init__.py": "from pkg.names import Registry\n"}
+    found = closure_of(tmp_path, files)
+    assert found.registries == {SYMBOL}
+    assert {"pkg.one", "pkg.two"} <= found.hashes.keys()
+
+
+@pytest.mark.parametrize("made", ["dict(", "other.Registry(", "Registry.of(", "Registry[str].of("])
+def test_other_calls_make_no_registry(tmp_path: Path, made: str) -> None:
+    table = "from pkg.names import Registry\nimport other\n" + TABLE.replace("= Registry(", f"= {made}")
+    assert not closure_of(tmp_path, {**REGISTERED, "registry.py": table}).registries
+
+
+def test_entries_that_cannot_be_read_have_to_be_chosen(tmp_path: Path) -> None:
+    files = {**REGISTERED, "registry.py": TABLE.replace("'pkg.two:Two'", "'pkg.two' + ':Two'")}
+    with pytest.raises(PhasebenchError, match=f"{SYMBOL}: there is no such table of strings"):
+        closure_of(tmp_path, files)
+    assert "pkg.one" in closure_of(tmp_path, files, chosen={SYMBOL: ["pkg.one:One"]}).hashes
+
+
+def test_a_target_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    files = {**REGISTERED, "registry.py": TABLE.replace("pkg.two:Two", "pkg.two:Three")}
+    with pytest.raises(PhasebenchError, match=r"pkg\.two:Three.*no such definition"):
+        closure_of(tmp_path, files)
+
+
+def test_every_registry_of_a_package_is_found(tmp_path: Path) -> None:
+    files = {**REGISTERED, "sub/__init__.py": TABLE, "sub/own.py": TABLE.replace("TABLE", "OWN"), "b.py": B}
+    assert tree_of(tmp_path, files).registries() == {SYMBOL, "pkg.sub:TABLE", "pkg.sub.own:OWN"}
+
+
+def test_a_registry_reads_as_its_table(tmp_path: Path) -> None:
+    assert tree_of(tmp_path, REGISTERED).string_table(SYMBOL) == {"one": "pkg.one:One", "two": "pkg.two:Two"}
+
+
+def test_the_hasher_names_nothing_of_the_package_that_it_stands_in() -> None:
+    """It is about Python sources of any package; what it has to know of one is passed in."""
+    own = Path(closure.__file__).parent
+    for path in own.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.Constant) and "phasebench" in str(node.value)), f"{path}:{node.lineno}"
 
 
 @pytest.mark.parametrize(

@@ -177,8 +177,8 @@ def test_the_training_samples_are_the_networks_own(tmp_path: Path, images: np.nd
     read = network_input(train_fraction=0.5)
     data = load_device_data(read, path, torch.device("cpu"))
     train, _ = training_split(np.arange(N_TRAIN), 3, 0.5, 0.1)
-    features = images[train].transpose(0, 3, 1, 2).reshape(len(train), -1) / (255.0 * float(data.largest))
-    test = images[N_TRAIN:].transpose(0, 3, 1, 2).reshape(N_TEST, -1) / (255.0 * float(data.largest))
+    features = images[train].transpose(0, 3, 1, 2).reshape(len(train), -1) / (255.0 * float(data.statistics))
+    test = images[N_TRAIN:].transpose(0, 3, 1, 2).reshape(N_TEST, -1) / (255.0 * float(data.statistics))
     expected = linear_accuracy(features, labels[train], test, labels[N_TRAIN:])
     assert baselines_of(read, path)[1]["linear_accuracy"] == expected
 

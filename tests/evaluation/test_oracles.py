@@ -35,7 +35,7 @@ def complex_normal(*shape: int) -> Tensor:
 def up_to_second(name: str, model: nn.Module, planes: Tensor) -> Tensor:
     """The second convolution's input; polar in SurReal."""
     stages: dict[str, Stage] = {
-        "cifarnet_real": lambda m, x: m.features[1](m.features[0](x.flatten(1, 2)[:, m.planes])),
+        "cifarnet_real": lambda m, x: m.features[1](m.features[0](x.flatten(1, 2)[:, m.planes.indices])),
         "cifarnet_dcn": lambda m, x: complex_relu(m.conv1(x)),
         "cifarnet_type_i": lambda m, x: m.activation1(m.division(m.conv1(x))),
         "cifarnet_type_e": lambda m, x: m.activation1(m.conv1(x)),
@@ -202,7 +202,7 @@ def test_every_embedding_is_at_its_image_and_angle(store: Path, monkeypatch: pyt
         planes = run.data.batch(run.data.test[image : image + 1])
         turned = rotate(planes, torch.tensor([degrees]).deg2rad())
         with torch.inference_mode():
-            hidden = run.model.eval().get_submodule("features")[:10](turned.flatten(1, 2)[:, run.model.planes])
+            hidden = run.model.eval().get_submodule("features")[:10](turned.flatten(1, 2)[:, run.model.planes.indices])
         found = [table[(metric, f"image{image}", degrees)] for metric in ("tsne_x", "tsne_y")]
         assert found == pytest.approx(hidden[0, :2].tolist(), abs=1e-5)
 

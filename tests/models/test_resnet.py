@@ -107,7 +107,7 @@ def test_sizes_of_the_maps() -> None:
             lambda _, __, output, name=name: sizes.update({name: output.shape[-1]})
         )
     # Indices of planes are looked up in memory, which a network without any does not have.
-    network.planes = torch.arange(3, device="meta")
+    network.planes.indices = torch.arange(3, device="meta")
     network(torch.empty(1, 2, 3, 32, 32, device="meta"))
     assert sizes == {"conv1": 32, "layer1": 32, "layer2": 16, "layer3": 8, "layer4": 4}
 

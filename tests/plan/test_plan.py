@@ -7,9 +7,9 @@ import pytest
 import yaml
 from support.checkout import ROOT
 
-from phasebench.codehash.closure import SourceTree
 from phasebench.common.errors import PhasebenchError
 from phasebench.plan.plan import BenchmarkPlan, load_plan
+from phasebench.provenance.stage_code import own_source
 from phasebench.specs.run import FullBatchRecipe, RunSpec
 from phasebench.training.optimizers import learning_rate
 
@@ -42,7 +42,7 @@ SUITE = {
 }
 SCALE = {"name": "tiny", "description": "Words.", "seeds": [3, 1], "suites": {"study": {}}}
 CONFIG = {"scale": "tiny", "suites": ["study"]}
-TREE = SourceTree(ROOT / "src" / "phasebench")
+TREE = own_source()
 
 
 def plan(

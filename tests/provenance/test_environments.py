@@ -8,18 +8,21 @@ from pathlib import Path
 import pytest
 from support.checkout import ROOT
 
-from phasebench.codehash.closure import SourceTree
 from phasebench.common.errors import PhasebenchError
 from phasebench.data.encodings.registry import ENCODINGS
 from phasebench.data.shards.registry import SHARDED_SOURCES
 from phasebench.data.sources.registry import SOURCES
 from phasebench.models.registry import REGISTRY
+from phasebench.plan.registries import ANALYSES_TABLE, EVALUATIONS_TABLE, PROCEDURES_TABLE
 from phasebench.provenance.environments import read_pins
+from phasebench.provenance.stage_code import own_source
 
-TREE = SourceTree(ROOT / "src" / "phasebench")
-ANALYSES = TREE.string_table("phasebench.analysis.registry:ANALYSES")
-EVALUATIONS = TREE.string_table("phasebench.evaluation.registry:EVALUATIONS")
-PROCEDURES = TREE.string_table("phasebench.training.procedures:PROCEDURES")
+TREE = own_source()
+ANALYSES = TREE.string_table(ANALYSES_TABLE)
+EVALUATIONS = TREE.string_table(EVALUATIONS_TABLE)
+PROCEDURES = TREE.string_table(PROCEDURES_TABLE)
+# What a command looks up is said by TARGETS.
+NO_ENTRIES: dict[str, tuple[str, ...]] = dict.fromkeys(TREE.registries(), ())
 # Rule -> what its command may look up by name.
 TARGETS = {
     "prepare": [*SOURCES.values()],
@@ -53,7 +56,7 @@ def imports_of(rule: str) -> set[str]:
     own = [node for node in ast.walk(command) if isinstance(node, ast.ImportFrom)]
     roots = [f"{node.module}:{alias.name}" for node in own for alias in node.names]
     assert roots
-    modules = {"typer", *TREE.closure([*roots, *TARGETS[rule]]).third_party} - set(sys.stdlib_module_names)
+    modules = {"typer", *TREE.closure([*roots, *TARGETS[rule]], NO_ENTRIES).third_party} - set(sys.stdlib_module_names)
     for name, others in IMPLIED.items():
         modules |= others if name in modules else set()
     return {DISTRIBUTIONS.get(module, module) for module in modules}

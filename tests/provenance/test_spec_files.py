@@ -16,8 +16,10 @@ from phasebench.codehash.closure import SourceTree
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import sha256_of_file
 from phasebench.models.registry import REGISTRY
+from phasebench.plan.registries import MODELS_TABLE
 from phasebench.provenance.raw_inputs import record_downloads
 from phasebench.provenance.spec_files import plan_benchmark
+from phasebench.provenance.stage_code import own_source
 from phasebench.specs.run import RunIdentity
 from phasebench.specs.stage import DatasetIdentity, StageIdentity, read_identity
 
@@ -67,7 +69,7 @@ def test_every_stage_has_a_spec_file(checkout: Path) -> None:
     assert {
         "phasebench.training.minibatch",
         "phasebench.models.cifarnet",
-        "phasebench.data.encodings.base",
+        "phasebench.data.encodings.colour",
     } <= run.code.keys()
     assert "phasebench.models.mstar" not in run.code
     dataset = read_identity(DatasetIdentity, specs / "datasets/colour_shapes.json")
@@ -140,7 +142,7 @@ EDITS = [
         {TYPE_E},
     ),
     ("models/mstar.py", "class Real(", "FACTOR = 2\n\n\nclass Real(", set()),
-    ("data/encodings/base.py", "class Sliding(", "UNUSED = 1\n\n\nclass Sliding(", set()),
+    ("data/encodings/colour.py", "class Sliding(", "UNUSED = 1\n\n\nclass Sliding(", set()),
     (
         "training/loop.py",
         "def fit(",
@@ -356,7 +358,7 @@ def test_a_damaged_list_of_known_checksums_is_made_anew(checkout: Path) -> None:
 
 
 def test_analyses_with_published_numbers_are_analyses() -> None:
-    tree = SourceTree(ROOT / "src/phasebench")
+    tree = own_source()
     analyses, published = (
         tree.string_table(f"phasebench.analysis.registry:{name}") for name in ("ANALYSES", "PUBLISHED")
     )
@@ -366,16 +368,13 @@ def test_analyses_with_published_numbers_are_analyses() -> None:
 
 def test_every_selected_target_exists() -> None:
     """The tables name definitions by strings; each must be one."""
-    tree = SourceTree(ROOT / "src/phasebench")
-    tables = (
-        *("data.encodings.registry:ENCODINGS", "data.sources.registry:SOURCES", "data.shards.registry:SHARDED_SOURCES"),
-        "evaluation.registry:EVALUATIONS",
-        *("analysis.registry:ANALYSES", "training.procedures:PROCEDURES"),
-    )
-    targets = [target for table in tables for target in tree.string_table(f"phasebench.{table}").values()]
-    targets += [entry.target for entry in REGISTRY.values()]
+    tree = own_source()
+    no_entries: dict[str, tuple[str, ...]] = dict.fromkeys(tree.registries(), ())
+    targets = [entry.target for entry in REGISTRY.values()]
+    for symbol in no_entries.keys() - {MODELS_TABLE}:
+        targets += tree.string_table(symbol).values()
     for target in targets:
-        assert tree.closure([target]).hashes
+        assert tree.closure([target], no_entries).hashes
 
 
 def test_a_table_that_is_not_written_out(tmp_path: Path) -> None:
@@ -417,7 +416,7 @@ def test_baselines_follow_the_networks_input_alone(checkout: Path) -> None:
     edit(checkout / "src/phasebench/evaluation/baselines.py", "PENALTY = 0.1", "PENALTY = 0.2")
     assert write(checkout) == {BASELINES}
     # What all networks read with, and what only some of them do.
-    edit(checkout / "src/phasebench/data/encodings/base.py", "_WHITE = (0.95047", "_WHITE = (0.95048")
+    edit(checkout / "src/phasebench/data/encodings/colour.py", "_WHITE = (0.95047", "_WHITE = (0.95048")
     assert BASELINES in write(checkout)
     edit(checkout / "workflow/suites/co_domain_symmetry.yaml", "betas: [0.9, 0.99]", "betas: [0.9, 0.98]")
     edit(checkout / "src/phasebench/training/loop.py", "def fit(", "@profile\ndef fit(")

@@ -1,5 +1,6 @@
 """A job that waited in a queue refuses to run other code than was planned."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -9,9 +10,27 @@ from pathlib import Path
 import pytest
 
 import phasebench
-from phasebench.codehash.closure import SourceTree
 from phasebench.common.errors import PhasebenchError
-from phasebench.provenance.stage_code import check_code, dataset_code, evaluation_code, run_code
+from phasebench.data.encodings.registry import ENCODINGS
+from phasebench.data.shards.registry import SHARDED_SOURCES
+from phasebench.data.sources.registry import SOURCES
+from phasebench.evaluation.registry import EVALUATIONS
+from phasebench.models.registry import REGISTRY
+from phasebench.provenance.stage_code import (
+    ANALYSES_TABLE,
+    ENCODINGS_TABLE,
+    EVALUATIONS_TABLE,
+    MODELS_TABLE,
+    PROCEDURES_TABLE,
+    SHARDED_SOURCES_TABLE,
+    SOURCES_TABLE,
+    check_code,
+    dataset_code,
+    evaluation_code,
+    own_source,
+    run_code,
+    source_tree,
+)
 from phasebench.specs.run import Recipe, RunIdentity, RunSpec
 from phasebench.specs.stage import StageIdentity
 
@@ -50,7 +69,7 @@ def train(source: Path, spec: Path) -> subprocess.CompletedProcess[str]:
 
 def test_edited_code_is_refused_by_name(source: Path, tmp_path: Path) -> None:
     spec = tmp_path / "spec.json"
-    spec.write_text(RunIdentity(run=SPEC, code=run_code(SourceTree(source), SPEC), environment={}).to_json())
+    spec.write_text(RunIdentity(run=SPEC, code=run_code(source_tree(source), SPEC), environment={}).to_json())
     # Neither words nor another model matter.
     edit(source / "nn/complex/equivariant_norm.py", '"""', '"""Reworded. ')
     edit(source / "models/mstar.py", "return ", "return 0 or ")
@@ -67,7 +86,7 @@ def test_edited_code_is_refused_by_name(source: Path, tmp_path: Path) -> None:
 
 
 def test_evaluations_are_checked_too(source: Path, tmp_path: Path) -> None:
-    code = evaluation_code(SourceTree(source), "rotation")
+    code = evaluation_code(source_tree(source), "rotation")
     spec = tmp_path / "rotation.json"
     identity = StageIdentity(stage="evaluate", settings={"evaluation": "rotation"}, code=code, environment={})
     spec.write_text(identity.to_json())
@@ -82,15 +101,80 @@ def test_evaluations_are_checked_too(source: Path, tmp_path: Path) -> None:
 
 def test_what_is_no_longer_there_is_named(source: Path) -> None:
     with pytest.raises(PhasebenchError, match="model 'gone' is not known; choose one of cds_large, cifarnet_dcn, "):
-        run_code(SourceTree(source), SPEC.model_copy(update={"model": "gone"}))
+        run_code(source_tree(source), SPEC.model_copy(update={"model": "gone"}))
     with pytest.raises(PhasebenchError, match="data source 'gone' is not known"):
-        dataset_code(SourceTree(source), "gone")
+        dataset_code(source_tree(source), "gone")
     edit(source / "evaluation/registry.py", '"rotation"', '"turning"')
     with pytest.raises(PhasebenchError, match=r"evaluation 'rotation' is not known; choose one of .*turning"):
-        evaluation_code(SourceTree(source), "rotation")
+        evaluation_code(source_tree(source), "rotation")
 
 
 def test_many_changes_are_counted() -> None:
     with pytest.raises(PhasebenchError, match=r"planned \(a, b, c and 2 more\)"):
         check_code("spec.json", dict.fromkeys("abcde", "1"), dict.fromkeys("abcde", "2"))
     check_code("spec.json", {}, {"a": "1"})
+
+
+TABLES = {
+    ANALYSES_TABLE,
+    ENCODINGS_TABLE,
+    EVALUATIONS_TABLE,
+    MODELS_TABLE,
+    PROCEDURES_TABLE,
+    SHARDED_SOURCES_TABLE,
+    SOURCES_TABLE,
+}
+
+
+def calls_of_registry(package: Path) -> int:
+    """How often the class is called anywhere in the package, at the top level of a module or not."""
+    nodes = (node for path in package.rglob("*.py") for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    return sum(isinstance(node, ast.Call) and "Registry" in ast.unparse(node.func).split(".") for node in nodes)
+
+
+def test_the_registries_that_stages_choose_from_are_those_there_are() -> None:
+    tree = own_source()
+    assert tree.registries() == TABLES
+    # One that is made in a function, or by another name, would not be seen.
+    assert calls_of_registry(tree.folder) == len(TABLES)
+
+
+@pytest.mark.parametrize("name", sorted(EVALUATIONS))
+def test_no_evaluation_follows_all_of_a_registry(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Each run's own spec file has its model and encodings; an evaluation that had them too would never be current."""
+    code = evaluation_code(own_source(), name)
+    assert not {entry.target.partition(":")[0] for entry in REGISTRY.values()} & code.keys()
+
+
+def test_a_registry_that_nobody_chooses_from_is_followed_whole(source: Path) -> None:
+    """Who adds a registry and forgets the hash repeats too much, and never too little."""
+    before = run_code(source_tree(source), SPEC)
+    (source / "training/schedules.py").write_text(
+        "from phasebench.common.registry import Registry\n\nSCHEDULES: Registry[str] = Registry(\n"
+        "    'schedule', {'first': 'phasebench.training.own:first', 'second': 'phasebench.training.own:second'}\n)\n"
+    )
+    own = source / "training/own.py"
+    own.write_text("def first():\n    return 1\n\n\ndef second():\n    return 2\n\n\ndef other():\n    return 3\n")
+    optimizers = source / "training/optimizers.py"
+    optimizers.write_text(
+        f"{optimizers.read_text()}\n\nfrom phasebench.training.schedules import SCHEDULES\n\nSCHEDULES.load('first')\n"
+    )
+    with_registry = run_code(source_tree(source), SPEC)
+    assert {"phasebench.training.schedules", "phasebench.training.own"} <= with_registry.keys() - before.keys()
+    own.write_text(own.read_text().replace("return 3", "return 4"))
+    assert run_code(source_tree(source), SPEC) == with_registry
+    own.write_text(own.read_text().replace("return 2", "return 5"))
+    after = run_code(source_tree(source), SPEC)
+    assert {name for name in after if after[name] != with_registry[name]} == {"phasebench.training.own"}
+
+
+@pytest.mark.parametrize("source_name", [*SOURCES, *SHARDED_SOURCES])
+def test_a_data_set_follows_its_own_source(source_name: str) -> None:
+    code = dataset_code(own_source(), source_name)
+    assert {**SOURCES, **SHARDED_SOURCES}[source_name].partition(":")[0] in code
+
+
+@pytest.mark.parametrize("name", sorted(ENCODINGS))
+def test_a_run_follows_its_own_encoding(name: str) -> None:
+    code = run_code(own_source(), SPEC.model_copy(update={"encoding": name}))
+    assert ENCODINGS[name].partition(":")[0] in code

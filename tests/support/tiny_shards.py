@@ -4,10 +4,9 @@ from pathlib import Path
 
 from phasebench.data.shards.generated_tree import Options, write_tree
 from phasebench.data.shards.imagenet import list_imagenet
-from phasebench.data.shards.index import gather_shards
+from phasebench.data.shards.index import gather_shards, write_shard
 from phasebench.data.shards.plan import plan_shards, read_plan
 from phasebench.data.shards.raw_images import RawTree
-from phasebench.data.shards.writer import write_shard
 
 FEW = Options(n_train=60, n_test=20, smallest=24, largest=50, damaged=1)
 

@@ -122,8 +122,8 @@ def test_a_run_records_the_start_and_every_validation_and_learns_the_same_withou
     assert len(probes) == 3 * 2 * (2 + len(PERCENTILES))
     assert not len(pd.read_parquet(tmp_path / "without" / "probes.parquet"))
     # Means and deviations of three colours come back as they were measured.
-    normaliser = json.loads((tmp_path / "with" / "run.json").read_text())["normaliser"]
-    assert torch.equal(torch.tensor(normaliser), data(store).largest)
+    statistics = json.loads((tmp_path / "with" / "run.json").read_text())["statistics"]
+    assert torch.equal(torch.tensor(statistics), data(store).statistics)
 
 
 def test_modules_that_a_network_does_not_have_are_named(store: Path) -> None:

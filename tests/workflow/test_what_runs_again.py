@@ -120,7 +120,10 @@ EDITS = {
     ),
     "a title": Edit(SUITE, "Table 1: accuracy", "Table 1: the accuracy", TABLES),
     "the LAB encoding": Edit(
-        "src/phasebench/data/encodings/base.py", "* 7.787)", "* 7.788)", trained({SURREAL_LAB, TYPE_E_LAB}) | BASELINES
+        "src/phasebench/data/encodings/colour.py",
+        "* 7.787)",
+        "* 7.788)",
+        trained({SURREAL_LAB, TYPE_E_LAB}) | BASELINES,
     ),
     "a colour of the figures": Edit("src/phasebench/reporting/drawing/palette.py", "#0173b2", "#0173b3", REPORT),
     "one more evaluation": Edit(

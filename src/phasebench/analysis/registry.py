@@ -1,10 +1,9 @@
-"""Which analyses there are, without importing any of them."""
+"""Registry of the analyses."""
 
-import pkgutil
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from phasebench.common.errors import PhasebenchError
+from phasebench.common.registry import Registry
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,12 +12,15 @@ if TYPE_CHECKING:
 
     Analysis = Callable[[Sequence[FinishedRun], pd.DataFrame], pd.DataFrame]
 
-ANALYSES: dict[str, str] = {
-    "bias_variance": "phasebench.analysis.bias_variance:analyse_bias_variance",
-    "early_accuracy": "phasebench.analysis.early_accuracy:analyse_early_accuracy",
-    "projections": "phasebench.analysis.projections:analyse_projections",
-    "trend": "phasebench.analysis.trend:analyse_trend",
-}
+ANALYSES: Registry[str] = Registry(
+    "analysis",
+    {
+        "bias_variance": "phasebench.analysis.bias_variance:analyse_bias_variance",
+        "early_accuracy": "phasebench.analysis.early_accuracy:analyse_early_accuracy",
+        "projections": "phasebench.analysis.projections:analyse_projections",
+        "trend": "phasebench.analysis.trend:analyse_trend",
+    },
+)
 PUBLISHED: dict[str, str] = {"trend": "test_accuracy"}
 """Analysis -> the metric of the study's own numbers that it reads. The others get none, and so ask for no new run
 where one of these is corrected."""
@@ -32,7 +34,5 @@ def load_analysis(name: str) -> "Analysis":
     PhasebenchError
         There is no such analysis.
     """
-    if name not in ANALYSES:
-        raise PhasebenchError(f"analysis '{name}' is not known; choose one of {', '.join(sorted(ANALYSES))}")
-    analysis: Analysis = pkgutil.resolve_name(ANALYSES[name])
+    analysis: Analysis = ANALYSES.load(name)
     return analysis

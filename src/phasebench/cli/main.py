@@ -89,8 +89,8 @@ def write_shard(
     output: OutputOption,
 ) -> None:
     """Write one shard of encoded images, leaving out damaged ones."""
+    from phasebench.data.shards.index import write_shard
     from phasebench.data.shards.plan import read_listing
-    from phasebench.data.shards.writer import write_shard
     from phasebench.provenance.stage_code import check_code, own_source, shard_code
 
     check_code(str(listing), read_listing(listing).code, shard_code(own_source()))

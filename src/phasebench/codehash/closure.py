@@ -1,35 +1,27 @@
 """Hashes of exactly the first-party definitions that a computation reaches.
 
-From root symbols such as ``phasebench.models.cifarnet:TypeE`` the names that each definition uses are followed through
+From root symbols such as ``package.module:Class`` the names that each definition uses are followed through
 functions, classes, constants and imports, inside the package only. What a module does when it is imported counts for
 every module that the reached definitions import, directly or not. Nothing is executed.
 
-Names looked up in a table of strings cannot be followed. Such tables are declared in :data:`OPAQUE_TABLES`; whoever
-asks for a closure gives the selected entries' targets as further roots. Subclasses that register themselves through
-``__init_subclass__`` or a metaclass are not seen, nor are names computed at run time.
+A registry maps names to such symbols as strings: it is whatever a module binds, at its top level, to a call of one of
+the classes that the caller names. Whoever asks for a closure says which entries of which registries are meant; of a
+registry that is reached and of which nothing was said, every entry is followed, so that none can be forgotten.
+Subclasses that register themselves through ``__init_subclass__`` or a metaclass are not seen, nor are names computed at
+run time.
 """
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
+from phasebench.codehash.canonical import dotted_name
 from phasebench.codehash.modules import Module, Statement, parse_module
 from phasebench.codehash.scoping import Import
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import sha256_of_text
-
-OPAQUE_TABLES = frozenset(
-    {
-        "phasebench.analysis.registry:ANALYSES",
-        "phasebench.data.encodings.registry:ENCODINGS",
-        "phasebench.data.shards.registry:SHARDED_SOURCES",
-        "phasebench.data.sources.registry:SOURCES",
-        "phasebench.evaluation.registry:EVALUATIONS",
-        "phasebench.models.registry:REGISTRY",
-        "phasebench.training.procedures:PROCEDURES",
-    }
-)
 
 # With one of these a definition can use any name of its module.
 _WHOLE_MODULE_NAMES = frozenset({("globals",), ("exec",), ("eval",), ("sys", "modules")})
@@ -37,7 +29,7 @@ _WHOLE_MODULE_NAMES = frozenset({("globals",), ("exec",), ("eval",), ("sys", "mo
 
 @dataclass(frozen=True, eq=False)
 class Closure:
-    """What a set of roots reaches.
+    """The definitions that a set of roots reaches, and their hashes.
 
     Attributes
     ----------
@@ -47,11 +39,14 @@ class Closure:
         Module to the SHA-256 of what counts in it.
     third_party
         Top-level names of the packages outside, standard library included, that have to be importable.
+    registries
+        The registries reached, as ``module:name``.
     """
 
     reached: dict[str, frozenset[str]]
     hashes: dict[str, str]
     third_party: frozenset[str]
+    registries: frozenset[str]
 
 
 class SourceTree:
@@ -61,15 +56,15 @@ class SourceTree:
     ----------
     folder : Path
         The package's folder; its name is the package's.
-    opaque : set of str
-        Tables, as ``module:name``, whose content is neither followed nor hashed.
+    registry_classes : collection of str
+        The classes, as ``module:name``, a call of which makes a registry. The last argument of the call is its table.
     """
 
-    def __init__(self, folder: Path, opaque: frozenset[str] = OPAQUE_TABLES) -> None:
+    def __init__(self, folder: Path, registry_classes: Collection[str] = ()) -> None:
         self.folder = folder
-        self.opaque = opaque
+        self._registry_classes = frozenset(registry_classes)
         self._modules: dict[str, Module | None] = {}
-        self._closures: dict[frozenset[str], Closure] = {}
+        self._closures: dict[tuple[frozenset[str], frozenset[str]], Closure] = {}
 
     def module(self, name: str) -> Module | None:
         """The parsed module, or None if the package has none of that name."""
@@ -78,21 +73,31 @@ class SourceTree:
             self._modules[name] = None if path is None else parse_module(name, path)
         return self._modules[name]
 
-    def closure(self, roots: Iterable[str]) -> Closure:
-        """Follow the roots, each ``module:name``.
+    def closure(self, roots: Iterable[str], chosen: Mapping[str, Iterable[str]] = MappingProxyType({})) -> Closure:
+        """Follow the roots.
+
+        Parameters
+        ----------
+        roots : iterable of str
+            Each ``module:name``.
+        chosen : mapping
+            Registry, as ``module:name``, to the targets of the entries that are meant. They are roots too; the rest of
+            the registry is neither followed nor hashed.
 
         Raises
         ------
         PhasebenchError
-            A root does not exist, or a reached module is not Python.
+            A root does not exist, a reached module is not Python, or a reached registry of which nothing was chosen is
+            not written out as strings.
         """
-        key = frozenset(roots)
+        all_roots = frozenset(roots).union(*chosen.values())
+        key = (all_roots, frozenset(chosen))
         if key not in self._closures:
-            self._closures[key] = _Walk(self).run(sorted(key))
+            self._closures[key] = _Walk(self, key[1]).run(sorted(all_roots))
         return self._closures[key]
 
     def string_table(self, symbol: str) -> dict[str, str]:
-        """A table of strings, ``module:name``, read from the source.
+        """A table of strings, ``module:name``, read from the source: a dictionary, or that of a registry.
 
         Raises
         ------
@@ -102,12 +107,57 @@ class SourceTree:
         module_name, _, name = symbol.partition(":")
         module = self.module(module_name)
         for statement in module.definitions.get(name, ()) if module else ():
-            if isinstance(statement.node, ast.Assign) and isinstance(statement.node.value, ast.Dict):
+            value = statement.node.value if isinstance(statement.node, ast.Assign) else None
+            if isinstance(value, ast.Call) and value.args:
+                value = value.args[-1]
+            if isinstance(value, ast.Dict):
                 try:
-                    return {str(key): str(value) for key, value in ast.literal_eval(statement.node.value).items()}
+                    return {str(key): str(target) for key, target in ast.literal_eval(value).items()}
                 except ValueError:
                     break
         raise PhasebenchError(f"{symbol}: there is no such table of strings below {self.folder}")
+
+    def registries(self) -> frozenset[str]:
+        """Every registry of the package, reached or not, as ``module:name``."""
+        paths = [path.relative_to(self.folder.parent).with_suffix("") for path in self.folder.rglob("*.py")]
+        modules = [self.module(".".join(part for part in path.parts if part != "__init__")) for path in paths]
+        return frozenset(
+            f"{module.name}:{name}"
+            for module in filter(None, modules)
+            for name in module.definitions
+            if self.registry_class(module, name)
+        )
+
+    def registry_class(self, module: Module, name: str) -> tuple[str, ...]:
+        """The dotted name by which a module calls the class of a registry; empty if ``name`` is no registry of it."""
+        for statement in module.definitions.get(name, ()):
+            call = statement.node.value if isinstance(statement.node, ast.Assign) else None
+            if isinstance(call, ast.Call):
+                function = call.func.value if isinstance(call.func, ast.Subscript) else call.func
+                called = dotted_name(function)
+                if called and self._is_registry_class(module, called):
+                    return called
+        return ()
+
+    def _is_registry_class(self, module: Module, called: tuple[str, ...]) -> bool:
+        """Return True for a dotted name of one of the classes, through whichever modules it was imported."""
+        pending, passed = [(module, called)], set[tuple[str, tuple[str, ...]]]()
+        while pending:
+            place, (first, *rest) = pending.pop()
+            if (place.name, (first, *rest)) in passed:
+                continue
+            passed.add((place.name, (first, *rest)))
+            if not rest and f"{place.name}:{first}" in self._registry_classes:
+                return True
+            for origin in place.imports.get(first, ()):
+                path = [*origin.module.split("."), *filter(None, [origin.name]), *rest]
+                # The longest beginning that is a module; what follows is a name in it.
+                for length in range(len(path) - 1, 0, -1):
+                    source = self.module(".".join(path[:length]))
+                    if source is not None:
+                        pending.append((source, tuple(path[length:])))
+                        break
+        return False
 
     def _path(self, name: str) -> Path | None:
         first, *rest = name.split(".")
@@ -123,27 +173,32 @@ class SourceTree:
 class _Walk:
     """One traversal. A list of what is left to follow, since chains of definitions are longer than the call stack."""
 
-    def __init__(self, tree: SourceTree) -> None:
+    def __init__(self, tree: SourceTree, chosen: frozenset[str]) -> None:
         self.tree = tree
+        self.chosen = chosen
         self.reached: dict[str, set[str]] = {}
         self.executed: set[str] = set()
         self.third_party: set[str] = set()
+        self.registries: set[str] = set()
         self._pending: list[tuple[str, tuple[str, ...]]] = []
         self._seen: set[tuple[str, tuple[str, ...]]] = set()
 
     def run(self, roots: list[str]) -> Closure:
         for root in roots:
-            module, _, name = root.partition(":")
-            found = self.tree.module(module)
-            if found is None or name not in found.names:
-                raise PhasebenchError(f"{root}: there is no such definition below {self.tree.folder}")
-            self._reach(module, (name,))
+            self._reach_symbol(root)
         while self._pending:
             self._follow(*self._pending.pop())
         texts = {name: self._text(name) for name in sorted(self.executed)}
         hashes = {name: sha256_of_text(text) for name, text in texts.items() if text}
         reached = {name: frozenset(self.reached.get(name, ())) for name in hashes}
-        return Closure(reached, hashes, frozenset(self.third_party))
+        return Closure(reached, hashes, frozenset(self.third_party), frozenset(self.registries))
+
+    def _reach_symbol(self, symbol: str) -> None:
+        module, _, name = symbol.partition(":")
+        found = self.tree.module(module)
+        if found is None or name not in found.names:
+            raise PhasebenchError(f"{symbol}: there is no such definition below {self.tree.folder}")
+        self._reach(module, (name,))
 
     def _reach(self, module: str, attributes: tuple[str, ...]) -> None:
         """Ask for ``module.attribute...``; without attributes, for everything in the module."""
@@ -182,8 +237,15 @@ class _Walk:
         return None
 
     def _bind(self, module: Module, name: str, rest: tuple[str, ...]) -> None:
-        if f"{module.name}:{name}" in self.tree.opaque:
-            return
+        registry_class = self.tree.registry_class(module, name)
+        if registry_class:
+            symbol = f"{module.name}:{name}"
+            self.registries.add(symbol)
+            if symbol in self.chosen:
+                self._use_global(module, registry_class)
+                return
+            for target in self.tree.string_table(symbol).values():
+                self._reach_symbol(target)
         self.reached.setdefault(module.name, set()).add(name)
         for statement in module.definitions.get(name, ()):
             self._use(module, statement)
@@ -232,7 +294,7 @@ class _Walk:
                     self._execute(imported)
 
     def _text(self, name: str) -> str:
-        """What counts in a module: reached definitions by name, then effects in order. Empty if nothing does."""
+        """Text of a module that counts: reached definitions by name, then effects in order; empty if there are none."""
         module = self.tree.module(name)
         assert module is not None
         lines = []

@@ -47,7 +47,7 @@ class Statement:
 
     @cached_property
     def references(self) -> References:
-        """What it uses."""
+        """Names that it uses."""
         return references_of(self.node, self.package)
 
 

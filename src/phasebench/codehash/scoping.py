@@ -1,4 +1,4 @@
-"""Which global names a piece of code uses, by Python's scoping rules."""
+"""Global names that a piece of code uses, by Python's scoping rules."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -26,7 +26,7 @@ class Import:
 
 @dataclass(frozen=True)
 class References:
-    """What a statement uses from outside.
+    """Names that a statement uses from outside.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ def modules_of(statement: ast.Import | ast.ImportFrom, package: str) -> Iterator
 
 
 def references_of(statement: ast.stmt, package: str) -> References:
-    """What a normalised top-level statement uses."""
+    """Names that a normalised top-level statement uses."""
     visitor = _Visitor(package)
     visitor.visit(statement)
     return References(frozenset(visitor.names), frozenset(visitor.imported), frozenset(visitor.executed))

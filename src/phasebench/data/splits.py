@@ -10,7 +10,7 @@ from phasebench.specs.run import Subset
 
 
 class SplitSpec(Protocol):
-    """What of a run decides its subsets: :class:`~phasebench.specs.run.RunSpec` has it, which documents it."""
+    """The part of a run spec that decides its subsets, as :class:`~phasebench.specs.run.RunSpec` documents it."""
 
     @property
     def train_fraction(self) -> float: ...  # noqa: D102

@@ -32,7 +32,7 @@ _REMEDY = "prepare the data set again"
 
 @dataclass(frozen=True, eq=False)
 class LoadedDataset:
-    """What a source hands to :func:`write_store`.
+    """A data set as a source hands it to :func:`write_store`.
 
     Attributes
     ----------
@@ -242,7 +242,7 @@ def _check_values(path: Path | str, samples: np.ndarray) -> None:
     if not samples.any():
         raise PhasebenchError(f"{path}: samples: all values are zero")
     if samples.dtype.kind == "c" and not np.isfinite(samples).all():
-        raise PhasebenchError(f"{path}: samples: some values are not finite; mend or leave out what they belong to")
+        raise PhasebenchError(f"{path}: samples: some values are not finite; correct or leave out such samples")
 
 
 def _check_extra(path: Path | str, store: Store, extra: Mapping[str, np.ndarray]) -> None:

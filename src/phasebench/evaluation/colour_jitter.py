@@ -33,7 +33,7 @@ def evaluate_colour_jitter(run: TrainedRun) -> pd.DataFrame:
     for strength, draw in track(conditions, "jittering"):
         # Every run sees the same images.
         jittered = torch.from_numpy(np.rint(255.0 * jitter(images, strength, draw)).astype(np.uint8)).to(data.device)
-        encoded = (data.test_encoding(part, data.largest) for part in jittered.split(EVALUATION_BATCH))
+        encoded = (data.test_encoding(part, data.statistics) for part in jittered.split(EVALUATION_BATCH))
         accuracy = (predict(run.model, encoded).argmax(dim=1) == labels).double().mean().item()
         rows.append({"metric": "jitter_accuracy", "condition": strength, "draw": draw, "value": accuracy})
     return pd.DataFrame(rows)

@@ -1,10 +1,9 @@
-"""Which evaluations there are, without importing any of them."""
+"""Registry of the evaluations."""
 
-import pkgutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from phasebench.common.errors import PhasebenchError
+from phasebench.common.registry import Registry
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,17 +12,20 @@ if TYPE_CHECKING:
 
     Evaluation = Callable[[TrainedRun], pd.DataFrame]
 
-EVALUATIONS: dict[str, str] = {
-    "colour_jitter": "phasebench.evaluation.colour_jitter:evaluate_colour_jitter",
-    "confidence": "phasebench.evaluation.confidence:evaluate_confidence",
-    "embedding": "phasebench.evaluation.embedding:evaluate_embedding",
-    "filter_similarity": "phasebench.evaluation.filter_similarity:evaluate_filter_similarity",
-    "mixed_batches": "phasebench.evaluation.mixed_batches:evaluate_mixed_batches",
-    "phase_normalisation": "phasebench.evaluation.phase_normalisation:evaluate_phase_normalisation",
-    "rotation": "phasebench.evaluation.rotation:evaluate_rotation",
-    "spectra": "phasebench.evaluation.spectra:evaluate_spectra",
-    "weight_projections": "phasebench.evaluation.weight_projections:evaluate_weight_projections",
-}
+EVALUATIONS: Registry[str] = Registry(
+    "evaluation",
+    {
+        "colour_jitter": "phasebench.evaluation.colour_jitter:evaluate_colour_jitter",
+        "confidence": "phasebench.evaluation.confidence:evaluate_confidence",
+        "embedding": "phasebench.evaluation.embedding:evaluate_embedding",
+        "filter_similarity": "phasebench.evaluation.filter_similarity:evaluate_filter_similarity",
+        "mixed_batches": "phasebench.evaluation.mixed_batches:evaluate_mixed_batches",
+        "phase_normalisation": "phasebench.evaluation.phase_normalisation:evaluate_phase_normalisation",
+        "rotation": "phasebench.evaluation.rotation:evaluate_rotation",
+        "spectra": "phasebench.evaluation.spectra:evaluate_spectra",
+        "weight_projections": "phasebench.evaluation.weight_projections:evaluate_weight_projections",
+    },
+)
 
 
 def load_evaluation(name: str) -> "Evaluation":
@@ -34,7 +36,5 @@ def load_evaluation(name: str) -> "Evaluation":
     PhasebenchError
         There is no such evaluation.
     """
-    if name not in EVALUATIONS:
-        raise PhasebenchError(f"evaluation '{name}' is not known; choose one of {', '.join(sorted(EVALUATIONS))}")
-    evaluation: Evaluation = pkgutil.resolve_name(EVALUATIONS[name])
+    evaluation: Evaluation = EVALUATIONS.load(name)
     return evaluation

@@ -11,7 +11,7 @@ from phasebench.common.errors import PhasebenchError
 from phasebench.data.batches.in_memory import DeviceData, load_device_data
 from phasebench.data.shards.index import is_index
 from phasebench.models.inference import EVALUATION_BATCH, load_weights, predict
-from phasebench.models.registry import build_model
+from phasebench.models.registry import build_for_run
 from phasebench.specs.run import FullBatchRecipe, RunSpec
 from phasebench.specs.run_folder import WEIGHTS, read_record, recorded_spec
 
@@ -48,20 +48,13 @@ def load_trained_run(folder: Path, data_path: Path, device: torch.device) -> Tra
     PhasebenchError
         A file of the run or the data set is missing or corrupt, or the data set is in shards.
     """
-    record = read_record(folder, "normaliser")
-    spec, normaliser = recorded_spec(folder, record), torch.tensor(record["normaliser"])
+    record = read_record(folder, "statistics")
+    spec, statistics = recorded_spec(folder, record), torch.tensor(record["statistics"])
     if is_index(data_path):
         raise PhasebenchError(
             f"{data_path}: evaluations do not read images in shards; take them out of the experiment's evaluations"
         )
     dtype = torch.float64 if isinstance(spec.recipe, FullBatchRecipe) else torch.float32
-    data = load_device_data(spec, data_path, device, largest=normaliser, dtype=dtype)
-    model = build_model(
-        spec.model,
-        n_classes=len(data.classes),
-        in_channels=data.encoding.n_channels,
-        planes=data.encoding.nonzero_planes,
-        input_size=data.input_size,
-        **spec.model_options,
-    )
+    data = load_device_data(spec, data_path, device, statistics=statistics, dtype=dtype)
+    model = build_for_run(spec, data)
     return TrainedRun(spec, load_weights(model, folder / WEIGHTS).to(device), data)

@@ -5,7 +5,6 @@ Singhal, Xing and Yu 2022, section 5.2 and Fig. 5. The spatial path of all varia
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from phasebench.nn.complex.conv import ComplexConv2d
@@ -16,6 +15,7 @@ from phasebench.nn.complex.invariant import Division
 from phasebench.nn.complex.layout import as_planes
 from phasebench.nn.complex.pooling import LearnedPool2d
 from phasebench.nn.complex.prototype import InvariantPrototypeDistance, PrototypeDistance
+from phasebench.nn.complex.real_planes import RealPlanes
 
 
 def _convolutions(in_channels: int) -> list[ComplexConv2d]:
@@ -104,11 +104,9 @@ class Real(nn.Module):
         Which real planes of the encoded input it reads, as indices into the flattened ``(2C, 32, 32)``.
     """
 
-    planes: Tensor
-
     def __init__(self, n_classes: int, planes: Sequence[int] = (0, 1, 2)) -> None:
         super().__init__()
-        self.register_buffer("planes", torch.tensor(planes), persistent=False)
+        self.planes = RealPlanes(planes)
         self.features = nn.Sequential(
             nn.Conv2d(len(planes), 16, 3, stride=2, padding=1),
             nn.ReLU(),
@@ -125,5 +123,5 @@ class Real(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(N, 2, C, 32, 32)`` planes, or complex ``(N, C, 32, 32)``, to logits ``(N, K)``."""
-        logits: Tensor = self.features(as_planes(images).flatten(1, 2).index_select(1, self.planes))
+        logits: Tensor = self.features(self.planes(images))
         return logits

@@ -7,7 +7,6 @@ moduli: the complex one has to, and the real one does so as well in the study.
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-import torch
 from torch import Tensor, nn
 
 from phasebench.common.errors import PhasebenchError
@@ -17,6 +16,7 @@ from phasebench.nn.complex.init import glorot_rayleigh_, he_rayleigh_
 from phasebench.nn.complex.layout import as_planes
 from phasebench.nn.complex.numerics import SMALLEST_SQUARE
 from phasebench.nn.complex.pooling import MagnitudeMaxPool2d
+from phasebench.nn.complex.real_planes import RealPlanes
 from phasebench.nn.complex.whitening import ComplexBatchNorm2d
 
 Initialisation = Literal["default", "rayleigh_glorot", "rayleigh_he"]
@@ -41,8 +41,6 @@ class RealLeNet(nn.Module):
         Height and width.
     """
 
-    planes: Tensor
-
     def __init__(
         self,
         n_classes: int,
@@ -53,7 +51,7 @@ class RealLeNet(nn.Module):
         input_size: tuple[int, int] = (28, 28),
     ) -> None:
         super().__init__()
-        self.register_buffer("planes", torch.tensor(planes), persistent=False)
+        self.planes = RealPlanes(planes)
         self.features = nn.Sequential(
             nn.Conv2d(len(planes), widths[0], kernel_size),
             nn.ReLU(),
@@ -70,7 +68,7 @@ class RealLeNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(N, 2, C, H, W)`` planes, or complex ``(N, C, H, W)``, to logits ``(N, K)``, all at least zero."""
-        logits: Tensor = self.features(as_planes(images).flatten(1, 2).index_select(1, self.planes)).abs()
+        logits: Tensor = self.features(self.planes(images)).abs()
         return logits
 
 

@@ -1,4 +1,4 @@
-"""What is registered, measured."""
+"""Listing of the registered models with their parameter counts."""
 
 from phasebench.models.registry import REGISTRY, build_model, count_parameters
 

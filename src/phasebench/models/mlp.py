@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.nn.complex.layout import as_planes
+from phasebench.nn.complex.real_planes import RealPlanes
 from phasebench.nn.complex.weight_projections import find_projection
 
 
@@ -45,7 +46,7 @@ def matrix_product(weight: Tensor, planes: Tensor, plane_sum: Tensor | None = No
 
 
 def class_scores(outputs: Tensor) -> Tensor:
-    """What the softmax sees: ``|z|^2`` of complex outputs (modSoftmax), real outputs themselves.
+    """Class scores before the softmax: ``|z|^2`` of complex outputs (modSoftmax), real outputs themselves.
 
     Maps ``(..., P, classes, samples)`` to ``(..., classes, samples)``.
     """
@@ -199,7 +200,7 @@ class ComplexPerceptron(Perceptron):
         super().__init__((n_inputs, *hidden, n_classes), True, None, seed, scale, constraint)
 
     def columns(self, images: Tensor) -> Tensor:
-        """As :meth:`Perceptron.columns` says."""
+        """Columns of encoded images; see :meth:`Perceptron.columns`."""
         columns = images.flatten(2).permute(1, 2, 0).to(self.weights[0].dtype)
         bias = columns.new_tensor((-1.0, 0.0)).view(2, 1, 1).expand(2, 1, columns.shape[2])
         return torch.cat((columns, bias), dim=1)
@@ -218,8 +219,6 @@ class RealPerceptron(Perceptron):
         As in :class:`ComplexPerceptron` and :class:`Perceptron`.
     """
 
-    planes: Tensor
-
     def __init__(
         self,
         n_classes: int,
@@ -234,11 +233,11 @@ class RealPerceptron(Perceptron):
     ) -> None:
         n_inputs = len(planes) * input_size[0] * input_size[1] + 1
         super().__init__((n_inputs, *hidden, n_classes), False, activated, seed, scale, constraint)
-        self.register_buffer("planes", torch.tensor(planes), persistent=False)
+        self.planes = RealPlanes(planes)
 
     def columns(self, images: Tensor) -> Tensor:
-        """As :meth:`Perceptron.columns` says."""
-        chosen = images.flatten(1, 2).index_select(1, self.planes).flatten(1).T.to(self.weights[0].dtype)
+        """Columns of encoded images; see :meth:`Perceptron.columns`."""
+        chosen = self.planes(images).flatten(1).T.to(self.weights[0].dtype)
         return torch.cat((chosen, torch.ones_like(chosen[:1]))).unsqueeze(0)
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from phasebench.nn.complex.conv import ComplexConv2d
@@ -12,6 +11,7 @@ from phasebench.nn.complex.invariant import Conjugate, Division
 from phasebench.nn.complex.layout import as_planes
 from phasebench.nn.complex.manifold import to_polar
 from phasebench.nn.complex.pooling import MagnitudeMaxPool2d
+from phasebench.nn.complex.real_planes import RealPlanes
 
 LOG_OFFSET = 1e-5
 
@@ -116,14 +116,12 @@ class Real(nn.Module):
         Which real planes of the encoded input it reads; radar chips have two.
     """
 
-    planes: Tensor
-
     def __init__(self, n_classes: int, planes: Sequence[int] = (0, 1)) -> None:
         super().__init__()
-        self.register_buffer("planes", torch.tensor(planes), persistent=False)
+        self.planes = RealPlanes(planes)
         self.tail = RealTail(len(planes), n_classes, (1, 5, 2))
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(N, 2, 1, H, W)`` planes, or complex ``(N, 1, H, W)``, to logits ``(N, K)``."""
-        logits: Tensor = self.tail(as_planes(images).flatten(1, 2).index_select(1, self.planes))
+        logits: Tensor = self.tail(self.planes(images))
         return logits

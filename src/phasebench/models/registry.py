@@ -1,15 +1,12 @@
-"""The table of networks, and how one is built from its name.
+"""Registry of the models, and the construction of one from its name."""
 
-Models are named by string and imported on demand, so that a run imports, and is invalidated by, its own model alone.
-"""
-
-import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.specs.run import Scalar
+from phasebench.common.registry import Registry
+from phasebench.specs.run import RunSpec, Scalar
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """What is known of a model without building it."""
+    """Description of a model, known without building it."""
 
     target: str
     """``module:Class``. The class takes ``n_classes`` and, if ``real`` is false, ``in_channels``, else ``planes``;
@@ -36,6 +33,26 @@ class ModelEntry:
     """Arguments of the class that make this model of it; a suite may give further ones."""
     sized: bool = False
     """The number of its weights depends on the height and width of the input."""
+
+
+class InputEncoding(Protocol):
+    """The part of an encoding that a model is built for; see :class:`phasebench.data.encodings.base.Encoding`."""
+
+    @property
+    def n_channels(self) -> int: ...  # noqa: D102
+    @property
+    def nonzero_planes(self) -> tuple[int, ...]: ...  # noqa: D102
+
+
+class ModelInput(Protocol):
+    """The part of a run's data that a model is built for."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def encoding(self) -> InputEncoding: ...  # noqa: D102
+    @property
+    def input_size(self) -> tuple[int, int] | None: ...  # noqa: D102
 
 
 _CDS_LARGE = "phasebench.models.cds_large"
@@ -90,84 +107,87 @@ _ABLATIONS: dict[str, tuple[str, dict[str, Scalar]]] = {
 
 _EVERYWHERE = ("2BN34", "SBN34", "2BN4", "SBN4")
 
-REGISTRY: dict[str, ModelEntry] = {
-    "cifarnet_type_i": ModelEntry(f"{_CIFARNET}:TypeI", "co_domain_symmetry", "CDS Type-I", (2, 32, 32), 24_241),
-    "cifarnet_type_e": ModelEntry(f"{_CIFARNET}:TypeE", "co_domain_symmetry", "CDS Type-E", (2, 32, 32), 23_697),
-    "cifarnet_dcn": ModelEntry(f"{_DEEP_COMPLEX}:CifarDeepComplex", "co_domain_symmetry", "DCN", (2, 32, 32), 66_858),
-    "cifarnet_surreal": ModelEntry(f"{_SURREAL}:CifarSurReal", "co_domain_symmetry", "SurReal", (2, 32, 32), 35_274),
-    "cifarnet_real": ModelEntry(f"{_CIFARNET}:Real", "co_domain_symmetry", "Real CNN", (3, 32, 32), 34_282, True),
-    "cds_large": ModelEntry(
-        f"{_CDS_LARGE}:CoDomainSymmetricLarge", "co_domain_symmetry", "CDS-Large", (2, 32, 32), 1_700_000
-    ),
-    "dcn_wide_shallow": ModelEntry(
-        f"{_DEEP_COMPLEX}:WideShallow", "co_domain_symmetry", "DCN wide-shallow", (2, 32, 32), 1_700_000
-    ),
-    "mstar_cds": ModelEntry(f"{_MSTAR}:CoDomainSymmetric", "co_domain_symmetry", "CDS", (1, 128, 128), 29_536),
-    "mstar_dcn": ModelEntry(f"{_DEEP_COMPLEX}:MstarDeepComplex", "co_domain_symmetry", "DCN", (1, 128, 128), 863_587),
-    "mstar_surreal": ModelEntry(f"{_SURREAL}:MstarSurReal", "co_domain_symmetry", "SurReal", (1, 128, 128), 63_690),
-    "mstar_real": ModelEntry(f"{_MSTAR}:Real", "co_domain_symmetry", "Real ResNet", (2, 128, 128), 33_050, True),
-    "lenet_real": ModelEntry(f"{_LENET}:RealLeNet", "complex_cnn_analysis", "Real net", (1, 28, 28), 170_810, True),
-    "lenet_complex": ModelEntry(f"{_LENET}:ComplexLeNet", "complex_cnn_analysis", "Complex net", (1, 28, 28), 341_630),
-    "lenet_real_wide": ModelEntry(
-        f"{_LENET}:real_lenet_wide", "complex_cnn_analysis", "Real net", (1, 28, 28), 569_670, True
-    ),
-    "lenet_complex_wide": ModelEntry(
-        f"{_LENET}:complex_lenet_wide", "complex_cnn_analysis", "Complex net", (1, 28, 28), 1_139_372
-    ),
-    "lenet_real_audio": ModelEntry(
-        f"{_LENET}:real_lenet_audio", "complex_cnn_analysis", "Real net", (1, 13, 126), 606_400, True
-    ),
-    "lenet_complex_audio": ModelEntry(
-        f"{_LENET}:complex_lenet_audio", "complex_cnn_analysis", "Complex net", (1, 13, 126), 1_212_810
-    ),
-    "graph_unweighted": _graph("Graph, no weights", 1_228_812, edges="none"),
-    "graph_phase": _graph("Graph, phase weights", 1_228_812, edges="phase"),
-    "graph_phase_batch_mean": _graph("Graph, batch-mean phase weights", 1_228_812, edges="phase_batch_mean"),
-    # Controls, which the study does not have.
-    "graph_phase_shuffled": _graph("Graph, shuffled weights", None, edges="phase_shuffled"),
-    "graph_magnitude": _graph("Graph, magnitude weights", None, edges="magnitude"),
-    "graph_hermitian": _graph("Graph, Hermitian", None, hermitian=True),
-    **_spectral_study("resnet18", "ResNet18", _RESNET, 18, (*_EVERYWHERE, "SBN1234")),
-    **_spectral_study("resnet34", "ResNet34", _RESNET, 34, _EVERYWHERE),
-    **_spectral_study("resnet50", "ResNet50", _RESNET, 50, _EVERYWHERE),
-    **_spectral_study("vgg16", "VGG16-BN", _VGG, 16, _EVERYWHERE),
-    **_spectral_study("vgg19", "VGG19-BN", _VGG, 19, _EVERYWHERE),
-    **{
-        f"resnet18_sbn34_{name}": ModelEntry(
-            _RESNET,
-            "spectral_batch_norm",
-            f"ResNet18 + SBN34, {label}",
-            (3, 32, 32),
-            None,
-            True,
-            {"depth": 18, "insertion": "SBN34", **options},
-        )
-        for name, (label, options) in _ABLATIONS.items()
+REGISTRY: Registry[ModelEntry] = Registry(
+    "model",
+    {
+        "cifarnet_type_i": ModelEntry(f"{_CIFARNET}:TypeI", "co_domain_symmetry", "CDS Type-I", (2, 32, 32), 24_241),
+        "cifarnet_type_e": ModelEntry(f"{_CIFARNET}:TypeE", "co_domain_symmetry", "CDS Type-E", (2, 32, 32), 23_697),
+        "cifarnet_dcn": ModelEntry(
+            f"{_DEEP_COMPLEX}:CifarDeepComplex", "co_domain_symmetry", "DCN", (2, 32, 32), 66_858
+        ),
+        "cifarnet_surreal": ModelEntry(
+            f"{_SURREAL}:CifarSurReal", "co_domain_symmetry", "SurReal", (2, 32, 32), 35_274
+        ),
+        "cifarnet_real": ModelEntry(f"{_CIFARNET}:Real", "co_domain_symmetry", "Real CNN", (3, 32, 32), 34_282, True),
+        "cds_large": ModelEntry(
+            f"{_CDS_LARGE}:CoDomainSymmetricLarge", "co_domain_symmetry", "CDS-Large", (2, 32, 32), 1_700_000
+        ),
+        "dcn_wide_shallow": ModelEntry(
+            f"{_DEEP_COMPLEX}:WideShallow", "co_domain_symmetry", "DCN wide-shallow", (2, 32, 32), 1_700_000
+        ),
+        "mstar_cds": ModelEntry(f"{_MSTAR}:CoDomainSymmetric", "co_domain_symmetry", "CDS", (1, 128, 128), 29_536),
+        "mstar_dcn": ModelEntry(
+            f"{_DEEP_COMPLEX}:MstarDeepComplex", "co_domain_symmetry", "DCN", (1, 128, 128), 863_587
+        ),
+        "mstar_surreal": ModelEntry(f"{_SURREAL}:MstarSurReal", "co_domain_symmetry", "SurReal", (1, 128, 128), 63_690),
+        "mstar_real": ModelEntry(f"{_MSTAR}:Real", "co_domain_symmetry", "Real ResNet", (2, 128, 128), 33_050, True),
+        "lenet_real": ModelEntry(f"{_LENET}:RealLeNet", "complex_cnn_analysis", "Real net", (1, 28, 28), 170_810, True),
+        "lenet_complex": ModelEntry(
+            f"{_LENET}:ComplexLeNet", "complex_cnn_analysis", "Complex net", (1, 28, 28), 341_630
+        ),
+        "lenet_real_wide": ModelEntry(
+            f"{_LENET}:real_lenet_wide", "complex_cnn_analysis", "Real net", (1, 28, 28), 569_670, True
+        ),
+        "lenet_complex_wide": ModelEntry(
+            f"{_LENET}:complex_lenet_wide", "complex_cnn_analysis", "Complex net", (1, 28, 28), 1_139_372
+        ),
+        "lenet_real_audio": ModelEntry(
+            f"{_LENET}:real_lenet_audio", "complex_cnn_analysis", "Real net", (1, 13, 126), 606_400, True
+        ),
+        "lenet_complex_audio": ModelEntry(
+            f"{_LENET}:complex_lenet_audio", "complex_cnn_analysis", "Complex net", (1, 13, 126), 1_212_810
+        ),
+        "graph_unweighted": _graph("Graph, no weights", 1_228_812, edges="none"),
+        "graph_phase": _graph("Graph, phase weights", 1_228_812, edges="phase"),
+        "graph_phase_batch_mean": _graph("Graph, batch-mean phase weights", 1_228_812, edges="phase_batch_mean"),
+        # Controls, which the study does not have.
+        "graph_phase_shuffled": _graph("Graph, shuffled weights", None, edges="phase_shuffled"),
+        "graph_magnitude": _graph("Graph, magnitude weights", None, edges="magnitude"),
+        "graph_hermitian": _graph("Graph, Hermitian", None, hermitian=True),
+        **_spectral_study("resnet18", "ResNet18", _RESNET, 18, (*_EVERYWHERE, "SBN1234")),
+        **_spectral_study("resnet34", "ResNet34", _RESNET, 34, _EVERYWHERE),
+        **_spectral_study("resnet50", "ResNet50", _RESNET, 50, _EVERYWHERE),
+        **_spectral_study("vgg16", "VGG16-BN", _VGG, 16, _EVERYWHERE),
+        **_spectral_study("vgg19", "VGG19-BN", _VGG, 19, _EVERYWHERE),
+        **{
+            f"resnet18_sbn34_{name}": ModelEntry(
+                _RESNET,
+                "spectral_batch_norm",
+                f"ResNet18 + SBN34, {label}",
+                (3, 32, 32),
+                None,
+                True,
+                {"depth": 18, "insertion": "SBN34", **options},
+            )
+            for name, (label, options) in _ABLATIONS.items()
+        },
+        "perceptron_100": _perceptron("perceptron_100", "Complex, 100", 159_000),
+        "perceptron_real_512_100": _perceptron("perceptron_real_512_100", "Real, 512 and 100", 454_120, real=True),
+        "perceptron_512": _perceptron("perceptron_512", "Complex, 512", 814_080),
+        "perceptron_20": _perceptron("perceptron_20", "Complex, 20", 31_800),
+        "perceptron_512_100": _perceptron("perceptron_512_100", "Complex, 512 and 100", 908_240),
+        "perceptron_50_20": _perceptron("perceptron_50_20", "Complex, 50 and 20", 80_900),
+        "perceptron_100_phase": _perceptron("perceptron_100_phase", "Phases alone", 159_000),
+        "perceptron_100_amplitude": _perceptron("perceptron_100_amplitude", "Amplitudes alone", 159_000),
+        "perceptron_100_real": _perceptron("perceptron_100_real", "Real parts alone", 159_000),
+        "perceptron_100_imaginary": _perceptron("perceptron_100_imaginary", "Imaginary parts alone", 159_000),
     },
-    "perceptron_100": _perceptron("perceptron_100", "Complex, 100", 159_000),
-    "perceptron_real_512_100": _perceptron("perceptron_real_512_100", "Real, 512 and 100", 454_120, real=True),
-    "perceptron_512": _perceptron("perceptron_512", "Complex, 512", 814_080),
-    "perceptron_20": _perceptron("perceptron_20", "Complex, 20", 31_800),
-    "perceptron_512_100": _perceptron("perceptron_512_100", "Complex, 512 and 100", 908_240),
-    "perceptron_50_20": _perceptron("perceptron_50_20", "Complex, 50 and 20", 80_900),
-    "perceptron_100_phase": _perceptron("perceptron_100_phase", "Phases alone", 159_000),
-    "perceptron_100_amplitude": _perceptron("perceptron_100_amplitude", "Amplitudes alone", 159_000),
-    "perceptron_100_real": _perceptron("perceptron_100_real", "Real parts alone", 159_000),
-    "perceptron_100_imaginary": _perceptron("perceptron_100_imaginary", "Imaginary parts alone", 159_000),
-}
+)
 
 
 def find_model(name: str) -> ModelEntry:
-    """Look a model up.
-
-    Raises
-    ------
-    PhasebenchError
-        There is no such model; the message lists those there are.
-    """
-    if name not in REGISTRY:
-        raise PhasebenchError(f"model '{name}' is not registered; known: {', '.join(sorted(REGISTRY))}")
-    return REGISTRY[name]
+    """Look a model up; an unknown name is a PhasebenchError that lists the known ones."""
+    return REGISTRY.find(name)
 
 
 def build_model(
@@ -201,8 +221,7 @@ def build_model(
     PhasebenchError
         There is no such model, or it has no such option.
     """
-    entry = find_model(name)
-    factory = pkgutil.resolve_name(entry.target)
+    entry, factory = REGISTRY.find(name), REGISTRY.load(name)
     shape: dict[str, Any] = {"planes": tuple(planes)} if entry.real else {"in_channels": in_channels}
     if entry.sized:
         shape["input_size"] = input_size or entry.input_shape[1:]
@@ -212,6 +231,31 @@ def build_model(
         given = ", ".join(options) or "none"
         raise PhasebenchError(f"model '{name}' cannot be built ({error}); options given: {given}") from error
     return model
+
+
+def build_for_run(spec: RunSpec, data: ModelInput) -> "nn.Module":
+    """Build the freshly initialised model of a run, for the data that it is to read.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        Names the model and its options.
+    data : ModelInput
+        Its classes, encoding and size, for which the model is built.
+
+    Raises
+    ------
+    PhasebenchError
+        There is no such model, or it has no such option.
+    """
+    return build_model(
+        spec.model,
+        n_classes=len(data.classes),
+        in_channels=data.encoding.n_channels,
+        planes=data.encoding.nonzero_planes,
+        input_size=data.input_size,
+        **spec.model_options,
+    )
 
 
 def count_parameters(model: "nn.Module") -> int:

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.models.resnet import ResNet as TorchvisionResNet
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.nn.complex.layout import as_planes
+from phasebench.nn.complex.real_planes import RealPlanes
 from phasebench.nn.spectral.insertion import Insertion, batch_norms, insert
 
 Stem = Literal["cifar", "imagenet"]
@@ -52,8 +51,6 @@ class ResNet(TorchvisionResNet):  # type: ignore[misc]
         insertion, a sequence of both normalisations has that name.
     """
 
-    planes: Tensor
-
     def __init__(
         self,
         n_classes: int,
@@ -66,7 +63,7 @@ class ResNet(TorchvisionResNet):  # type: ignore[misc]
         if depth not in BLOCKS:
             raise PhasebenchError(f"there is no ResNet{depth}; known depths: {', '.join(map(str, BLOCKS))}")
         super().__init__(*BLOCKS[depth], num_classes=n_classes)
-        self.register_buffer("planes", torch.tensor(planes), persistent=False)
+        self.planes = RealPlanes(planes)
         if stem == "cifar":
             self.conv1 = nn.Conv2d(len(planes), 64, 3, padding=1, bias=False)
             self.maxpool = nn.Identity()
@@ -89,7 +86,7 @@ class ResNet(TorchvisionResNet):  # type: ignore[misc]
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(N, 2, C, H, W)`` planes, or complex ``(N, C, H, W)``, to logits ``(N, K)``."""
-        logits: Tensor = super().forward(as_planes(images).flatten(1, 2).index_select(1, self.planes))
+        logits: Tensor = super().forward(self.planes(images))
         return logits
 
 

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.nn.complex.layout import as_planes
+from phasebench.nn.complex.real_planes import RealPlanes
 from phasebench.nn.spectral.insertion import Insertion, insert
 
 Head = Literal["narrow", "wide"]
@@ -51,8 +50,6 @@ class Vgg(nn.Module):
         Number of a module -> name of its last normalisation; with an insertion, a sequence of both has that name.
     """
 
-    planes: Tensor
-
     def __init__(
         self,
         n_classes: int,
@@ -67,7 +64,7 @@ class Vgg(nn.Module):
         if head not in ("narrow", "wide"):
             raise PhasebenchError(f"head '{head}' is neither 'narrow' nor 'wide'")
         super().__init__()
-        self.register_buffer("planes", torch.tensor(planes), persistent=False)
+        self.planes = RealPlanes(planes)
         self.features: nn.Sequential = make_layers(cfgs[CONFIGURATIONS[depth]], batch_norm=True)
         self.features[0] = nn.Conv2d(len(planes), 64, 3, padding=1)
         for module in self.features:
@@ -98,7 +95,7 @@ class Vgg(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(N, 2, C, 32, 32)`` planes, or complex ``(N, C, 32, 32)``, to logits ``(N, K)``."""
-        maps = self.features(as_planes(images).flatten(1, 2).index_select(1, self.planes))
+        maps = self.features(self.planes(images))
         logits: Tensor = self.classifier(self.pool(maps).flatten(1))
         return logits
 

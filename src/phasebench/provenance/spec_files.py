@@ -23,6 +23,7 @@ from phasebench.provenance.stage_code import (
     overhead_code,
     report_code,
     run_code,
+    source_tree,
 )
 from phasebench.specs.paths import (
     ANALYSIS_ENVIRONMENT,
@@ -205,7 +206,7 @@ def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> 
     PhasebenchError
         The configuration, a suite, the scale, a reference table or an environment file is not right.
     """
-    tree = SourceTree(root / PACKAGE_FOLDER)
+    tree = source_tree(root / PACKAGE_FOLDER)
     plan = load_plan(settings, root, tree)
     if write:
         Identities(plan, root, tree, results).write()

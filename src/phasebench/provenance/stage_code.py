@@ -5,61 +5,72 @@ The commands of the training environment import this module, so nothing here imp
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import phasebench
 from phasebench.codehash.closure import SourceTree
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import canonical_json, sha256_of_text
+from phasebench.common.registry import unknown
 from phasebench.data.encodings.registry import ENCODINGS
 from phasebench.data.shards.registry import SHARDED_SOURCES
 from phasebench.data.sources.registry import SOURCES
 from phasebench.models.registry import REGISTRY
-from phasebench.plan.registries import ANALYSES_TABLE, EVALUATIONS_TABLE, PROCEDURES_TABLE
+from phasebench.plan.registries import (
+    ANALYSES_TABLE,
+    ENCODINGS_TABLE,
+    EVALUATIONS_TABLE,
+    MODELS_TABLE,
+    PROCEDURES_TABLE,
+    SHARDED_SOURCES_TABLE,
+    SOURCES_TABLE,
+)
 from phasebench.specs.run import RunSpec
 
+REGISTRY_CLASSES = ("phasebench.common.registry:Registry",)
 _PREPARE = "phasebench.data.prepare:prepare_dataset"
 _OVERHEAD = "phasebench.training.overhead:measure_overheads"
 _BASELINES = "phasebench.evaluation.baselines:measure_baselines"
 _PLAN_SHARDS = "phasebench.data.shards.plan:plan_shards"
-_WRITE_SHARD = "phasebench.data.shards.writer:write_shard"
+_WRITE_SHARD = "phasebench.data.shards.index:write_shard"
 _GATHER_SHARDS = "phasebench.data.shards.index:gather_shards"
 _EVALUATE = "phasebench.evaluation.run:evaluate_run"
 _ANALYSE = "phasebench.analysis.run:analyse_runs"
 _AGGREGATE = "phasebench.tables.aggregate:aggregate_results"
 _REPORT = "phasebench.reporting.page.build:build_report"
 _MOST_NAMED = 3
-Entry = TypeVar("Entry")
 
 
 def run_code(tree: SourceTree, spec: RunSpec) -> dict[str, str]:
     """The hashes of the modules that a training run reaches, and one of what the table of models says of its model."""
     names = [spec.encoding, *filter(None, [spec.test_encoding])]
-    encodings = [_entry(ENCODINGS, name, "encoding") for name in names]
-    entry = _entry(REGISTRY, spec.model, "model")
+    encodings = [ENCODINGS.find(name) for name in names]
+    entry = REGISTRY.find(spec.model)
     procedure = _entry(tree.string_table(PROCEDURES_TABLE), spec.recipe.procedure, "training procedure")
-    return {**tree.closure([procedure, entry.target, *encodings]).hashes, **_rows([spec.model])}
+    chosen = {PROCEDURES_TABLE: [procedure], MODELS_TABLE: [entry.target], ENCODINGS_TABLE: encodings}
+    return {**tree.closure([], chosen).hashes, **_rows([spec.model])}
 
 
 def overhead_code(tree: SourceTree, models: Iterable[str]) -> dict[str, str]:
     """The hashes of the modules that training steps of these models reach, as :func:`run_code` has them."""
     names = sorted(set(models))
-    targets = {_entry(REGISTRY, name, "model").target for name in names}
-    return {**tree.closure([_OVERHEAD, *targets]).hashes, **_rows(names)}
+    targets = {REGISTRY.find(name).target for name in names}
+    return {**tree.closure([_OVERHEAD], {MODELS_TABLE: targets}).hashes, **_rows(names)}
 
 
 def baselines_code(tree: SourceTree, inputs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """The hashes of the modules that the baselines on these inputs reach."""
     names = {one[key] for one in inputs for key in ("encoding", "test_encoding") if one[key]}
-    encodings = [_entry(ENCODINGS, name, "encoding") for name in names]
-    return tree.closure([_BASELINES, *encodings]).hashes
+    encodings = [ENCODINGS.find(name) for name in names]
+    return tree.closure([_BASELINES], {ENCODINGS_TABLE: encodings}).hashes
 
 
 def dataset_code(tree: SourceTree, source: str) -> dict[str, str]:
     """The hashes of the modules that prepare a data set from this source."""
     if source in SHARDED_SOURCES:
-        return tree.closure([_PLAN_SHARDS, _WRITE_SHARD, _GATHER_SHARDS, SHARDED_SOURCES[source]]).hashes
-    return tree.closure([_PREPARE, _entry(SOURCES, source, "data source")]).hashes
+        stages, chosen = [_PLAN_SHARDS, _WRITE_SHARD, _GATHER_SHARDS], [SHARDED_SOURCES[source]]
+        return tree.closure(stages, {SHARDED_SOURCES_TABLE: chosen}).hashes
+    return tree.closure([_PREPARE], {SOURCES_TABLE: [SOURCES.find(source)]}).hashes
 
 
 def shard_code(tree: SourceTree) -> dict[str, str]:
@@ -70,13 +81,15 @@ def shard_code(tree: SourceTree) -> dict[str, str]:
 def evaluation_code(tree: SourceTree, name: str) -> dict[str, str]:
     """The hashes of the modules of an evaluation."""
     target = _entry(tree.string_table(EVALUATIONS_TABLE), name, "evaluation")
-    return tree.closure([_EVALUATE, target]).hashes
+    # The run's own identity covers its model and encodings.
+    chosen = {EVALUATIONS_TABLE: [target], MODELS_TABLE: (), ENCODINGS_TABLE: ()}
+    return tree.closure([_EVALUATE], chosen).hashes
 
 
 def analysis_code(tree: SourceTree, name: str) -> dict[str, str]:
     """The hashes of the modules of an analysis."""
     target = _entry(tree.string_table(ANALYSES_TABLE), name, "analysis")
-    return tree.closure([_ANALYSE, target]).hashes
+    return tree.closure([_ANALYSE], {ANALYSES_TABLE: [target]}).hashes
 
 
 def aggregation_code(tree: SourceTree) -> dict[str, str]:
@@ -91,7 +104,12 @@ def report_code(tree: SourceTree) -> dict[str, str]:
 
 def own_source() -> SourceTree:
     """The sources of the package that is running."""
-    return SourceTree(Path(phasebench.__file__).parent)
+    return source_tree(Path(phasebench.__file__).parent)
+
+
+def source_tree(package: Path) -> SourceTree:
+    """The sources of the package in a folder, with its registries known."""
+    return SourceTree(package, REGISTRY_CLASSES)
 
 
 def check_code(what: str, recorded: dict[str, str], current: dict[str, str]) -> None:
@@ -125,7 +143,7 @@ def _rows(models: Iterable[str]) -> dict[str, str]:
     """One hash for each model of what the table says of it; its other fields are for people."""
     rows = {}
     for name in models:
-        entry = _entry(REGISTRY, name, "model")
+        entry = REGISTRY.find(name)
         row = canonical_json(
             {"target": entry.target, "real": entry.real, "sized": entry.sized, "options": dict(entry.options)}
         )
@@ -133,8 +151,8 @@ def _rows(models: Iterable[str]) -> dict[str, str]:
     return rows
 
 
-def _entry(table: Mapping[str, Entry], name: str, what: str) -> Entry:
-    """The table's entry; after an edit it may lack what a spec file asks for."""
+def _entry(table: Mapping[str, str], name: str, kind: str) -> str:
+    """The target of a table read from the source; after an edit it may lack what a spec file asks for."""
     if name not in table:
-        raise PhasebenchError(f"{what} '{name}' is not known; choose one of {', '.join(sorted(table))}")
+        raise unknown(kind, name, table)
     return table[name]

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from phasebench.codehash.closure import SourceTree
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import sha256_of_text
 from phasebench.plan.plan import BenchmarkPlan, load_plan
 from phasebench.plan.yaml_files import read_yaml
 from phasebench.provenance.spec_files import Identities
+from phasebench.provenance.stage_code import source_tree
 from phasebench.provenance.staleness import Change, PreparedData, run_changes
 from phasebench.specs.paths import CONFIG_FILE, PACKAGE_FOLDER, RESULTS_FOLDER, prepared_of, results_of
 from phasebench.specs.run_folder import RECORD, read_record, recorded_number
@@ -67,7 +67,7 @@ class Checkout:
         settings = read_yaml(root / CONFIG_FILE, CONFIG_FILE)
         if scale is not None and isinstance(settings, dict):
             settings["scale"] = scale
-        tree = SourceTree(root / PACKAGE_FOLDER)
+        tree = source_tree(root / PACKAGE_FOLDER)
         self.root = root
         self.plan: BenchmarkPlan = load_plan(settings, root, tree)
         self._identities = Identities(self.plan, root, tree, root / RESULTS_FOLDER)

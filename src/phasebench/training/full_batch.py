@@ -17,7 +17,7 @@ from phasebench.common.seeding import Stream, generator
 from phasebench.data.batches.in_memory import DeviceData, load_device_data
 from phasebench.models.inference import EVALUATION_BATCH, predict
 from phasebench.models.mlp import Perceptron, PreparedInputs, prepare_inputs
-from phasebench.models.registry import build_model
+from phasebench.models.registry import build_for_run
 from phasebench.nn.complex.weight_projections import STUDY_PROJECTIONS, find_projection, project
 from phasebench.specs.run import FullBatchRecipe, RunIdentity, RunSpec
 from phasebench.training.checkpoint import TrainingState, resume, save_checkpoint
@@ -85,14 +85,7 @@ def build_perceptron(spec: RunSpec, data: DeviceData) -> Perceptron:
     PhasebenchError
         The model is no perceptron, or part of the samples is to validate, which this procedure has no use for.
     """
-    network = build_model(
-        spec.model,
-        n_classes=len(data.classes),
-        in_channels=data.encoding.n_channels,
-        planes=data.encoding.nonzero_planes,
-        input_size=data.input_size,
-        **spec.model_options,
-    )
+    network = build_for_run(spec, data)
     if not isinstance(network, Perceptron):
         raise PhasebenchError(f"{spec.id}: recipe.procedure: 'full_batch' trains perceptrons; '{spec.model}' is none")
     if len(data.validation):

@@ -11,7 +11,7 @@ from phasebench.common.memory import keep_freed_memory
 from phasebench.common.processes import ALONE, Processes
 from phasebench.common.seeding import Stream, generator
 from phasebench.data.batches.interface import TrainingData, load_training_data
-from phasebench.models.registry import build_model
+from phasebench.models.registry import build_for_run
 from phasebench.specs.run import Recipe, RunIdentity, RunSpec
 from phasebench.training.checkpoint import TrainingState
 from phasebench.training.compilation import COMPILED, compile_if_possible
@@ -105,17 +105,9 @@ def train_run(
 
 def build_run_model(spec: RunSpec, data: TrainingData) -> nn.Module:
     """The run's network with the initial weights that its seed decides, on the CPU."""
-    encoding = data.encoding
     with torch.random.fork_rng(devices=[]):
         torch.set_rng_state(generator(spec.seed, Stream.INITIALISATION).get_state())
-        return build_model(
-            spec.model,
-            n_classes=len(data.classes),
-            in_channels=encoding.n_channels,
-            planes=encoding.nonzero_planes,
-            input_size=data.input_size,
-            **spec.model_options,
-        )
+        return build_for_run(spec, data)
 
 
 def _workers(device: torch.device) -> int:

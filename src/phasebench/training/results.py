@@ -76,7 +76,7 @@ def write_results(
         "device": torch.cuda.get_device_name() if data.device.type == "cuda" else "cpu",
         "threads": torch.get_num_threads(),
         "parameters": count_parameters(model),
-        "normaliser": data.largest.tolist(),
+        "statistics": data.statistics.tolist(),
         "n_train": len(data.train),
         "n_validation": len(data.validation),
         "n_test": len(data.test),

@@ -110,10 +110,10 @@ def test_augmentation_follows_its_generator(data: DeviceData) -> None:
 
 def test_training_may_see_another_encoding_than_the_test(store: Path) -> None:
     spec = SPEC.model_copy(update={"encoding": "sliding", "test_encoding": "lab"})
-    mixed = load_device_data(spec, store, torch.device("cpu"), largest=torch.tensor(1.0))
+    mixed = load_device_data(spec, store, torch.device("cpu"), statistics=torch.tensor(1.0))
     both = [
         load_device_data(
-            SPEC.model_copy(update={"encoding": name}), store, torch.device("cpu"), largest=torch.tensor(1.0)
+            SPEC.model_copy(update={"encoding": name}), store, torch.device("cpu"), statistics=torch.tensor(1.0)
         )
         for name in ("sliding", "lab")
     ]

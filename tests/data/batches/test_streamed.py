@@ -159,7 +159,7 @@ def test_test_images_are_resized_and_cut_to_their_centre(folder: Path) -> None:
         # 28 * 256 / 224 = 32; two pixels go on every side.
         resized = Image.open(paths[content]).convert("RGB").resize((32, 32), Image.Resampling.BILINEAR)
         expected = torch.from_numpy(np.asarray(resized)[2:30, 2:30].copy()).permute(2, 0, 1)
-        assert (planes[0] * 255 * data.largest - expected).abs().max() < 4
+        assert (planes[0] * 255 * data.statistics - expected).abs().max() < 4
         assert not planes[1].any()
 
 
@@ -174,7 +174,7 @@ def test_training_images_are_random_parts_mirrored_or_not(folder: Path) -> None:
         candidates = []
         for image in images:
             torch.manual_seed(seed)
-            candidates.append(transform(decode(image)) / (255.0 * data.largest))
+            candidates.append(transform(decode(image)) / (255.0 * data.statistics))
         assert sum(torch.equal(found[0], candidate) for candidate in candidates) == 1
 
 
@@ -209,9 +209,9 @@ def test_what_the_reader_did_adds_up_across_resumptions_and_processes(folder: Pa
 
 def test_what_the_encoding_divides_by_is_measured_on_training_images(folder: Path) -> None:
     data = load(folder)
-    largest = torch.cat(list(data.batches(data.train, 64))).max() * data.largest
+    largest = torch.cat(list(data.batches(data.train, 64))).max() * data.statistics
     # All 53 images are fewer than would be measured.
-    assert data.largest == largest
+    assert data.statistics == largest
 
 
 def test_augmentations_for_other_data_are_refused(folder: Path) -> None:

@@ -77,9 +77,9 @@ def test_lab_largest_is_the_larger_of_lightness_and_chroma() -> None:
     blue = torch.tensor([0, 0, 255], dtype=torch.uint8).expand(1, 2, 2, 3)
     white = torch.full((1, 2, 2, 3), 255, dtype=torch.uint8)
     lab = load_encoding("lab")
-    assert float(lab.largest(blue)) == pytest.approx(133.80 / 255, abs=1e-4)
-    assert float(lab.largest(white)) == pytest.approx(100.0 / 255, abs=1e-5)
-    assert float(lab.largest(torch.cat((white, blue)))) == pytest.approx(133.80 / 255, abs=1e-4)
+    assert float(lab.statistics(blue)) == pytest.approx(133.80 / 255, abs=1e-4)
+    assert float(lab.statistics(white)) == pytest.approx(100.0 / 255, abs=1e-5)
+    assert float(lab.statistics(torch.cat((white, blue)))) == pytest.approx(133.80 / 255, abs=1e-4)
 
 
 def test_rgb_is_the_image_over_255_without_imaginary_part() -> None:
@@ -92,7 +92,7 @@ def test_rgb_is_the_image_over_255_without_imaginary_part() -> None:
 def test_normalised_colours_have_mean_zero_and_variance_one_over_the_training_subset() -> None:
     encoding, images = load_encoding("rgb_normalised"), _images(3000)
     images[..., 1] //= 3
-    measured = encoding.largest(images)
+    measured = encoding.statistics(images)
     pixels = images.numpy().reshape(-1, 3).astype(np.float64)
     np.testing.assert_allclose(measured.numpy(), [pixels.mean(axis=0), pixels.std(axis=0)], rtol=1e-6)
     encoded = encoding(images, measured).numpy()
@@ -104,7 +104,7 @@ def test_normalised_colours_have_mean_zero_and_variance_one_over_the_training_su
 def test_a_colour_that_never_changes_is_zero() -> None:
     encoding, images = load_encoding("rgb_normalised"), _images()
     images[..., 2] = 7
-    encoded = encoding(images, encoding.largest(images))
+    encoded = encoding(images, encoding.statistics(images))
     assert torch.isfinite(encoded).all()
     assert not encoded[:, 0, 2].any()
 
@@ -120,14 +120,14 @@ def test_sliding_pairs_neighbouring_colours() -> None:
 @pytest.mark.parametrize("name", ["rgb", "sliding"])
 def test_colours_are_normalised_by_the_brightest_before_pairing(name: str) -> None:
     images = _images() // 2
-    largest = load_encoding(name).largest(images)
+    largest = load_encoding(name).statistics(images)
     assert float(largest) == pytest.approx(int(images.max()) / 255, rel=1e-6)
 
 
 def test_complex_samples_keep_their_parts() -> None:
     chips = _chips()
     encoding = load_encoding("complex")
-    largest = encoding.largest(chips)
+    largest = encoding.statistics(chips)
     encoded = encoding(chips, largest).numpy()
     assert float(largest) == pytest.approx(np.abs(chips.numpy()).max(), rel=1e-6)
     expected = chips.numpy()[:, np.newaxis] / np.abs(chips.numpy()).max()
@@ -137,27 +137,29 @@ def test_complex_samples_keep_their_parts() -> None:
 @pytest.mark.parametrize("name", ["rgb", "lab", "complex"])
 def test_largest_modulus_of_the_normalised_training_set_is_one(name: str) -> None:
     encoding, samples = load_encoding(name), _samples(name)
-    encoded = encoding(samples, encoding.largest(samples))
+    encoded = encoding(samples, encoding.statistics(samples))
     assert float(torch.hypot(encoded[:, 0], encoded[:, 1]).max()) == pytest.approx(1.0, abs=1e-6)
 
 
 def test_sliding_modulus_stays_below_the_square_root_of_two() -> None:
     encoding, white = load_encoding("sliding"), torch.full((1, 2, 2, 3), 200, dtype=torch.uint8)
-    encoded = encoding(white, encoding.largest(white))
+    encoded = encoding(white, encoding.statistics(white))
     assert float(torch.hypot(encoded[:, 0], encoded[:, 1]).max()) == pytest.approx(2**0.5, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", [name for name in IMAGE_ENCODINGS if name != "rgb_normalised"])
-def test_largest_does_not_depend_on_how_many_samples_are_measured_at_once(name: str) -> None:
+def test_statistics_do_not_depend_on_how_many_samples_are_measured_at_once(name: str) -> None:
     encoding, samples = load_encoding(name), _samples(name)
     many = torch.cat([samples // 2 if samples.dtype == torch.uint8 else samples / 2] * 700 + [samples])
-    assert torch.equal(encoding.largest(many), torch.maximum(encoding.largest(many[:9]), encoding.largest(samples)))
+    assert torch.equal(
+        encoding.statistics(many), torch.maximum(encoding.statistics(many[:9]), encoding.statistics(samples))
+    )
 
 
 @pytest.mark.parametrize("name", IMAGE_ENCODINGS)
 def test_shape_type_and_layout(name: str) -> None:
     encoding, samples = load_encoding(name), _samples(name)
-    encoded = encoding(samples, encoding.largest(samples))
+    encoded = encoding(samples, encoding.statistics(samples))
     assert encoded.shape == (len(samples), 2, encoding.n_channels, 6, 7)
     assert encoded.dtype == (torch.float64 if name == "grey_proportional_phase" else torch.float32)
     assert encoded.is_contiguous()
@@ -167,7 +169,7 @@ def test_shape_type_and_layout(name: str) -> None:
 @pytest.mark.parametrize("name", IMAGE_ENCODINGS)
 def test_default_type_is_followed(name: str) -> None:
     encoding, samples = load_encoding(name), _samples(name)
-    largest = encoding.largest(samples)
+    largest = encoding.statistics(samples)
     assert largest.dtype == torch.float64
     assert encoding(samples, largest).dtype == torch.float64
 
@@ -175,7 +177,7 @@ def test_default_type_is_followed(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in IMAGE_ENCODINGS if not load_encoding(name).noise])
 def test_nonzero_planes_are_those_that_are_not_zero(name: str) -> None:
     encoding, samples = load_encoding(name), _samples(name)
-    planes = encoding(samples, encoding.largest(samples)).flatten(1, 2)
+    planes = encoding(samples, encoding.statistics(samples)).flatten(1, 2)
     used = tuple(index for index in range(planes.shape[1]) if planes[:, index].any())
     assert encoding.nonzero_planes == used
 
@@ -184,15 +186,15 @@ def test_nonzero_planes_are_those_that_are_not_zero(name: str) -> None:
 def test_grey_counts_as_three_equal_channels(name: str) -> None:
     encoding, grey = load_encoding(name), _images(channels=1)
     colour = grey.expand(-1, -1, -1, 3)
-    largest = encoding.largest(grey)
-    assert torch.equal(largest, encoding.largest(colour))
+    largest = encoding.statistics(grey)
+    assert torch.equal(largest, encoding.statistics(colour))
     assert torch.equal(encoding(grey, largest), encoding(colour, largest))
 
 
 @pytest.mark.parametrize("name", IMAGE_ENCODINGS)
 def test_samples_are_encoded_one_by_one(name: str) -> None:
     encoding, samples = load_encoding(name), _samples(name)
-    largest = encoding.largest(samples)
+    largest = encoding.statistics(samples)
     order = torch.tensor([2, 0, 3])
     torch.testing.assert_close(encoding(samples[order], largest), encoding(samples, largest)[order], rtol=1e-6, atol=0)
 
@@ -200,7 +202,7 @@ def test_samples_are_encoded_one_by_one(name: str) -> None:
 @pytest.mark.parametrize("name", IMAGE_ENCODINGS)
 def test_compiled_in_one_graph(name: str) -> None:
     encoding, samples = load_encoding(name), _samples(name)
-    largest = encoding.largest(samples)
+    largest = encoding.statistics(samples)
     # All encodings are objects of one class, which is compiled for a few of them only.
     torch.compiler.reset()
     compiled = torch.compile(encoding, backend="aot_eager", fullgraph=True)
@@ -211,8 +213,8 @@ def test_compiled_in_one_graph(name: str) -> None:
 @pytest.mark.parametrize("name", IMAGE_ENCODINGS)
 def test_device_agrees_with_the_processor(name: str) -> None:
     encoding, samples = load_encoding(name), _samples(name)
-    largest = encoding.largest(samples.cuda())
-    torch.testing.assert_close(largest.cpu(), encoding.largest(samples))
+    largest = encoding.statistics(samples.cuda())
+    torch.testing.assert_close(largest.cpu(), encoding.statistics(samples))
     torch.testing.assert_close(encoding(samples.cuda(), largest).cpu(), encoding(samples, largest.cpu()))
 
 
@@ -225,7 +227,5 @@ def test_samples_of_the_other_kind_are_refused(name: str, samples: torch.Tensor)
 
 
 def test_unknown_encoding_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(
-        PhasebenchError, match=r"encoding: 'hsv' is not known; choose one of complex, grey, .*, sliding"
-    ):
+    with pytest.raises(PhasebenchError, match=r"encoding 'hsv' is not known; choose one of complex, grey, .*, sliding"):
         load_encoding("hsv")

@@ -26,7 +26,7 @@ PIXELS = GREY[..., 0].numpy() / 255.0 - 0.5
 )
 def test_against_complex_arithmetic(name: str, expected: np.ndarray) -> None:
     encoding = load_encoding(name)
-    assert float(encoding.largest(GREY)) == 1.0
+    assert float(encoding.statistics(GREY)) == 1.0
     planes = encoding(GREY, ONE)
     assert planes.shape == (5, 2, 1, 6, 7)
     np.testing.assert_allclose(planes[:, 0, 0], expected.real, atol=2e-7)

@@ -20,12 +20,11 @@ from support.tiny_shards import generate_shards, prepare_shards
 from phasebench.common.errors import PhasebenchError
 from phasebench.data.shards.generated_tree import Options, list_generated, write_tree
 from phasebench.data.shards.imagenet import list_imagenet, list_tiny_imagenet
-from phasebench.data.shards.index import OpenShard, gather_shards, read_index, verify_shards
+from phasebench.data.shards.index import OpenShard, gather_shards, read_index, verify_shards, write_shard
 from phasebench.data.shards.jpeg import decode
 from phasebench.data.shards.plan import plan_shards, read_plan
 from phasebench.data.shards.raw_images import RawImage, RawTree
 from phasebench.data.shards.registry import folder_times, list_images
-from phasebench.data.shards.writer import write_shard
 
 FEW = {"folder": "imagenet", "train_shards": 3, "test_shards": 2}
 
@@ -157,7 +156,7 @@ def write_devkit_short(root: Path) -> None:
 
 
 def test_an_unknown_source_or_option_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PhasebenchError, match=r"data source imagnet: not known; .*imagenet, tiny_imagenet"):
+    with pytest.raises(PhasebenchError, match=r"data source 'imagnet' is not known; .*imagenet, tiny_imagenet"):
         list_images("imagnet", {}, tmp_path, tmp_path)
     with pytest.raises(PhasebenchError, match=r"imagenet: options\.shards: .*train_shards"):
         list_images("imagenet", {"shards": 3}, tmp_path, tmp_path)

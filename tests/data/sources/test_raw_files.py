@@ -1,14 +1,19 @@
 """Checksums of raw files: what is read, what is known already, and what does not count."""
 
+import importlib
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.checkout import ROOT
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import sha256_of_file
+from phasebench.data.shards.registry import SHARDED_SOURCES
 from phasebench.data.sources import raw_files
-from phasebench.data.sources.raw_files import PLACES, Known, raw_checksums
+from phasebench.data.sources.raw_files import Known, RawPlace, raw_checksums, raw_place
 from phasebench.data.sources.registry import SOURCES
 
 
@@ -21,8 +26,65 @@ def data_root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_every_source_with_files_is_a_source() -> None:
-    assert PLACES.keys() <= SOURCES.keys()
+ALL_SOURCES = {**SOURCES, **SHARDED_SOURCES}
+
+
+@pytest.mark.parametrize("name", sorted(ALL_SOURCES))
+def test_every_source_says_which_raw_files_it_reads(name: str) -> None:
+    """Were it not said, a changed raw file would silently repeat nothing."""
+    place = raw_place(name, ALL_SOURCES[name])
+    module = importlib.import_module(ALL_SOURCES[name].partition(":")[0])
+    assert place == getattr(module, f"RAW_{name.upper()}")
+
+
+def test_every_place_of_raw_files_is_that_of_a_source() -> None:
+    folders = [ROOT / "src/phasebench/data" / part for part in ("sources", "shards")]
+    texts = [path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py")]
+    declared = sorted(name for text in texts for name in re.findall(r"^RAW_(\w+)\b.*=", text, re.MULTILINE))
+    assert declared == sorted(name.upper() for name in ALL_SOURCES)
+
+
+def test_a_folder_of_raw_files_is_named_once() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "src/phasebench").rglob("*.py")]
+    for name, target in ALL_SOURCES.items():
+        place = raw_place(name, target)
+        if place is not None and place.folder:
+            stated = re.compile(rf'(?:RawPlace\(|str = )"{re.escape(place.folder)}"')
+            times = sum(len(stated.findall(text)) for text in texts)
+            assert times == 1, f"{place.folder} is named {times} times"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("RAW_OWN = None\n", None),
+        ("RAW_OWN = RawPlace('own', option='folder', deep=True)\n", RawPlace("own", option="folder", deep=True)),
+    ],
+)
+def test_a_declaration_is_read_without_an_import(new_source: Callable[[str], str], text: str, place: RawPlace) -> None:
+    assert raw_place("own", new_source(f"import no_such_library\n\n{text}")) == place
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "RAW_OTHER = None\n", "RAW_OWN = 'own'\n", "RAW_OWN = RawPlace(FOLDER)\n", "RAW_OWN = RawPlace(depth=3)\n"],
+)
+def test_a_source_that_does_not_say_what_it_reads_is_named(new_source: Callable[[str], str], text: str) -> None:
+    with pytest.raises(PhasebenchError, match=r"own_\w+: RAW_OWN: missing or not written out; .*'own' reads"):
+        raw_place("own", new_source(text))
+
+
+@pytest.fixture
+def new_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Write a module that can be found, and return its loader's target."""
+
+    def write(text: str) -> str:
+        name = f"own_{tmp_path.name}".replace("-", "_").replace("[", "_").replace("]", "_")
+        (tmp_path / f"{name}.py").write_text(text)
+        monkeypatch.syspath_prepend(tmp_path)
+        return f"{name}:load"
+
+    return write
 
 
 def test_files_in_folders_below_the_root(data_root: Path) -> None:

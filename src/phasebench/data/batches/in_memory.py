@@ -1,4 +1,4 @@
-"""A data set that lives on the device as it is stored; batches are gathered, augmented and encoded there."""
+"""In-memory data set: samples on the device as they are stored, where batches are gathered, augmented and encoded."""
 
 import math
 from collections.abc import Generator, Iterator
@@ -24,7 +24,7 @@ _ENCODED_AT_ONCE = 64
 
 
 class InputSpec(SplitSpec, Protocol):
-    """What of a run decides its input: :class:`~phasebench.specs.run.RunSpec` has it, which documents it."""
+    """The part of a run spec that decides its input, as :class:`~phasebench.specs.run.RunSpec` documents it."""
 
     @property
     def encoding(self) -> str: ...  # noqa: D102
@@ -48,8 +48,8 @@ class DeviceData:
         From training samples to the networks' planes.
     test_encoding
         The same for all other samples.
-    largest
-        What the encoding divides by or is normalised with, measured over the training subset.
+    statistics
+        Those of the encoding, measured over the training subset.
     classes
         One name per label.
     dtype
@@ -66,14 +66,14 @@ class DeviceData:
     test: Tensor
     encoding: Encoding
     test_encoding: Encoding
-    largest: Tensor
+    statistics: Tensor
     classes: tuple[str, ...]
     dtype: torch.dtype = torch.float32
     encoded: Tensor | None = None
 
     @property
     def device(self) -> torch.device:
-        """Where everything is."""
+        """Device of the samples."""
         return self.samples.device
 
     @property
@@ -107,13 +107,13 @@ class DeviceData:
             The augmentation is not for this kind of samples.
         """
         if augmentation == "crop_flip":
-            planes = self.encoding(_crop_and_flip(self.samples, indices, random), self.largest)
+            planes = self.encoding(_crop_and_flip(self.samples, indices, random), self.statistics)
         elif augmentation == "pitch_stretch":
-            planes = self.encoding.augmented(self.samples.index_select(0, indices), self.largest, random)
+            planes = self.encoding.augmented(self.samples.index_select(0, indices), self.statistics, random)
         elif self.encoding is self.test_encoding:
             planes = self.batch(indices)
         else:
-            planes = self.encoding(self.samples.index_select(0, indices), self.largest)
+            planes = self.encoding(self.samples.index_select(0, indices), self.statistics)
         if self.encoding.noise:
             noise = torch.randn(planes.shape, generator=random, dtype=planes.dtype)
             planes = planes.add_(noise.to(planes.device), alpha=self.encoding.noise)
@@ -179,7 +179,7 @@ class DeviceData:
         if self.encoded is not None:
             planes = self.encoded.index_select(0, indices)
         else:
-            planes = self.test_encoding(self.samples.index_select(0, indices), self.largest)
+            planes = self.test_encoding(self.samples.index_select(0, indices), self.statistics)
         return planes.to(self.dtype)
 
     def batches(self, indices: Tensor, size: int) -> Iterator[Tensor]:
@@ -192,7 +192,7 @@ def load_device_data(
     spec: InputSpec,
     path: Path | str,
     device: torch.device,
-    largest: Tensor | None = None,
+    statistics: Tensor | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> DeviceData:
     """Read a prepared data set and put what a run needs of it on a device.
@@ -205,8 +205,8 @@ def load_device_data(
         The prepared HDF5 file.
     device : torch.device
         Where the data are to be.
-    largest : Tensor, optional
-        What the encoding divides by or is normalised with; measured over the training subset if not given.
+    statistics : Tensor, optional
+        Those of the encoding; measured over the training subset if not given.
     dtype : torch.dtype
         Of the planes.
 
@@ -229,11 +229,12 @@ def load_device_data(
             f"'{spec.encoding}' {encoding.n_channels}"
         )
     train_indices = on_device(train)
-    measured = encoding.largest(samples.index_select(0, train_indices)) if largest is None else largest
-    measured = measured.to(device)
+    if statistics is None:
+        statistics = encoding.statistics(samples.index_select(0, train_indices))
+    statistics = statistics.to(device)
     encoded = None
     if test_encoding.costly:
-        encoded = torch.cat([test_encoding(part, measured) for part in samples.split(_ENCODED_AT_ONCE)])
+        encoded = torch.cat([test_encoding(part, statistics) for part in samples.split(_ENCODED_AT_ONCE)])
     return DeviceData(
         samples=samples,
         labels=on_device(store.labels),
@@ -242,7 +243,7 @@ def load_device_data(
         test=on_device(store.splits["test"]),
         encoding=encoding,
         test_encoding=test_encoding,
-        largest=measured,
+        statistics=statistics,
         classes=store.classes,
         dtype=dtype,
         encoded=encoded,

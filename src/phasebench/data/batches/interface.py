@@ -1,4 +1,4 @@
-"""What the training loop asks of a data set, wherever its samples are."""
+"""Interface of a data set to the training loop, wherever its samples are."""
 
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -34,7 +34,7 @@ class TrainingData(Protocol):
     @property
     def encoding(self) -> Encoding: ...  # noqa: D102
     @property
-    def largest(self) -> Tensor: ...  # noqa: D102
+    def statistics(self) -> Tensor: ...  # noqa: D102
     @property
     def classes(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
@@ -49,7 +49,7 @@ class TrainingData(Protocol):
         """Planes of these samples, in order, ``size`` at a time, as for a test."""
 
     def reader_totals(self, processes: Processes = ALONE) -> dict[str, float]:
-        """What reading took so far, added up over all processes, each of which has to ask."""
+        """Seconds and images of all reading so far, added up over all processes, each of which has to ask."""
 
     def reader_record(self, totals: dict[str, float], processes: Processes = ALONE) -> dict[str, Any]:
         """Entries of ``run.json`` about reading, from such totals."""

@@ -97,7 +97,7 @@ class TrainingBatches(Dataset[Decoded]):
         return np.concatenate(windows)
 
 
-class TestBatches(Dataset[Decoded]):
+class EvaluationBatches(Dataset[Decoded]):
     """Maps a number to the images of one batch."""
 
     def __init__(self, index: ShardIndex, parts: list[np.ndarray], image_size: int) -> None:
@@ -116,5 +116,5 @@ def _centre(size: int) -> v2.Compose:
 
 
 def _stacked(images: list[Tensor]) -> Tensor:
-    """As uint8 (B, S, S, 3), the layout of stored images; the memory keeps the planes apart."""
+    """Stack to uint8 (B, S, S, 3), the layout of stored images; the memory keeps the planes apart."""
     return torch.stack(images).permute(0, 2, 3, 1)

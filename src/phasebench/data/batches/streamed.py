@@ -1,4 +1,4 @@
-"""A data set in shards: decoded, cropped and mirrored by worker processes ahead of the training steps.
+"""Sharded data set: decoded, cropped and mirrored by worker processes ahead of the training steps.
 
 The shards follow in a random order, and within a window of some shards the images do, so that a pass reads nearly in
 sequence. Every random number follows from the seed, the epoch or step, and the image's place in the batch: neither the
@@ -20,7 +20,7 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.processes import ALONE, Processes
-from phasebench.data.batches.shard_workers import Decoded, TestBatches, TrainingBatches
+from phasebench.data.batches.shard_workers import Decoded, EvaluationBatches, TrainingBatches
 from phasebench.data.encodings.base import Encoding
 from phasebench.data.encodings.registry import load_encoding
 from phasebench.data.shards.index import ShardIndex, read_index, verify_shards
@@ -37,7 +37,7 @@ _MEASURED_IMAGES = 1024
 
 @dataclass
 class ReaderTimes:
-    """What the reader did for the training steps."""
+    """Images and seconds of the reader, for the training steps."""
 
     images: int = 0
     decode_seconds: float = 0.0
@@ -48,7 +48,7 @@ class ReaderTimes:
 
 @dataclass(frozen=True, eq=False)
 class StreamedData:
-    """What :class:`phasebench.data.batches.in_memory.DeviceData` is, for images that stay on disk.
+    """Samples, labels and subsets of one run, read from shards.
 
     Attributes
     ----------
@@ -60,8 +60,8 @@ class StreamedData:
         int64 indices on the device.
     encoding, test_encoding
         From uint8 images to the networks' planes.
-    largest
-        What the encodings divide by or normalise with, measured on some training images.
+    statistics
+        Those of the encodings, measured on some training images.
     classes
         One name per label.
     image_size
@@ -81,7 +81,7 @@ class StreamedData:
     test: Tensor
     encoding: Encoding
     test_encoding: Encoding
-    largest: Tensor
+    statistics: Tensor
     classes: tuple[str, ...]
     image_size: int
     workers: int
@@ -90,7 +90,7 @@ class StreamedData:
 
     @property
     def device(self) -> torch.device:
-        """Where batches are sent."""
+        """Device that batches are sent to."""
         return self.labels.device
 
     @property
@@ -119,7 +119,7 @@ class StreamedData:
         batches = _load(source, steps, self.workers, self.start_method, self.device)
         for step, (images, seconds) in zip(steps, batches, strict=True):
             labels = self.labels[torch.from_numpy(source.indices(step)).to(self.device)]
-            planes = self.encoding(images.to(self.device, non_blocking=True), self.largest)
+            planes = self.encoding(images.to(self.device, non_blocking=True), self.statistics)
             self.times.images += len(images)
             self.times.decode_seconds += seconds
             self.times.wait_seconds += time.perf_counter() - begin
@@ -129,9 +129,9 @@ class StreamedData:
     def batches(self, indices: Tensor, size: int) -> Iterator[Tensor]:
         """Encode ``indices`` in order, ``size`` at a time, resized and cut to their centre."""
         parts = [part.cpu().numpy() for part in indices.split(size)]
-        source = TestBatches(self.index, parts, self.image_size)
+        source = EvaluationBatches(self.index, parts, self.image_size)
         for images, _ in _load(source, range(len(parts)), self.workers, self.start_method, self.device):
-            yield self.test_encoding(images.to(self.device, non_blocking=True), self.largest)
+            yield self.test_encoding(images.to(self.device, non_blocking=True), self.statistics)
 
     def reader_totals(self, processes: Processes = ALONE) -> dict[str, float]:
         """The times, added up over all processes, each of which has to ask."""
@@ -188,9 +188,9 @@ def load_streamed_data(
     spread = np.unique(np.linspace(0, len(train) - 1, _MEASURED_IMAGES).astype(np.int64))
     parts = np.array_split(np.sort(train)[spread], max(1, workers))
     start_method: StartMethod = "fork" if processes.count == 1 else "spawn"
-    chosen = _load(TestBatches(index, parts, recipe.image_size), range(len(parts)), workers, start_method, device)
+    chosen = _load(EvaluationBatches(index, parts, recipe.image_size), range(len(parts)), workers, start_method, device)
     encoding = load_encoding(spec.encoding)
-    largest = encoding.largest(torch.cat([images for images, _ in chosen]))
+    statistics = encoding.statistics(torch.cat([images for images, _ in chosen]))
     return StreamedData(
         index=index,
         labels=on_device(index.labels),
@@ -199,7 +199,7 @@ def load_streamed_data(
         test=on_device(index.splits["test"]),
         encoding=encoding,
         test_encoding=load_encoding(spec.test_encoding or spec.encoding),
-        largest=largest.to(device),
+        statistics=statistics.to(device),
         classes=index.classes,
         image_size=recipe.image_size,
         workers=workers,

@@ -22,20 +22,21 @@ from phasebench.data.encodings.cepstrum import (
 
 
 class AudioEncoding(Encoding):
-    """What the encodings of audio share."""
+    """Base of the encodings of audio."""
 
     n_channels = 1
     nonzero_planes: ClassVar[tuple[int, ...]] = (0, 1)
     costly = True
 
-    def _largest_of(self, samples: Tensor) -> Tensor:
+    def statistics(self, samples: Tensor) -> Tensor:
+        """One, since nothing is measured."""
         return torch.ones((), device=samples.device)
 
-    def __call__(self, samples: Tensor, largest: Tensor) -> Tensor:
+    def __call__(self, samples: Tensor, statistics: Tensor) -> Tensor:
         """Encode clips, int16 ``(N, L)``, as :meth:`Encoding.__call__` says."""
         return self._encoded(_as_audio(samples), None)
 
-    def augmented(self, samples: Tensor, largest: Tensor, random: torch.Generator) -> Tensor:
+    def augmented(self, samples: Tensor, statistics: Tensor, random: torch.Generator) -> Tensor:
         """Encode clips whose pitch and tempo are changed at random, as :meth:`Encoding.augmented` says."""
         return self._encoded(*change_at_random(_as_audio(samples), random))
 

@@ -26,10 +26,11 @@ class Grey(Encoding):
     offset: ClassVar[float] = 0.5
     """What is taken from a pixel between 0 and 1."""
 
-    def _largest_of(self, samples: Tensor) -> Tensor:
+    def statistics(self, samples: Tensor) -> Tensor:
+        """One, since nothing is measured."""
         return torch.ones((), device=samples.device)
 
-    def __call__(self, samples: Tensor, largest: Tensor) -> Tensor:
+    def __call__(self, samples: Tensor, statistics: Tensor) -> Tensor:
         """Encode a batch, as :meth:`Encoding.__call__` says."""
         if samples.dtype != torch.uint8 or samples.ndim != 4 or samples.shape[-1] != 1:
             raise PhasebenchError("encoding: the grey encodings are for images with one channel; use 'rgb' for colours")

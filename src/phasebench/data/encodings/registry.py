@@ -1,40 +1,41 @@
-"""Which encodings there are, without importing any of them."""
+"""Registry of the encodings."""
 
-import pkgutil
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from phasebench.common.errors import PhasebenchError
+from phasebench.common.registry import Registry
 
 if TYPE_CHECKING:
     from phasebench.data.encodings.base import Encoding
 
-ENCODINGS: dict[str, str] = {
-    "rgb": "phasebench.data.encodings.base:Rgb",
-    "rgb_normalised": "phasebench.data.encodings.base:RgbNormalised",
-    "lab": "phasebench.data.encodings.base:Lab",
-    "sliding": "phasebench.data.encodings.base:Sliding",
-    "complex": "phasebench.data.encodings.base:Complex",
-    "grey": "phasebench.data.encodings.grey:Grey",
-    "grey_fixed_phase": "phasebench.data.encodings.grey:GreyFixedPhase",
-    "grey_fixed_imaginary": "phasebench.data.encodings.grey:GreyFixedImaginary",
-    "grey_noise": "phasebench.data.encodings.grey:GreyNoise",
-    "mfcc": "phasebench.data.encodings.audio:Mfcc",
-    "mfcc_complex": "phasebench.data.encodings.audio:MfccComplex",
-    "mfcc_phase": "phasebench.data.encodings.audio:MfccPhase",
-    "mfcc_and_phase": "phasebench.data.encodings.audio:MfccAndPhase",
-    "grey_unit": "phasebench.data.encodings.grey:GreyUnit",
-    "grey_proportional_phase": "phasebench.data.encodings.grey:GreyProportionalPhase",
-}
+ENCODINGS: Registry[str] = Registry(
+    "encoding",
+    {
+        "rgb": "phasebench.data.encodings.colour:Rgb",
+        "rgb_normalised": "phasebench.data.encodings.colour:RgbNormalised",
+        "lab": "phasebench.data.encodings.colour:Lab",
+        "sliding": "phasebench.data.encodings.colour:Sliding",
+        "complex": "phasebench.data.encodings.base:Complex",
+        "grey": "phasebench.data.encodings.grey:Grey",
+        "grey_fixed_phase": "phasebench.data.encodings.grey:GreyFixedPhase",
+        "grey_fixed_imaginary": "phasebench.data.encodings.grey:GreyFixedImaginary",
+        "grey_noise": "phasebench.data.encodings.grey:GreyNoise",
+        "mfcc": "phasebench.data.encodings.audio:Mfcc",
+        "mfcc_complex": "phasebench.data.encodings.audio:MfccComplex",
+        "mfcc_phase": "phasebench.data.encodings.audio:MfccPhase",
+        "mfcc_and_phase": "phasebench.data.encodings.audio:MfccAndPhase",
+        "grey_unit": "phasebench.data.encodings.grey:GreyUnit",
+        "grey_proportional_phase": "phasebench.data.encodings.grey:GreyProportionalPhase",
+    },
+)
 
 
 def load_encoding(name: str) -> "Encoding":
-    """The encoding of that name, ready to be called.
+    """Make the encoding of that name.
 
     Raises
     ------
     PhasebenchError
         There is no such encoding.
     """
-    if name not in ENCODINGS:
-        raise PhasebenchError(f"encoding: {name!r} is not known; choose one of {', '.join(sorted(ENCODINGS))}")
-    return cast("Encoding", pkgutil.resolve_name(ENCODINGS[name])())
+    encoding: Encoding = ENCODINGS.load(name)()
+    return encoding

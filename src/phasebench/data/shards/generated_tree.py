@@ -19,6 +19,8 @@ from phasebench.data.sources.images import colour_shapes
 from phasebench.data.sources.options import parse_options
 from phasebench.specs.run import Frozen, Scalar
 
+RAW_GENERATED_IMAGENET = None
+
 _FOLDER = "raw"
 _STAMP = "generated.json"
 _VERSION = 1

@@ -13,7 +13,11 @@ from scipy.io import loadmat
 from phasebench.common.errors import PhasebenchError
 from phasebench.data.shards.raw_images import RawImage, RawTree, Split, image_at, image_files, images_in
 from phasebench.data.sources.options import parse_options
+from phasebench.data.sources.raw_files import RawPlace
 from phasebench.specs.run import Frozen, Scalar
+
+RAW_IMAGENET = RawPlace("imagenet", option="folder")
+RAW_TINY_IMAGENET = RawPlace("tiny-imagenet-200", option="folder")
 
 _TRAIN_ARCHIVE = "ILSVRC2012_img_train.tar"
 _TEST_ARCHIVE = "ILSVRC2012_img_val.tar"
@@ -34,7 +38,7 @@ class _Shards(Frozen):
 class ImageNetOptions(_Shards):
     """Options of the source ``imagenet``: its folder below ``data_root``, and numbers of shards."""
 
-    folder: str = "imagenet"
+    folder: str = str(RAW_IMAGENET.folder)
     train_shards: PositiveInt = 1024
     test_shards: PositiveInt = 48
 
@@ -42,7 +46,7 @@ class ImageNetOptions(_Shards):
 class TinyImageNetOptions(_Shards):
     """Options of the source ``tiny_imagenet``: its folder below ``data_root``, and numbers of shards."""
 
-    folder: str = "tiny-imagenet-200"
+    folder: str = str(RAW_TINY_IMAGENET.folder)
     train_shards: PositiveInt = 64
     test_shards: PositiveInt = 8
 

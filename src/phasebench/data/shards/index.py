@@ -1,4 +1,4 @@
-"""Shards: encoded images in HDF5 files that are read by their bytes, and the index of a data set's shards.
+"""Sharded data set: encoded images in HDF5 files that are read by their bytes, and the index of a data set's shards.
 
 A shard holds ``data`` (uint8, the images one behind the other), ``offsets`` (int64, n + 1), ``labels`` (int64, n) and
 ``keys``. The index is the data set's prepared file: ``labels`` and ``splits/*`` as in an ordinary one, with ``shards``,
@@ -19,7 +19,8 @@ from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import atomic_path, canonical_json, write_text
 from phasebench.common.processes import ALONE, Processes
 from phasebench.data.hdf5 import open_hdf5, require_attribute, require_dataset, write_array
-from phasebench.data.shards.plan import ShardPlan
+from phasebench.data.shards.jpeg import decode
+from phasebench.data.shards.plan import ShardPlan, listed_images, read_listing
 from phasebench.data.shards.raw_images import Split
 
 SCHEMA_VERSION = 1
@@ -54,7 +55,7 @@ class ShardContent:
 
 @dataclass(frozen=True, eq=False)
 class ShardIndex:
-    """What is known of a data set in shards without opening them.
+    """Index of a sharded data set, known without opening a shard.
 
     Attributes
     ----------
@@ -125,14 +126,44 @@ class OpenShard:
         return _sha256(self._offsets, self.labels, self._data)
 
 
-def write_shard_file(path: Path, content: ShardContent) -> None:
-    """Write a shard, whole or not at all.
+def write_shard(listing_path: Path, locations: Path, output: Path) -> ShardContent:
+    """Read a shard's images, decode each to see whether it is whole, and write the shard.
+
+    Parameters
+    ----------
+    listing_path
+        The shard's listing.
+    locations
+        Where the images lie.
+    output
+        The HDF5 file to write.
+
+    Returns
+    -------
+    ShardContent
+        What was written; its ``damaged`` names what was left out.
 
     Raises
     ------
     PhasebenchError
-        It cannot be written.
+        An image is missing or is another than the listing says, or the shard cannot be written.
     """
+    listing = read_listing(listing_path)
+    content = ShardContent(listing.split, [], [], [])
+    for key, label, image in listed_images(listing, locations):
+        try:
+            decode(image)
+        except PhasebenchError as error:
+            content.damaged[key] = str(error)
+        else:
+            content.keys.append(key)
+            content.labels.append(label)
+            content.images.append(image)
+    _write(output, content)
+    return content
+
+
+def _write(path: Path, content: ShardContent) -> None:
     sizes = [len(image) for image in content.images]
     offsets = np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))).astype("<i8")
     data = np.frombuffer(b"".join(content.images), dtype=np.uint8)
@@ -223,7 +254,7 @@ def read_index(path: Path) -> ShardIndex:
 
 
 def is_index(path: Path) -> bool:
-    """Whether a prepared file is an index of shards."""
+    """Return True for a prepared file that is an index of shards."""
     with open_hdf5(path, _REMEDY) as file:
         return bool(file.attrs.get("kind") == KIND)
 

@@ -1,4 +1,4 @@
-"""Which image goes into which shard.
+"""Plan of a sharded data set: the images of each shard.
 
 An image's key alone decides its shard, so that adding or removing images changes no other shard. What identifies a
 shard is its listing: keys, labels, sizes and SHA-256 sums of its images, and the code that writes it. A listing is
@@ -20,11 +20,11 @@ from phasebench.data.shards.raw_images import RawImage, RawTree, Split
 from phasebench.specs.paths import SHARD_LISTINGS, SHARD_LOCATIONS, SHARD_PLAN
 from phasebench.specs.run import Frozen
 
-_REMEDY = "run snakemake again to plan it anew"
+_REMEDY = "run snakemake again, which plans the shards again"
 
 
 class ListedImage(Frozen):
-    """What identifies an image."""
+    """Identity of an image."""
 
     label: int
     size: int
@@ -32,7 +32,7 @@ class ListedImage(Frozen):
 
 
 class ShardListing(Frozen):
-    """What identifies a shard."""
+    """Identity of a shard."""
 
     split: Split
     images: dict[str, ListedImage]
@@ -41,7 +41,7 @@ class ShardListing(Frozen):
 
 
 class Location(Frozen):
-    """Where an image lies, and what its bytes were when the file had this time stamp."""
+    """Location of an image, and its bytes' identity when the file had this time stamp."""
 
     file: str
     offset: int
@@ -51,7 +51,7 @@ class Location(Frozen):
 
 
 class ShardLocations(Frozen):
-    """Where the images of a shard lie."""
+    """Locations of the images of a shard."""
 
     folder: str
     images: dict[str, Location]

@@ -1,25 +1,28 @@
-"""Which sources of encoded images there are, without importing any of them, and what can be seen of their folders."""
+"""Registry of the data sources that are prepared in shards, and the time stamps of their folders."""
 
 import json
 import os
-import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from phasebench.common.errors import PhasebenchError
+from phasebench.common.registry import Registry
+from phasebench.data.sources.raw_files import raw_place
 from phasebench.specs.run import Scalar
 
 if TYPE_CHECKING:
     from phasebench.data.shards.raw_images import RawTree
 
-SHARDED_SOURCES: dict[str, str] = {
-    "imagenet": "phasebench.data.shards.imagenet:list_imagenet",
-    "tiny_imagenet": "phasebench.data.shards.imagenet:list_tiny_imagenet",
-    "generated_imagenet": "phasebench.data.shards.generated_tree:list_generated",
-}
-RAW_FOLDERS: dict[str, str] = {"imagenet": "imagenet", "tiny_imagenet": "tiny-imagenet-200"}
-"""Where each is looked for below ``data_root``, unless its option ``folder`` says otherwise."""
+    ListImages = Callable[[Mapping[str, Scalar], Path, Path], RawTree]
+
+SHARDED_SOURCES: Registry[str] = Registry(
+    "data source",
+    {
+        "imagenet": "phasebench.data.shards.imagenet:list_imagenet",
+        "tiny_imagenet": "phasebench.data.shards.imagenet:list_tiny_imagenet",
+        "generated_imagenet": "phasebench.data.shards.generated_tree:list_generated",
+    },
+)
 _DEPTH = 3
 
 
@@ -42,19 +45,18 @@ def list_images(name: str, options: Mapping[str, Scalar], data_root: Path, workp
     PhasebenchError
         There is no such source, an option is not right, or the images are not there.
     """
-    if name not in SHARDED_SOURCES:
-        raise PhasebenchError(f"data source {name}: not known; choose one of {', '.join(sorted(SHARDED_SOURCES))}")
-    load = cast("Callable[[Mapping[str, Scalar], Path, Path], RawTree]", pkgutil.resolve_name(SHARDED_SOURCES[name]))
-    return load(options, data_root, workplace)
+    listed: ListImages = SHARDED_SOURCES.load(name)
+    return listed(options, data_root, workplace)
 
 
 def raw_folder(name: str, options: Mapping[str, Scalar], data_root: Path) -> Path | None:
-    """Where a source reads; None if it reads nothing."""
-    return data_root / str(options.get("folder", RAW_FOLDERS[name])) if name in RAW_FOLDERS else None
+    """Folder that a source reads; None if it reads nothing."""
+    place = raw_place(name, SHARDED_SOURCES.find(name))
+    return place.within(data_root, options) if place else None
 
 
 def folder_times(folder: Path) -> dict[str, int]:
-    """When the folders of a tree, and the files at its top, were last changed.
+    """Times of the last change of the folders of a tree, and of the files at its top.
 
     A folder's time changes when a file in it appears, goes or is replaced, so a million images cost a thousand looks.
     A file that is overwritten in place is not noticed.

@@ -1,15 +1,19 @@
-"""What the raw files of a source hold, so that a changed file prepares its data set anew and a touched one does not."""
+"""Raw files of the data sources: a changed file prepares its data set again, a touched one does not."""
 
+import ast
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import sha256_of_file
 from phasebench.common.progress import track
-from phasebench.data.sources.audio.recordings import used_recordings
+from phasebench.data.sources.registry import SOURCES
 from phasebench.specs.run import Scalar
 
 LARGEST = 1 << 30
@@ -21,12 +25,12 @@ Known = dict[str, tuple[int, int, str]]
 
 @dataclass(frozen=True)
 class RawPlace:
-    """Where a source reads.
+    """Place of the raw files of a source.
 
     Attributes
     ----------
     folder
-        Below ``data_root``; None if the option has to say it.
+        Below ``data_root``; None if the option has to name it.
     option
         The source's option that names another place, a folder or a file.
     names
@@ -34,29 +38,69 @@ class RawPlace:
     deep
         Whether the folders inside are read too.
     files
-        Lists the files of a folder that are read with these options, where names do not tell.
+        Function, as ``module:name``, that lists the files of a folder that are read with given options, where names do
+        not tell.
     """
 
-    folder: str | None
+    folder: str | None = None
     option: str | None = None
     names: str = ".*"
     deep: bool = False
-    files: Callable[[Path, Mapping[str, Scalar]], list[Path]] | None = None
+    files: str | None = None
+
+    def within(self, data_root: Path, options: Mapping[str, Scalar]) -> Path | None:
+        """Folder or file that is read with these options; None if the option that has to name it is missing."""
+        named = options.get(self.option, self.folder) if self.option else self.folder
+        return None if named is None else data_root / Path(str(named)).expanduser()
 
 
-CHIP_NAMES = r"[^.].*\.[0-9]{3}"
-PLACES: Mapping[str, RawPlace] = {
-    "mstar": RawPlace("mstar", "folder", CHIP_NAMES, deep=True),
-    "cifar10": RawPlace("cifar-10-batches-py", names=r"data_batch_[1-5]|test_batch|batches\.meta"),
-    "cifar100": RawPlace("cifar-100-python", names="train|test|meta"),
-    "svhn": RawPlace("", names=r"(train|test)_32x32\.mat"),
-    "mnist": RawPlace("MNIST/raw", names=".*-ubyte"),
-    "kmnist": RawPlace("KMNIST/raw", names=".*-ubyte"),
-    "fashion_mnist": RawPlace("FashionMNIST/raw", names=".*-ubyte"),
-    "hdf5": RawPlace(None, "path"),
-    "audio_folder": RawPlace(None, "path", files=used_recordings),
-}
-"""Source -> its raw files; the others read none, or are prepared in shards."""
+def raw_place(source: str, target: str) -> RawPlace | None:
+    """The raw files of a source, as the constant ``RAW_<SOURCE>`` of its module declares them.
+
+    The constant is read from the text of the module, which would load what a preparation needs if it were imported.
+
+    Parameters
+    ----------
+    source : str
+        Name of the source.
+    target : str
+        Its loader, ``module:function``.
+
+    Returns
+    -------
+    RawPlace or None
+        None for a source that reads no files.
+
+    Raises
+    ------
+    PhasebenchError
+        The module has no such constant, or it is not a call of :class:`RawPlace` with literals, or None.
+    """
+    module = target.partition(":")[0]
+    declared = _constants(module).get(f"RAW_{source.upper()}")
+    try:
+        if isinstance(declared, ast.Call) and isinstance(declared.func, ast.Name) and declared.func.id == "RawPlace":
+            named = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in declared.keywords}
+            return RawPlace(*map(ast.literal_eval, declared.args), **named)
+        if declared is not None and ast.literal_eval(declared) is None:
+            return None
+    except (TypeError, ValueError):
+        pass
+    raise PhasebenchError(
+        f"{module}: RAW_{source.upper()}: missing or not written out; say there which raw files the data source "
+        f"'{source}' reads, RawPlace(...) with literals, or None"
+    )
+
+
+@cache
+def _constants(module: str) -> Mapping[str, ast.expr]:
+    """Names that a module binds at its top level, each to one expression; the module is not executed."""
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise PhasebenchError(f"{module}: no such module; correct the registry of data sources")
+    body = ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body
+    assigned = [node for node in body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
+    return {node.targets[0].id: node.value for node in assigned if isinstance(node.targets[0], ast.Name)}
 
 
 def raw_files(source: str, options: Mapping[str, Scalar], data_root: Path) -> dict[str, Path]:
@@ -72,13 +116,12 @@ def raw_files(source: str, options: Mapping[str, Scalar], data_root: Path) -> di
     PhasebenchError
         A folder cannot be read.
     """
-    place = PLACES.get(source)
-    named = options.get(place.option, place.folder) if place and place.option else place and place.folder
-    if place is None or named is None:
-        return {}
+    place = raw_place(source, SOURCES.find(source))
     # However the folder is written, what lies in it has one name.
     data_root = data_root.absolute()
-    root = data_root / Path(str(named)).expanduser()
+    root = place.within(data_root, options) if place else None
+    if place is None or root is None:
+        return {}
     found = [root] if root.is_file() else _files_in(root, place, options)
     return {_shown(path, data_root): path for path in sorted(found)}
 
@@ -135,7 +178,8 @@ def files_below(folder: Path, deep: bool = True, on_error: Callable[[OSError], o
 
 def _files_in(folder: Path, place: RawPlace, options: Mapping[str, Scalar]) -> list[Path]:
     if place.files is not None:
-        return place.files(folder, options)
+        listed: list[Path] = resolve_name(place.files)(folder, options)
+        return listed
     return [path for path in files_below(folder, place.deep) if re.fullmatch(place.names, path.name, re.IGNORECASE)]
 
 

@@ -1,31 +1,35 @@
-"""Which data sources there are, without importing any of them."""
+"""Registry of the data sources whose samples are prepared in one file."""
 
-import pkgutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from phasebench.common.errors import PhasebenchError
+from phasebench.common.registry import Registry
 from phasebench.specs.run import Scalar
 
 if TYPE_CHECKING:
     from phasebench.data.store import LoadedDataset
 
-SOURCES: dict[str, str] = {
-    "mstar": "phasebench.data.sources.radar.mstar:load",
-    "simulated_mstar": "phasebench.data.sources.radar.simulated:load",
-    "cifar10": "phasebench.data.sources.images.vision:load_cifar10",
-    "cifar100": "phasebench.data.sources.images.vision:load_cifar100",
-    "svhn": "phasebench.data.sources.images.vision:load_svhn",
-    "mnist": "phasebench.data.sources.images.vision:load_mnist",
-    "kmnist": "phasebench.data.sources.images.vision:load_kmnist",
-    "fashion_mnist": "phasebench.data.sources.images.vision:load_fashion_mnist",
-    "hdf5": "phasebench.data.sources.images.image_hdf5:load",
-    "digits": "phasebench.data.sources.images.digits:load",
-    "colour_shapes": "phasebench.data.sources.images.colour_shapes:load",
-    "audio_folder": "phasebench.data.sources.audio.folder:load",
-    "music_clips": "phasebench.data.sources.audio.generated_music:load",
-}
+    Load = Callable[[Mapping[str, Scalar], Path, bool], LoadedDataset]
+
+SOURCES: Registry[str] = Registry(
+    "data source",
+    {
+        "mstar": "phasebench.data.sources.radar.mstar:load",
+        "simulated_mstar": "phasebench.data.sources.radar.simulated:load",
+        "cifar10": "phasebench.data.sources.images.vision:load_cifar10",
+        "cifar100": "phasebench.data.sources.images.vision:load_cifar100",
+        "svhn": "phasebench.data.sources.images.vision:load_svhn",
+        "mnist": "phasebench.data.sources.images.vision:load_mnist",
+        "kmnist": "phasebench.data.sources.images.vision:load_kmnist",
+        "fashion_mnist": "phasebench.data.sources.images.vision:load_fashion_mnist",
+        "hdf5": "phasebench.data.sources.images.image_hdf5:load",
+        "digits": "phasebench.data.sources.images.digits:load",
+        "colour_shapes": "phasebench.data.sources.images.colour_shapes:load",
+        "audio_folder": "phasebench.data.sources.audio.folder:load",
+        "music_clips": "phasebench.data.sources.audio.generated_music:load",
+    },
+)
 
 
 def load_source(name: str, options: Mapping[str, Scalar], data_root: Path, download: bool) -> "LoadedDataset":
@@ -47,7 +51,5 @@ def load_source(name: str, options: Mapping[str, Scalar], data_root: Path, downl
     PhasebenchError
         There is no such source, or it cannot load what was asked for.
     """
-    if name not in SOURCES:
-        raise PhasebenchError(f"data source {name}: not known; choose one of {', '.join(sorted(SOURCES))}")
-    load = cast("Callable[[Mapping[str, Scalar], Path, bool], LoadedDataset]", pkgutil.resolve_name(SOURCES[name]))
+    load: Load = SOURCES.load(name)
     return load(options, data_root, download)

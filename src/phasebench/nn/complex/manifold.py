@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from phasebench.nn.complex._channels import per_channel, sum_over_pixels
 from phasebench.nn.complex.angle import phase
 from phasebench.nn.complex.numerics import SMALLEST_SQUARE
 
@@ -85,14 +86,6 @@ def manifold_distance(left: Tensor, right: Tensor) -> Tensor:
     return result
 
 
-def _per_channel(values: Tensor) -> Tensor:
-    return values[:, None, None]
-
-
-def _sum_over_pixels(maps: Tensor) -> Tensor:
-    return maps.sum(dim=(2, 3)).sum(dim=0)
-
-
 class _Transport(torch.autograd.Function):
     """Autograd would keep the maps of every product; the backward needs the two that are there anyway."""
 
@@ -105,8 +98,8 @@ class _Transport(torch.autograd.Function):
         # A vector of no length becomes (1, 0); what is left of it is far below the rounding of 1.
         cosine, sine = (cosine + short).mul_(inverse), inverse.mul_(sine)
         if shift is not None and turn is not None:
-            log_modulus = log_modulus + _per_channel(shift)
-            turn_re, turn_im = _per_channel(turn.cos()), _per_channel(turn.sin())
+            log_modulus = log_modulus + per_channel(shift)
+            turn_re, turn_im = per_channel(turn.cos()), per_channel(turn.sin())
             cosine, sine = (
                 (cosine * turn_re).addcmul_(sine, turn_im, value=-1.0),
                 (cosine * turn_im).addcmul_(sine, turn_re),
@@ -122,8 +115,8 @@ class _Transport(torch.autograd.Function):
         values, output = ctx.saved_tensors
         grad_log, grad_cosine, grad_sine = gradient.unbind(1)
         angular = (grad_sine * output[:, 1]).addcmul_(grad_cosine, output[:, 2], value=-1.0)
-        grad_shift = _sum_over_pixels(grad_log) if ctx.transported else None
-        grad_turn = _sum_over_pixels(angular) if ctx.transported else None
+        grad_shift = sum_over_pixels(grad_log) if ctx.transported else None
+        grad_turn = sum_over_pixels(angular) if ctx.transported else None
 
         _, cosine, sine = values.unbind(1)
         squared = (cosine * cosine).addcmul_(sine, sine)

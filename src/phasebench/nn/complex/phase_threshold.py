@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from phasebench.nn.complex._channels import per_channel, sum_over_pixels
 from phasebench.nn.complex.angle import phase
 from phasebench.nn.complex.numerics import MODULUS_OFFSET, SMALLEST_SQUARE
 
@@ -53,15 +54,6 @@ def equivariant_phase_threshold(planes: Tensor, factor: Tensor) -> Tensor:
     """
     result: Tensor = _EquivariantPhaseThreshold.apply(planes, factor)  # type: ignore[no-untyped-call]
     return result
-
-
-def _per_channel(values: Tensor) -> Tensor:
-    return values[None, :, None, None]
-
-
-def _sum_over_pixels(maps: Tensor) -> Tensor:
-    """``(N, C, H, W)`` to ``(C,)``; in two steps, as a compiler fuses the first with what makes the maps."""
-    return maps.sum(dim=(2, 3)).sum(dim=0)
 
 
 def _squared_modulus(planes: Tensor) -> Tensor:
@@ -133,7 +125,7 @@ class _PhaseThreshold(torch.autograd.Function):
         else:
             radius = modulus.clamp_(min=threshold) if threshold > 0.0 else modulus
             kept_phase = phase(re, im).clamp_(min=0.0)
-            turned = kept_phase if factor is None else kept_phase * _per_channel(factor)
+            turned = kept_phase if factor is None else kept_phase * per_channel(factor)
             output = _polar(radius, turned)
         ctx.save_for_backward(planes, factor, output, kept_phase)
         ctx.threshold = threshold
@@ -146,8 +138,8 @@ class _PhaseThreshold(torch.autograd.Function):
         radial, angular = _gradients_in_log_polar(output, gradient)
         grad_factor = None
         if factor is not None:
-            grad_factor = _sum_over_pixels(kept_phase * angular)
-            angular = angular.mul_(_per_channel(factor))
+            grad_factor = sum_over_pixels(kept_phase * angular)
+            angular = angular.mul_(per_channel(factor))
         if kept_phase is None:
             # Positive where the phase is: above the real axis, and on its negative half.
             kept_phase = torch.where(planes[:, 1] == 0.0, -planes[:, 0], planes[:, 1])
@@ -171,7 +163,7 @@ class _EquivariantPhaseThreshold(torch.autograd.Function):
         relative_re, relative_im = _times(re, im, unit_re, -unit_im)
         kept_phase = phase(relative_re, relative_im).clamp_(min=0.0)
         radius = _squared_modulus(planes).sqrt_().add_(MODULUS_OFFSET)
-        turned = kept_phase * _per_channel(factor)
+        turned = kept_phase * per_channel(factor)
         output = _product_planes(turned.cos().mul_(radius), turned.sin().mul_(radius), unit_re, unit_im)
         ctx.save_for_backward(planes, factor, output, kept_phase, mean)
         return output
@@ -181,8 +173,8 @@ class _EquivariantPhaseThreshold(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         planes, factor, output, kept_phase, mean = ctx.saved_tensors
         radial, total_angular = _gradients_in_log_polar(output, gradient)
-        grad_factor = _sum_over_pixels(kept_phase * total_angular)
-        angular = _pass_if_positive(total_angular * _per_channel(factor), kept_phase)
+        grad_factor = sum_over_pixels(kept_phase * total_angular)
+        angular = _pass_if_positive(total_angular * per_channel(factor), kept_phase)
 
         # The mean's phase turns every output and, through the relative phase, turns the thresholded part back.
         mean_angular = total_angular.sub_(angular).sum(dim=1, keepdim=True)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from phasebench.nn.complex._channels import per_channel, sum_over_pixels
+
 
 class ComplexBatchNorm2d(nn.Module):
     """Complex batch normalisation by whitening: ``gamma V^(-1/2) (z - mean) + beta``.
@@ -125,20 +127,11 @@ def _matrix_product(left: Tensor, right: Tensor) -> Tensor:
     return (left[:, :, None] * right).sum(dim=1)
 
 
-def _per_channel(values: Tensor) -> Tensor:
-    return values[..., None, None]
-
-
-def _sum_over_pixels(maps: Tensor) -> Tensor:
-    """``(N, ..., H, W)`` to ``(...)``; in two steps, as a compiler fuses the first with what makes the maps."""
-    return maps.sum(dim=(-2, -1)).sum(dim=0)
-
-
 def _transform(planes: Tensor, matrix: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
     """Matrix times vector plus shift: both parts of the result, each a new map."""
     re, im = planes.unbind(1)
     first, second = (
-        torch.addcmul(_per_channel(constant), re, _per_channel(of_re)).addcmul_(im, _per_channel(of_im))
+        torch.addcmul(per_channel(constant), re, per_channel(of_re)).addcmul_(im, per_channel(of_im))
         for constant, (of_re, of_im) in zip(shift.unbind(0), matrix, strict=True)
     )
     return first, second
@@ -152,7 +145,7 @@ def _transform_planes(planes: Tensor, matrix: Tensor, shift: Tensor) -> Tensor:
     result = torch.empty_like(planes)
     re, im = planes.unbind(1)
     for part, constant, (of_re, of_im) in zip(result.unbind(1), shift.unbind(0), matrix, strict=True):
-        torch.addcmul(_per_channel(constant), re, _per_channel(of_re), out=part).addcmul_(im, _per_channel(of_im))
+        torch.addcmul(per_channel(constant), re, per_channel(of_re), out=part).addcmul_(im, per_channel(of_im))
     return result
 
 
@@ -163,10 +156,10 @@ class _Whitening(torch.autograd.Function):
     def forward(ctx: Any, planes: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
         wide = planes.to(_statistics_dtype(planes))
         count = planes.numel() // (2 * planes.shape[2])
-        mean = _sum_over_pixels(wide) / count
-        centred = wide - _per_channel(mean)
+        mean = sum_over_pixels(wide) / count
+        centred = wide - per_channel(mean)
         re, im = centred.unbind(1)
-        covariance = torch.stack([_sum_over_pixels(left * right) for left, right in ((re, re), (re, im), (im, im))])
+        covariance = torch.stack([sum_over_pixels(left * right) for left, right in ((re, re), (re, im), (im, im))])
         covariance /= count
         root = inverse_square_root(covariance, eps)
         matrix = _matrix_product(_symmetric(weight), _symmetric(root))
@@ -184,12 +177,9 @@ class _Whitening(torch.autograd.Function):
         centred, gradient = centred.to(covariance.dtype), gradient.to(covariance.dtype)
         gamma, root = _symmetric(weight), _symmetric(root)
 
-        total = _sum_over_pixels(gradient)
+        total = sum_over_pixels(gradient)
         of_matrix = torch.stack(
-            [
-                torch.stack([_sum_over_pixels(left * right) for right in centred.unbind(1)])
-                for left in gradient.unbind(1)
-            ]
+            [torch.stack([sum_over_pixels(left * right) for right in centred.unbind(1)]) for left in gradient.unbind(1)]
         )
         grad_weight = _entry_gradient(_matrix_product(of_matrix, root))
         if not ctx.needs_input_grad[0]:
@@ -204,5 +194,5 @@ class _Whitening(torch.autograd.Function):
         grad_planes = _transform_planes(gradient, transposed, through_mean)
         re, im = centred.unbind(1)
         for part, (of_re, of_im) in zip(grad_planes.unbind(1), through_covariance, strict=True):
-            part.addcmul_(re, _per_channel(of_re)).addcmul_(im, _per_channel(of_im))
+            part.addcmul_(re, per_channel(of_re)).addcmul_(im, per_channel(of_im))
         return grad_planes.to(dtype), grad_weight.to(weight.dtype), total.to(weight.dtype), None

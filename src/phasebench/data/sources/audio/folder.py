@@ -28,8 +28,11 @@ from phasebench.data.sources.audio.tracks import (
     draw_test_tracks,
 )
 from phasebench.data.sources.options import parse_options
+from phasebench.data.sources.raw_files import RawPlace
 from phasebench.data.store import LoadedDataset
 from phasebench.specs.run import Frozen, Scalar
+
+RAW_AUDIO_FOLDER = RawPlace(option="path", files="phasebench.data.sources.audio.recordings:used_recordings")
 
 _LOGGER = logging.getLogger(__name__)
 _N_THREADS = 8

@@ -27,6 +27,7 @@ from phasebench.data.sources.options import parse_options
 from phasebench.data.store import LoadedDataset
 from phasebench.specs.run import Frozen, Scalar
 
+RAW_MUSIC_CLIPS = None
 _LOWEST_KEY = 98.0
 _HISS = 0.004
 _PEAK = 0.9 * 32_767
@@ -34,7 +35,7 @@ _PEAK = 0.9 * 32_767
 
 @dataclass(frozen=True)
 class Style:
-    """How a piece sounds.
+    """Style of a piece.
 
     Attributes
     ----------

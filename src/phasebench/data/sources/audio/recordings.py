@@ -1,4 +1,4 @@
-"""Which files of a folder are recordings, and of which class: for the source that reads them and for its raw files."""
+"""Recordings in a folder and their classes: for the source that reads them and for its raw files."""
 
 import re
 from collections.abc import Collection, Mapping

@@ -51,7 +51,7 @@ def cut(samples: NDArray[np.int16], n_segments: int, seconds: float) -> NDArray[
 
 
 def draw_test_tracks(labels: Sequence[int], n_per_class: int, seed: int) -> NDArray[np.bool_]:
-    """Which tracks are tested: so many of each class, drawn with the seed.
+    """Draw the tracks that are tested: so many of each class, with the seed.
 
     Raises
     ------

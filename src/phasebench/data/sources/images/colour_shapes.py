@@ -19,6 +19,7 @@ from phasebench.data.sources.options import parse_options
 from phasebench.data.store import LoadedDataset
 from phasebench.specs.run import Frozen, Scalar
 
+RAW_COLOUR_SHAPES = None
 SIZE = 32
 N_HUES = 5
 CLASSES = tuple(f"{contrast} at {36 + 72 * hue} degrees" for hue in range(N_HUES) for contrast in ("darker", "lighter"))
@@ -101,7 +102,7 @@ def _srgb(lightness: np.ndarray, chroma: np.ndarray, hue: np.ndarray) -> np.ndar
 
 
 def _figures(n_images: int, random: np.random.RandomState) -> np.ndarray:
-    """How much of each pixel (N, 32, 32) a randomly placed, turned disc, square, triangle or ring covers, 0 to 1."""
+    """Share of each pixel (N, 32, 32), 0 to 1, that a randomly placed, turned disc, square, triangle or ring covers."""
     shape = random.randint(4, size=n_images)
     radius, turn = random.uniform(6.0, 10.0, n_images), random.uniform(0.0, 2.0 * np.pi, n_images)
     centre = random.uniform(11.0, 21.0, (2, n_images))

@@ -16,6 +16,7 @@ from phasebench.data.sources.options import parse_options
 from phasebench.data.store import LoadedDataset
 from phasebench.specs.run import Frozen, Scalar
 
+RAW_DIGITS = None
 _TRAIN_SHARE = 0.8
 _STORED_SIZE = 8
 _LARGEST_VALUE = 16.0

@@ -9,8 +9,16 @@ from torchvision import datasets
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.data.sources.options import NoOptions, parse_options
+from phasebench.data.sources.raw_files import RawPlace
 from phasebench.data.store import LoadedDataset
 from phasebench.specs.run import Scalar
+
+RAW_CIFAR10 = RawPlace("cifar-10-batches-py", names=r"data_batch_[1-5]|test_batch|batches\.meta")
+RAW_CIFAR100 = RawPlace("cifar-100-python", names="train|test|meta")
+RAW_SVHN = RawPlace("", names=r"(train|test)_32x32\.mat")
+RAW_MNIST = RawPlace("MNIST/raw", names=".*-ubyte")
+RAW_KMNIST = RawPlace("KMNIST/raw", names=".*-ubyte")
+RAW_FASHION_MNIST = RawPlace("FashionMNIST/raw", names=".*-ubyte")
 
 _SPLITS = ("train", "test")
 # What torchvision's readers raise on files that are missing, damaged or cannot be fetched.
@@ -20,39 +28,39 @@ _Part = tuple[np.ndarray, np.ndarray, tuple[str, ...]]
 
 def load_cifar10(options: Mapping[str, Scalar], data_root: Path, download: bool) -> LoadedDataset:
     """CIFAR-10 from ``<data_root>/cifar-10-batches-py``: 50,000 training and 10,000 test images, 32 x 32 x 3."""
-    return _load("cifar10", _read_cifar, datasets.CIFAR10, "cifar-10-batches-py", options, data_root, download)
+    return _load("cifar10", _read_cifar, datasets.CIFAR10, RAW_CIFAR10, options, data_root, download)
 
 
 def load_cifar100(options: Mapping[str, Scalar], data_root: Path, download: bool) -> LoadedDataset:
     """CIFAR-100, fine labels, from ``<data_root>/cifar-100-python``: 50,000 and 10,000 images, 32 x 32 x 3."""
-    return _load("cifar100", _read_cifar, datasets.CIFAR100, "cifar-100-python", options, data_root, download)
+    return _load("cifar100", _read_cifar, datasets.CIFAR100, RAW_CIFAR100, options, data_root, download)
 
 
 def load_svhn(options: Mapping[str, Scalar], data_root: Path, download: bool) -> LoadedDataset:
     """SVHN without its extra part, from ``<data_root>/*_32x32.mat``: 73,257 and 26,032 images, 32 x 32 x 3."""
-    return _load("svhn", _read_svhn, datasets.SVHN, "", options, data_root, download)
+    return _load("svhn", _read_svhn, datasets.SVHN, RAW_SVHN, options, data_root, download)
 
 
 def load_mnist(options: Mapping[str, Scalar], data_root: Path, download: bool) -> LoadedDataset:
     """MNIST from ``<data_root>/MNIST/raw``: 60,000 and 10,000 images, 28 x 28 x 1."""
-    return _load("mnist", _read_mnist, datasets.MNIST, "MNIST/raw", options, data_root, download)
+    return _load("mnist", _read_mnist, datasets.MNIST, RAW_MNIST, options, data_root, download)
 
 
 def load_kmnist(options: Mapping[str, Scalar], data_root: Path, download: bool) -> LoadedDataset:
     """Kuzushiji-MNIST from ``<data_root>/KMNIST/raw``: 60,000 and 10,000 images, 28 x 28 x 1."""
-    return _load("kmnist", _read_mnist, datasets.KMNIST, "KMNIST/raw", options, data_root, download)
+    return _load("kmnist", _read_mnist, datasets.KMNIST, RAW_KMNIST, options, data_root, download)
 
 
 def load_fashion_mnist(options: Mapping[str, Scalar], data_root: Path, download: bool) -> LoadedDataset:
     """Fashion-MNIST from ``<data_root>/FashionMNIST/raw``: 60,000 and 10,000 images, 28 x 28 x 1."""
-    return _load("fashion_mnist", _read_mnist, datasets.FashionMNIST, "FashionMNIST/raw", options, data_root, download)
+    return _load("fashion_mnist", _read_mnist, datasets.FashionMNIST, RAW_FASHION_MNIST, options, data_root, download)
 
 
 def _load(
     name: str,
     read: Callable[[Any, Path, str, bool], _Part],
     dataset: type,
-    folder: str,
+    place: RawPlace,
     options: Mapping[str, Scalar],
     data_root: Path,
     download: bool,
@@ -67,7 +75,7 @@ def _load(
         reason = " ".join(str(error).split()).partition(". ")[0]
         remedy = "try again or put" if download else "set 'download: true' or put"
         raise PhasebenchError(
-            f"{data_root / folder}: data source {name}: {reason or type(error).__name__}; "
+            f"{place.within(data_root, options)}: data source {name}: {reason or type(error).__name__}; "
             f"{remedy} the complete files there"
         ) from error
     n_train, n_samples = len(images), len(images) + len(test_images)

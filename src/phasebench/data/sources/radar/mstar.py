@@ -21,12 +21,25 @@ from phasebench.common.errors import PhasebenchError
 from phasebench.common.progress import track
 from phasebench.data.sources.options import parse_options
 from phasebench.data.sources.radar import phoenix
-from phasebench.data.sources.radar.mstar_chips import missing_chips
-from phasebench.data.sources.raw_files import CHIP_NAMES, files_below
+from phasebench.data.sources.raw_files import RawPlace, files_below
 from phasebench.data.store import LoadedDataset
 from phasebench.specs.run import Frozen, Scalar
 
-CLASSES = ("bmp2", "btr70", "t72", "btr60", "2s1", "brdm2", "d7", "t62", "zil131", "zsu23-4")
+RAW_MSTAR = RawPlace("mstar", option="folder", names=r"[^.].*\.[0-9]{3}", deep=True)
+CHIPS: Mapping[str, tuple[int, int]] = {
+    "bmp2": (698, 587),
+    "btr70": (233, 196),
+    "t72": (3079, 2771),
+    "btr60": (256, 195),
+    "2s1": (299, 274),
+    "brdm2": (298, 274),
+    "d7": (299, 274),
+    "t62": (299, 273),
+    "zil131": (299, 274),
+    "zsu23-4": (299, 274),
+}
+"""Class -> chips of the whole distribution, all serial numbers: for training (17 degrees) and for the test (15)."""
+CLASSES = tuple(CHIPS)
 CROP = 128
 SPLIT_DEPRESSION_ANGLES = {"train": 17, "test": 15}
 
@@ -41,7 +54,7 @@ _N_THREADS = 16
 class Options(Frozen):
     """Options of the source ``mstar``: the folder that the distribution was unpacked in, and the size cut out."""
 
-    folder: str = "mstar"
+    folder: str = str(RAW_MSTAR.folder)
     crop: PositiveInt = CROP
 
 
@@ -84,7 +97,7 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
     ------
     PhasebenchError
         An option is unknown, the folder is missing or has no chip for one of the splits, or a chip is damaged,
-        incomplete, too small, of an unknown class, or stands there twice under different classes or angles.
+        incomplete, too small, of an unknown class, or occurs twice under different classes or angles.
     """
     chosen = parse_options("mstar", Options, options)
     folder = data_root / chosen.folder
@@ -140,6 +153,32 @@ def centre_crop(samples: NDArray[np.complex64], path: Path | str, crop: int = CR
     return samples[top : top + crop, left : left + crop]
 
 
+def missing_chips(labels: np.ndarray, splits: Mapping[str, np.ndarray], classes: tuple[str, ...]) -> list[str]:
+    """List where a data set differs from the whole distribution, such as ``t72: 2000 of 3079 train``.
+
+    Parameters
+    ----------
+    labels : int (N,)
+        Indices into ``classes``.
+    splits : mapping
+        ``train`` and ``test``: indices into ``labels``.
+    classes : tuple of str
+        Keys of :data:`CHIPS`.
+
+    Returns
+    -------
+    list of str
+        In the order of the classes; empty for the whole distribution.
+    """
+    found = {split: np.bincount(labels[indices], minlength=len(classes)) for split, indices in splits.items()}
+    return [
+        f"{name}: {found[split][label]} of {expected} {split}"
+        for label, name in enumerate(classes)
+        for split, expected in zip(("train", "test"), CHIPS[name], strict=True)
+        if found[split][label] != expected
+    ]
+
+
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
 
@@ -154,7 +193,7 @@ def _chip_paths(folder: Path) -> list[Path]:
     def refuse(error: OSError) -> None:
         raise PhasebenchError(f"{error.filename}: folder: cannot be read: {error.strerror}") from error
 
-    paths = [path for path in files_below(folder, on_error=refuse) if re.fullmatch(CHIP_NAMES, path.name)]
+    paths = [path for path in files_below(folder, on_error=refuse) if re.fullmatch(RAW_MSTAR.names, path.name)]
     if not paths:
         raise PhasebenchError(f"{folder}: folder: holds no chip files (their names end in .000 to .999)")
     return paths

@@ -27,6 +27,7 @@ from phasebench.data.sources.radar.vehicles import VEHICLES, constellation, proj
 from phasebench.data.store import LoadedDataset
 from phasebench.specs.run import Frozen, Scalar
 
+RAW_SIMULATED_MSTAR = None
 SMALLEST_CHIP, LARGEST_CHIP = mstar.CROP, 160
 
 _CLUTTER_MAGNITUDE = 0.05
