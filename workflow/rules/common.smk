@@ -13,7 +13,7 @@ from phasebench.common.errors import PhasebenchError
 from phasebench.provenance.timestamps import adopt_results
 from phasebench.provenance.spec_files import plan_benchmark
 from phasebench.common.files import sha256_of_file
-from phasebench.reporting.labels import display_name
+from phasebench.reporting.labels import DisplayNames
 
 try:
     # Jobs on other machines read the spec files that the main process wrote.
@@ -159,6 +159,9 @@ def checkpoint_path(wildcards, input):
 
 
 # Where `snakemake --report` shows a table or figure: what the name of its file says.
+
+
+display_name = DisplayNames(plan.display_names)
 
 
 def shown_study(wildcards):

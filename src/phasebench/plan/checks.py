@@ -1,4 +1,4 @@
-"""What the types of configuration, suite and scale cannot say: the names they use have to exist."""
+"""Checks of configuration, suites and scales beyond their types: names exist, and what is measured can work."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -10,7 +10,7 @@ from phasebench.plan.yaml_files import joined
 
 
 def check_suite(suite: Suite, file: str, evaluations: Collection[str], analyses: Collection[str]) -> None:
-    """Raise a PhasebenchError unless the suite's recipes, models, encodings, evaluations and analyses exist."""
+    """Raise a PhasebenchError unless all that the suite names exists and its evaluations and analyses can work."""
     _check_name(suite.name, file)
     for name, experiment in suite.experiments.items():
         place = f"{file}: experiments.{name}"
@@ -34,6 +34,8 @@ def check_suite(suite: Suite, file: str, evaluations: Collection[str], analyses:
         for evaluation, part in experiment.evaluations.items():
             _require_part(part, experiment.grid, f"{place}.evaluations.{evaluation}")
         _require(experiment.analyses, analyses, f"{place}.analyses", "is not an analysis")
+        sorting = filter(None, [experiment.sorted_by])
+        _require(sorting, experiment.grid.models, f"{place}.sorted_by", "is not in the experiment's grid")
 
 
 def check_scale(scale: Scale, suite: Suite, file: str) -> None:
@@ -66,6 +68,17 @@ def check_config(config: Config, suites: Sequence[Suite], file: str) -> None:
         dataset for suite in suites for experiment in suite.experiments.values() for dataset in experiment.grid.datasets
     }
     _require(config.datasets, known, f"{file}: datasets", "is not a data set of the chosen suites")
+
+
+def check_display_names(suites: Sequence[Suite], scale: Scale, file: str) -> None:
+    """Raise a PhasebenchError if suites and scale want one name written in two ways."""
+    given: dict[str, tuple[str, str]] = {}
+    places = [(f"workflow/suites/{suite.name}.yaml", suite.display_names) for suite in suites]
+    for place, names in [*places, (file, scale.display_names)]:
+        for name, text in names.items():
+            first, other = given.setdefault(name, (text, place))
+            if first != text:
+                raise PhasebenchError(f"{place}: display_names.{name}: '{text}', but '{first}' in {other}; choose one")
 
 
 def _check_name(name: str, file: str) -> None:

@@ -12,7 +12,12 @@ from pydantic import BaseModel
 from phasebench.codehash.closure import SourceTree
 from phasebench.common.errors import PhasebenchError
 from phasebench.plan.baselines import PlannedControls, plan_controls
-from phasebench.plan.checks import check_config, check_scale, check_suite
+from phasebench.plan.checks import (
+    check_config,
+    check_display_names,
+    check_scale,
+    check_suite,
+)
 from phasebench.plan.config import (
     Config,
     Experiment,
@@ -117,6 +122,12 @@ class BenchmarkPlan:
         return plan_controls(planned.spec for planned in self.runs.values())
 
     @cached_property
+    def display_names(self) -> dict[str, str]:
+        """Names, and words of names, as the scale and the studies want them written."""
+        parts = [*(suite.display_names for suite in self.suites), self.scale.display_names]
+        return {name: text for part in parts for name, text in part.items()}
+
+    @cached_property
     def evaluations(self) -> tuple[tuple[str, str], ...]:
         """Every pair of run id and evaluation."""
         return tuple((run_id, name) for run_id, planned in self.runs.items() for name in planned.evaluations)
@@ -156,6 +167,7 @@ def load_plan(settings: object, root: Path, tree: SourceTree) -> BenchmarkPlan:
         check_scale(scale, suite, scale_file)
         suites.append(suite)
     check_config(config, suites, CONFIG_FILE)
+    check_display_names(suites, scale, scale_file)
     choices = DatasetChoices(config, scale, scale_file)
     planned = [run for suite in suites for run in _expand(suite, scale, scale_file, choices)]
     runs = _by_name(((run.spec.id, run) for run in planned), f"{scale_file}: datasets: two different runs have the id")
@@ -226,7 +238,7 @@ def _choice(experiment: Experiment, model: str) -> ModelChoice:
 
 
 def _recipe_name(experiment: Experiment, dataset: str, model: str) -> str:
-    return _choice(experiment, model).recipe or experiment.recipes.get(dataset, experiment.recipe)
+    return experiment.recipe_of(dataset, model)
 
 
 def _cells(grid: Grid, part: GridPart, seeds: tuple[int, ...]) -> Iterator[Cell]:

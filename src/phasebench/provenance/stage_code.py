@@ -18,7 +18,6 @@ from phasebench.models.registry import REGISTRY
 from phasebench.specs.run import RunSpec
 
 ANALYSES_TABLE = "phasebench.analysis.registry:ANALYSES"
-PUBLISHED_TABLE = "phasebench.analysis.registry:PUBLISHED"
 EVALUATIONS_TABLE = "phasebench.evaluation.registry:EVALUATIONS"
 PROCEDURES_TABLE = "phasebench.training.procedures:PROCEDURES"
 _PREPARE = "phasebench.data.prepare:prepare_dataset"
