@@ -15,6 +15,7 @@ from phasebench.plan.baselines import PlannedControls, plan_controls
 from phasebench.plan.checks import (
     check_config,
     check_display_names,
+    check_evaluated_data,
     check_scale,
     check_suite,
 )
@@ -175,6 +176,8 @@ def load_plan(settings: object, root: Path, tree: SourceTree) -> BenchmarkPlan:
         ((run.spec.dataset, choices.spec(run.spec)) for run in planned),
         f"{scale_file}: datasets: two data sets have the name",
     )
+    for run in planned:
+        check_evaluated_data(run.spec, run.evaluations, datasets[run.spec.dataset])
     return BenchmarkPlan(config, scale, tuple(suites), runs, datasets)
 
 

@@ -14,6 +14,7 @@ from phasebench.common.files import canonical_json, sha256_of_text
 from phasebench.data.encodings.registry import ENCODINGS
 from phasebench.data.shards.registry import SHARDED_SOURCES
 from phasebench.data.sources.registry import SOURCES
+from phasebench.evaluation.requirements import READ_FIELDS
 from phasebench.models.registry import REGISTRY
 from phasebench.specs.run import RunSpec
 
@@ -70,9 +71,16 @@ def shard_code(tree: SourceTree) -> dict[str, str]:
 
 
 def evaluation_code(tree: SourceTree, name: str) -> dict[str, str]:
-    """The hashes of the modules of an evaluation."""
+    """The hashes of the modules of an evaluation, and of what it alone reads of the table of models."""
     target = _entry(tree.string_table(EVALUATIONS_TABLE), name, "evaluation")
-    return tree.closure([_EVALUATE, target]).hashes
+    field = READ_FIELDS.get(name)
+    values = {model: getattr(entry, field) for model, entry in REGISTRY.items()} if field else {}
+    fields = {
+        f"phasebench.models.registry:REGISTRY[{model}].{field}": sha256_of_text(canonical_json(value))
+        for model, value in values.items()
+        if value is not None
+    }
+    return {**tree.closure([_EVALUATE, target]).hashes, **fields}
 
 
 def analysis_code(tree: SourceTree, name: str) -> dict[str, str]:

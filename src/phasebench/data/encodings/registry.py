@@ -25,6 +25,8 @@ ENCODINGS: dict[str, str] = {
     "grey_unit": "phasebench.data.encodings.grey:GreyUnit",
     "grey_proportional_phase": "phasebench.data.encodings.grey:GreyProportionalPhase",
 }
+COLOUR_ENCODINGS = frozenset({"rgb", "rgb_normalised", "lab", "sliding"})
+"""Those that read images with three colours."""
 
 
 def load_encoding(name: str) -> "Encoding":

@@ -26,6 +26,10 @@ SOURCES: dict[str, str] = {
     "audio_folder": "phasebench.data.sources.audio.folder:load",
     "music_clips": "phasebench.data.sources.audio.generated_music:load",
 }
+COLOURLESS_SOURCES = frozenset(
+    {"mstar", "simulated_mstar", "mnist", "kmnist", "fashion_mnist", "digits", "audio_folder", "music_clips"}
+)
+"""Those whose samples never are images with three colours; of ``hdf5`` the file decides."""
 
 
 def load_source(name: str, options: Mapping[str, Scalar], data_root: Path, download: bool) -> "LoadedDataset":
