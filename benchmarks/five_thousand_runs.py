@@ -38,7 +38,7 @@ def write_checkout(folder: Path, runs: int) -> None:
         "recipe": "short",
         "grid": {"datasets": ["cifar10"], "encodings": ["lab"], "models": list(MODELS)},
         "evaluations": {"rotation": {}},
-        "analyses": ["bias_variance"],
+        "analyses": {"bias_variance": {}},
         "resources": {"gpu": 0, "runtime": 5, "mem_mb": 2000},
     }
     suite = {"name": NAME, "title": "Generated", "citation": "none", "recipes": {"short": RECIPE}}

@@ -19,12 +19,13 @@ from torch.nn import functional
 from phasebench.common.memory import keep_freed_memory
 from phasebench.data.encodings.grey import GreyProportionalPhase
 from phasebench.models.mlp import Perceptron, perceptron_100, prepare_inputs
-from phasebench.nn.complex.weight_projections import STUDY_PROJECTIONS, half_mask
+from phasebench.nn.complex.weight_projections import half_mask
 from phasebench.training.full_batch import gradient_step
 from phasebench.training.projected_pass import projected_predictions
 from phasebench.training.timing import interleaved_seconds
 
 LEARNING_RATE, UNIT_DRAWS = 0.1, 10
+PROJECTIONS = ("origin", "only_phase", "only_amplitude", "only_real", "only_imaginary")
 N_PIXELS, N_CLASSES, N_BLACK, SHARE_BLACK = 784, 10, 67, 0.81
 
 
@@ -105,7 +106,7 @@ def main() -> None:
     def snapshot() -> Tensor:
         weights = [weight.detach() for weight in network.weights]
         generator = torch.Generator().manual_seed(0)
-        return projected_predictions(weights, test, (True,), STUDY_PROJECTIONS[True], generator)[1]
+        return projected_predictions(weights, test, (True,), PROJECTIONS, generator)[1]
 
     def plain_snapshot() -> Tensor:
         return plain.snapshot(native_test, torch.Generator().manual_seed(0))

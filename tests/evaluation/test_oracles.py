@@ -15,7 +15,7 @@ from phasebench.data.store import write_store
 from phasebench.evaluation import colour_jitter, embedding, filter_similarity
 from phasebench.evaluation.registry import load_evaluation
 from phasebench.evaluation.trained import TrainedRun
-from phasebench.models.registry import build_model
+from phasebench.models.registry import REGISTRY, build_model
 from phasebench.nn.complex.activation import complex_relu
 from phasebench.nn.complex.arithmetic import scale_channels
 from phasebench.nn.complex.layout import as_complex, as_planes, rotate
@@ -23,6 +23,9 @@ from phasebench.nn.complex.manifold import to_polar
 from phasebench.specs.run import Recipe, RunSpec
 
 Stage = Callable[[nn.Module, Tensor], Tensor]
+GUIDED_RULES = {
+    name: filter_similarity.RULES[entry.guided_rule] for name, entry in REGISTRY.items() if entry.guided_rule
+}
 
 
 def complex_normal(*shape: int) -> Tensor:
@@ -71,7 +74,7 @@ def encoded(name: str, count: int) -> Tensor:
     )
 
 
-@pytest.mark.parametrize("name", filter_similarity.GUIDED_RULES)
+@pytest.mark.parametrize("name", GUIDED_RULES)
 def test_plain_patterns_are_derivatives_of_the_mean_response(name: str) -> None:
     model, planes = network(name), encoded(name, 3)
     patterns = filter_similarity.filter_patterns(model, [planes[:2], planes[2:]], None)
@@ -85,10 +88,10 @@ def test_plain_patterns_are_derivatives_of_the_mean_response(name: str) -> None:
     torch.testing.assert_close(patterns @ direction.flatten(), (after - before) / 2e-6, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [name for name, rule in filter_similarity.GUIDED_RULES.items() if rule])
+@pytest.mark.parametrize("name", [name for name, rule in GUIDED_RULES.items() if rule])
 def test_guided_patterns_are_those_of_two_separate_steps(name: str) -> None:
     model, planes = network(name), encoded(name, 2)
-    found = filter_similarity.filter_patterns(model, [planes], filter_similarity.GUIDED_RULES[name])
+    found = filter_similarity.filter_patterns(model, [planes], GUIDED_RULES[name])
     images = planes.clone().requires_grad_()
     behind = up_to_second(name, model, images)
     for number in (0, 1, found.shape[0] - 1):
@@ -113,7 +116,7 @@ def test_filters_that_differ_by_a_complex_factor_are_alike(name: str) -> None:
         # A real scale and a turn by 0.6 + 0.8 i leave the direction of the modulus' gradient.
         re, im = 3.0 * convolution.weight[:, 0]
         convolution.weight[:, 1] = torch.stack((0.6 * re - 0.8 * im, 0.8 * re + 0.6 * im))
-    for rule in (filter_similarity.GUIDED_RULES[name], None):
+    for rule in (GUIDED_RULES[name], None):
         similarity = torch.corrcoef(filter_similarity.filter_patterns(model, [planes], rule))
         assert similarity[0, 1].item() == pytest.approx(1.0, abs=1e-9)
         assert similarity[0, 2].abs().item() < 1.0 - 1e-3

@@ -291,7 +291,7 @@ def test_mistakes_in_the_configuration(tmp_path: Path, config: dict[str, Any], m
             ".overhead.0: 'mstar_cds' is not in the experiment's grid; known: cifarnet_real, cifarnet_type_e",
         ),
         (
-            {"analyses": ["bias"]},
+            {"analyses": {"bias": {}}},
             ".analyses: 'bias' is not an analysis; known: bias_variance, early_accuracy, projections, trend",
         ),
     ],
@@ -347,13 +347,15 @@ def test_the_shipped_scales_resolve(scale: str) -> None:
 
 def test_an_evaluation_may_be_for_a_part_of_the_grid(tmp_path: Path) -> None:
     evaluations = {"rotation": {"datasets": ["cifar10"], "encodings": ["lab"], "seeds": [1]}}
-    suite = {**SUITE, "experiments": {"images": {**EXPERIMENT, "evaluations": evaluations, "analyses": ["trend"]}}}
+    analyses = {"bias_variance": {"published": "test_accuracy"}}
+    suite = {**SUITE, "experiments": {"images": {**EXPERIMENT, "evaluations": evaluations, "analyses": analyses}}}
     stand_in = {"datasets": {"cifar10": {"name": "shapes", "source": "colour_shapes"}}}
     found = plan(tmp_path, {**SCALE, **stand_in}, suite)
     models = GRID["models"]
     assert found.evaluations == tuple((f"study/images/shapes-lab/{model}/seed1", "rotation") for model in models)
-    analysis = found.analyses["study/images/trend"]
+    analysis = found.analyses["study/images/bias_variance"]
     assert analysis.runs == tuple(found.runs)
+    assert analysis.published == "test_accuracy"
 
 
 def test_an_experiment_may_have_data_of_its_own(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import math
 
 import pytest
+from support.shipped import shipped_suite
 
 from phasebench.reporting import labels
 
@@ -38,12 +39,48 @@ def test_file_names_have_no_paths_in_them() -> None:
 
 
 def test_names_in_print() -> None:
-    assert [labels.display_name(name) for name in ("cifar10", "simulated_mstar", "lab", "cifarnet_dcn")] == [
-        "CIFAR-10",
-        "Simulated MSTAR",
+    plain = labels.DisplayNames()
+    assert [plain(name) for name in ("cifar10", "colour_shapes", "lab", "mfcc_and_phase")] == [
+        "Cifar10",
+        "Colour shapes",
         "LAB",
-        "CIFARnet DCN",
+        "MFCC and phase",
     ]
+    given = labels.DisplayNames({"mstar": "MSTAR", "fashion_mnist": "Fashion-MNIST", "mnist": "MNIST", "lab": "Lab"})
+    assert [given(name) for name in ("simulated_mstar", "fashion_mnist", "mnist_lab")] == [
+        "Simulated MSTAR",
+        "Fashion-MNIST",
+        "MNIST Lab",
+    ]
+    assert labels.DisplayNames.from_json('{"mnist": "MNIST"}')("mnist") == "MNIST"
+    assert labels.DisplayNames.from_json("")("mnist") == "Mnist"
+
+
+@pytest.mark.parametrize(
+    ("suite", "names"),
+    [
+        (
+            "co_domain_symmetry",
+            {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "svhn": "SVHN", "mstar": "MSTAR"}
+            | {"co_domain_symmetry": "Co-domain symmetry", "simulated_mstar": "Simulated MSTAR"},
+        ),
+        (
+            "complex_cnn_analysis",
+            {"mnist": "MNIST", "kmnist": "KMNIST", "fashion_mnist": "Fashion-MNIST", "gtzan": "GTZAN"}
+            | {"gtzan_binary": "GTZAN binary", "complex_cnn_analysis": "Complex CNN analysis"},
+        ),
+        ("phase_matters", {"mnist": "MNIST", "phase_matters": "Phase matters"}),
+        (
+            "spectral_batch_norm",
+            {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet": "ImageNet", "tiny_imagenet": "Tiny ImageNet"},
+        ),
+    ],
+)
+def test_each_suite_names_its_own_data_sets(suite: str, names: dict[str, str]) -> None:
+    own = shipped_suite(suite)
+    assert names.keys() >= {data for experiment in own.experiments.values() for data in experiment.grid.datasets}
+    display_names = labels.DisplayNames(own.display_names)
+    assert {name: display_names(name) for name in names} == names
 
 
 def test_commits_are_cut_but_keep_their_mark() -> None:

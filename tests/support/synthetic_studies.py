@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from support.shipped import experiment_row
+
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 N_FILTERS = 12
 INVARIANT = ("cifarnet_type_i", "cifarnet_type_e")
@@ -15,7 +17,7 @@ RUN_KEYS = (
 )
 CELL_KEYS = ("suite", "experiment", "dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model")
 TABLES = {
-    "experiments": ("suite", "experiment", "title"),
+    "experiments": ("suite", "experiment", "title", "answers", "sorted_by", "author_seed"),
     "items": (*RUN_KEYS, "metric", "condition", "item", "value"),
     "analyses": (*CELL_KEYS, "analysis", "seed", "n", "metric", "condition", "item", "value"),
     "claims": (
@@ -43,7 +45,7 @@ def study_tables(runs: pd.DataFrame, published: pd.DataFrame) -> dict[str, pd.Da
     frames = {
         "experiments": pd.DataFrame(
             [
-                {"suite": "co_domain_symmetry", "experiment": name, "title": title}
+                experiment_row("co_domain_symmetry", name, title)
                 for name, title in (("table_1", ""), ("table_2", "Table 2: radar"))
             ]
         ),

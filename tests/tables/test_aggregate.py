@@ -45,7 +45,13 @@ SPEC = StageIdentity(
         "label": "DEMO",
         "description": "Words.",
         "suites": ["study", "other"],
-        "experiments": [{"suite": "study", "experiment": "table_1", "title": "Table 1: words"}],
+        "display_names": {"cifar10": "CIFAR-10"},
+        "experiments": [
+            {
+                **{"suite": "study", "experiment": "table_1", "title": "Table 1: words"},
+                **{"answers": {"trend": "Figure 7a"}, "sorted_by": "net", "author_seed": 2},
+            }
+        ],
         "runs": {FIRST.id: ["rotation"], SECOND.id: []},
         "analyses": {},
         "overheads": {},

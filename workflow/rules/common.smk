@@ -16,7 +16,7 @@ from phasebench.common.files import sha256_of_file
 from phasebench.specs.paths import RESULTS_FOLDER, logs_of, prepared_of, results_of
 from phasebench.specs.paths import Logs, Prepared, Results
 from phasebench.specs.run_folder import RUN_FILES
-from phasebench.reporting.labels import display_name
+from phasebench.reporting.labels import DisplayNames
 
 try:
     # Jobs on other machines read the spec files that the main process wrote.
@@ -185,6 +185,9 @@ def checkpoint_path(wildcards, input):
 
 
 # Where `snakemake --report` shows a table or figure: what the name of its file says.
+
+
+display_name = DisplayNames(plan.display_names)
 
 
 def shown_study(wildcards):

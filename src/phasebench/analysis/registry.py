@@ -21,9 +21,6 @@ ANALYSES: Registry[str] = Registry(
         "trend": "phasebench.analysis.trend:analyse_trend",
     },
 )
-PUBLISHED: dict[str, str] = {"trend": "test_accuracy"}
-"""Analysis -> the metric of the study's own numbers that it reads. The others get none, and so ask for no new run
-where one of these is corrected."""
 
 
 def load_analysis(name: str) -> "Analysis":

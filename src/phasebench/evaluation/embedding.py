@@ -10,6 +10,7 @@ import torch
 from sklearn.manifold import TSNE
 from torch import Tensor, nn
 
+from phasebench.common.errors import PhasebenchError
 from phasebench.evaluation.trained import TrainedRun
 from phasebench.models.inference import predict
 from phasebench.nn.complex.angle import phase
@@ -86,4 +87,7 @@ def last_features(model: nn.Module, planes: Tensor) -> Tensor:
 
 def _head(model: nn.Module) -> nn.Module:
     """The last dense layer or prototype distance, in the order of definition."""
-    return [layer for layer in model.modules() if isinstance(layer, nn.Linear | PrototypeDistance)][-1]
+    heads = [layer for layer in model.modules() if isinstance(layer, nn.Linear | PrototypeDistance)]
+    if not heads:
+        raise PhasebenchError(f"embedding: a {type(model).__name__} has no dense layer or prototype distance")
+    return heads[-1]

@@ -4,7 +4,7 @@ What a filter of the second convolution looks for is the gradient of its mean re
 averaged over test images; the similarity of two filters is the correlation of these patterns. The response is the
 modulus of the filter's output, or its logarithm where the network computes with logarithms. *Guided* gradients pass a
 non-linearity only where they are positive; how that carries over to phase thresholds, which leave the modulus alone, is
-not said in the study: here the part along the modulus is cut. Plain gradients are the control.
+not said in the study: here the part along the modulus is cut. Plain gradients are there for comparison.
 """
 
 import itertools
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.progress import track
 from phasebench.evaluation.trained import TrainedRun
+from phasebench.models.registry import GuidedRule, find_model
 from phasebench.nn.complex.conv import ComplexConv2d
 from phasebench.nn.complex.frechet_mean import WeightedFrechetMean2d
 from phasebench.nn.complex.invariant import Conjugate, Division
@@ -41,15 +42,10 @@ def positive_modulus_gradient(gradient: Tensor, maps: Tensor) -> Tensor:
     return gradient - along.clamp(max=0.0) * direction
 
 
-# What lies between the first and the second convolution. SurReal has nothing there that could cut a gradient.
-GUIDED_RULES: dict[str, Rule | None] = {
-    "cifarnet_real": positive_gradient,
-    "cifarnet_dcn": positive_gradient,
-    "cifarnet_type_i": positive_modulus_gradient,
-    "cifarnet_type_e": positive_modulus_gradient,
-    "cifarnet_surreal": None,
-    "mstar_cds": positive_modulus_gradient,
-    "mstar_surreal": None,
+RULES: dict[GuidedRule, Rule | None] = {
+    "positive": positive_gradient,
+    "positive_modulus": positive_modulus_gradient,
+    "nothing": None,
 }
 
 
@@ -57,13 +53,21 @@ def evaluate_filter_similarity(run: TrainedRun) -> pd.DataFrame:
     """Rows of ``filter_similarity_guided`` and ``filter_similarity_plain`` for each pair of filters (item ``i-j``).
 
     Those without item are the mean and the mean modulus over all pairs, ``..._mean`` and ``..._mean_abs``.
+
+    Raises
+    ------
+    PhasebenchError
+        The table of models has no guided rule for the network.
     """
-    if run.spec.model not in GUIDED_RULES:
-        known = ", ".join(sorted(GUIDED_RULES))
-        raise PhasebenchError(f"filter_similarity: there is no rule for model '{run.spec.model}'; known: {known}")
+    guided = find_model(run.spec.model).guided_rule
+    if guided is None:
+        raise PhasebenchError(
+            f"filter_similarity: model '{run.spec.model}' has no guided_rule in the table of models; give it one of "
+            f"{', '.join(RULES)}"
+        )
     batches = [run.data.batch(indices) for indices in run.data.test[:N_IMAGES].split(_BATCH)]
     rows: list[dict[str, object]] = []
-    for name, rule in (("guided", GUIDED_RULES[run.spec.model]), ("plain", None)):
+    for name, rule in (("guided", RULES[guided]), ("plain", None)):
         similarity = torch.corrcoef(filter_patterns(run.model, batches, rule).double()).cpu()
         pairs = list(itertools.combinations(range(len(similarity)), 2))
         values = torch.stack([similarity[pair] for pair in pairs])

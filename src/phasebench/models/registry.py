@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.registry import Registry
@@ -10,6 +10,9 @@ from phasebench.specs.run import RunSpec, Scalar
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+GuidedRule = Literal["positive", "positive_modulus", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,17 @@ class ModelEntry:
     """Arguments of the class that make this model of it; a suite may give further ones."""
     sized: bool = False
     """The number of its weights depends on the height and width of the input."""
+    guided_rule: GuidedRule | None = None
+    """What guided gradients keep where they leave the second convolution towards the first, by what lies between
+    (``filter_similarity``): positive numbers behind a ReLU of each number, what is positive along the modulus behind a
+    phase threshold, or all of it where nothing there cuts a gradient. The evaluation needs one."""
+    dense_head: bool = True
+    """The last layer is dense or a prototype distance, and its input the embedding (``embedding``)."""
+    projectable: bool = True
+    """A real network has convolutions or dense layers of torch, a complex one complex convolutions, whose weights can
+    be projected (``weight_projections``)."""
+    second_normalisation: bool = False
+    """Some module has a second normalisation behind another (``spectra``)."""
 
 
 class InputEncoding(Protocol):
@@ -69,13 +83,23 @@ _SURREAL = "phasebench.models.surreal"
 
 def _perceptron(name: str, label: str, published_parameters: int, real: bool = False) -> ModelEntry:
     return ModelEntry(
-        f"{_MLP}:{name}", "phase_matters", label, (1, 28, 28), published_parameters, real=real, sized=True
+        f"{_MLP}:{name}",
+        "phase_matters",
+        label,
+        (1, 28, 28),
+        published_parameters,
+        real=real,
+        sized=True,
+        dense_head=False,
+        projectable=False,
     )
 
 
 def _graph(label: str, published_parameters: int | None, **options: Scalar) -> ModelEntry:
     """An arm of Agrawal's EXP3."""
-    return ModelEntry(_GRAPH, "complex_cnn_analysis", label, (1, 13, 126), published_parameters, options=options)
+    return ModelEntry(
+        _GRAPH, "complex_cnn_analysis", label, (1, 13, 126), published_parameters, options=options, dense_head=False
+    )
 
 
 def _spectral_study(
@@ -86,7 +110,14 @@ def _spectral_study(
     plain = {network: ModelEntry(target, study, label, shape, None, True, {"depth": depth})}
     return plain | {
         f"{network}_{insertion.lower()}": ModelEntry(
-            target, study, f"{label} + {insertion}", shape, None, True, {"depth": depth, "insertion": insertion}
+            target,
+            study,
+            f"{label} + {insertion}",
+            shape,
+            None,
+            True,
+            {"depth": depth, "insertion": insertion},
+            second_normalisation=True,
         )
         for insertion in insertions
     }
@@ -110,42 +141,94 @@ _EVERYWHERE = ("2BN34", "SBN34", "2BN4", "SBN4")
 REGISTRY: Registry[ModelEntry] = Registry(
     "model",
     {
-        "cifarnet_type_i": ModelEntry(f"{_CIFARNET}:TypeI", "co_domain_symmetry", "CDS Type-I", (2, 32, 32), 24_241),
-        "cifarnet_type_e": ModelEntry(f"{_CIFARNET}:TypeE", "co_domain_symmetry", "CDS Type-E", (2, 32, 32), 23_697),
+        "cifarnet_type_i": ModelEntry(
+            f"{_CIFARNET}:TypeI",
+            "co_domain_symmetry",
+            "CDS Type-I",
+            (2, 32, 32),
+            24_241,
+            guided_rule="positive_modulus",
+        ),
+        "cifarnet_type_e": ModelEntry(
+            f"{_CIFARNET}:TypeE",
+            "co_domain_symmetry",
+            "CDS Type-E",
+            (2, 32, 32),
+            23_697,
+            guided_rule="positive_modulus",
+        ),
         "cifarnet_dcn": ModelEntry(
-            f"{_DEEP_COMPLEX}:CifarDeepComplex", "co_domain_symmetry", "DCN", (2, 32, 32), 66_858
+            f"{_DEEP_COMPLEX}:CifarDeepComplex",
+            "co_domain_symmetry",
+            "DCN",
+            (2, 32, 32),
+            66_858,
+            guided_rule="positive",
         ),
         "cifarnet_surreal": ModelEntry(
-            f"{_SURREAL}:CifarSurReal", "co_domain_symmetry", "SurReal", (2, 32, 32), 35_274
+            f"{_SURREAL}:CifarSurReal",
+            "co_domain_symmetry",
+            "SurReal",
+            (2, 32, 32),
+            35_274,
+            guided_rule="nothing",
+            projectable=False,
         ),
-        "cifarnet_real": ModelEntry(f"{_CIFARNET}:Real", "co_domain_symmetry", "Real CNN", (3, 32, 32), 34_282, True),
+        "cifarnet_real": ModelEntry(
+            f"{_CIFARNET}:Real", "co_domain_symmetry", "Real CNN", (3, 32, 32), 34_282, True, guided_rule="positive"
+        ),
         "cds_large": ModelEntry(
             f"{_CDS_LARGE}:CoDomainSymmetricLarge", "co_domain_symmetry", "CDS-Large", (2, 32, 32), 1_700_000
         ),
         "dcn_wide_shallow": ModelEntry(
             f"{_DEEP_COMPLEX}:WideShallow", "co_domain_symmetry", "DCN wide-shallow", (2, 32, 32), 1_700_000
         ),
-        "mstar_cds": ModelEntry(f"{_MSTAR}:CoDomainSymmetric", "co_domain_symmetry", "CDS", (1, 128, 128), 29_536),
+        "mstar_cds": ModelEntry(
+            f"{_MSTAR}:CoDomainSymmetric",
+            "co_domain_symmetry",
+            "CDS",
+            (1, 128, 128),
+            29_536,
+            guided_rule="positive_modulus",
+        ),
         "mstar_dcn": ModelEntry(
             f"{_DEEP_COMPLEX}:MstarDeepComplex", "co_domain_symmetry", "DCN", (1, 128, 128), 863_587
         ),
-        "mstar_surreal": ModelEntry(f"{_SURREAL}:MstarSurReal", "co_domain_symmetry", "SurReal", (1, 128, 128), 63_690),
+        "mstar_surreal": ModelEntry(
+            f"{_SURREAL}:MstarSurReal",
+            "co_domain_symmetry",
+            "SurReal",
+            (1, 128, 128),
+            63_690,
+            guided_rule="nothing",
+            projectable=False,
+        ),
         "mstar_real": ModelEntry(f"{_MSTAR}:Real", "co_domain_symmetry", "Real ResNet", (2, 128, 128), 33_050, True),
         "lenet_real": ModelEntry(f"{_LENET}:RealLeNet", "complex_cnn_analysis", "Real net", (1, 28, 28), 170_810, True),
         "lenet_complex": ModelEntry(
-            f"{_LENET}:ComplexLeNet", "complex_cnn_analysis", "Complex net", (1, 28, 28), 341_630
+            f"{_LENET}:ComplexLeNet", "complex_cnn_analysis", "Complex net", (1, 28, 28), 341_630, dense_head=False
         ),
         "lenet_real_wide": ModelEntry(
             f"{_LENET}:real_lenet_wide", "complex_cnn_analysis", "Real net", (1, 28, 28), 569_670, True
         ),
         "lenet_complex_wide": ModelEntry(
-            f"{_LENET}:complex_lenet_wide", "complex_cnn_analysis", "Complex net", (1, 28, 28), 1_139_372
+            f"{_LENET}:complex_lenet_wide",
+            "complex_cnn_analysis",
+            "Complex net",
+            (1, 28, 28),
+            1_139_372,
+            dense_head=False,
         ),
         "lenet_real_audio": ModelEntry(
             f"{_LENET}:real_lenet_audio", "complex_cnn_analysis", "Real net", (1, 13, 126), 606_400, True
         ),
         "lenet_complex_audio": ModelEntry(
-            f"{_LENET}:complex_lenet_audio", "complex_cnn_analysis", "Complex net", (1, 13, 126), 1_212_810
+            f"{_LENET}:complex_lenet_audio",
+            "complex_cnn_analysis",
+            "Complex net",
+            (1, 13, 126),
+            1_212_810,
+            dense_head=False,
         ),
         "graph_unweighted": _graph("Graph, no weights", 1_228_812, edges="none"),
         "graph_phase": _graph("Graph, phase weights", 1_228_812, edges="phase"),
@@ -168,6 +251,7 @@ REGISTRY: Registry[ModelEntry] = Registry(
                 None,
                 True,
                 {"depth": 18, "insertion": "SBN34", **options},
+                second_normalisation=options.get("position") != "instead",
             )
             for name, (label, options) in _ABLATIONS.items()
         },

@@ -1,16 +1,21 @@
-"""What the types of configuration, suite and scale cannot say: the names they use have to exist."""
+"""Checks of configuration, suites and scales beyond their types: names exist, and what is measured can work."""
 
+import itertools
 from collections.abc import Collection, Iterable, Sequence
 
+from phasebench.analysis.requirements import analysis_refusal
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.validation import joined
 from phasebench.data.encodings.registry import ENCODINGS
+from phasebench.evaluation.requirements import encoding_refusal, model_refusal, source_refusal
 from phasebench.models.registry import REGISTRY
-from phasebench.plan.config import Config, Grid, GridPart, Scale, Suite
+from phasebench.plan.config import Config, Experiment, Grid, GridPart, Scale, Suite
+from phasebench.plan.datasets import DatasetSpec
+from phasebench.specs.run import RunSpec
 
 
 def check_suite(suite: Suite, file: str, evaluations: Collection[str], analyses: Collection[str]) -> None:
-    """Raise a PhasebenchError unless the suite's recipes, models, encodings, evaluations and analyses exist."""
+    """Raise a PhasebenchError unless all that the suite names exists and its evaluations and analyses can work."""
     _check_name(suite.name, file)
     for name, experiment in suite.experiments.items():
         place = f"{file}: experiments.{name}"
@@ -33,7 +38,11 @@ def check_suite(suite: Suite, file: str, evaluations: Collection[str], analyses:
         _require(experiment.evaluations, evaluations, f"{place}.evaluations", "is not an evaluation")
         for evaluation, part in experiment.evaluations.items():
             _require_part(part, experiment.grid, f"{place}.evaluations.{evaluation}")
+            _check_evaluation(evaluation, part, experiment, f"{place}.evaluations.{evaluation}")
         _require(experiment.analyses, analyses, f"{place}.analyses", "is not an analysis")
+        _check_analyses(suite, experiment, f"{place}.analyses")
+        sorting = filter(None, [experiment.sorted_by])
+        _require(sorting, experiment.grid.models, f"{place}.sorted_by", "is not in the experiment's grid")
 
 
 def check_scale(scale: Scale, suite: Suite, file: str) -> None:
@@ -66,6 +75,61 @@ def check_config(config: Config, suites: Sequence[Suite], file: str) -> None:
         dataset for suite in suites for experiment in suite.experiments.values() for dataset in experiment.grid.datasets
     }
     _require(config.datasets, known, f"{file}: datasets", "is not a data set of the chosen suites")
+
+
+def check_display_names(suites: Sequence[Suite], scale: Scale, file: str) -> None:
+    """Raise a PhasebenchError if suites and scale want one name written in two ways."""
+    given: dict[str, tuple[str, str]] = {}
+    places = [(f"workflow/suites/{suite.name}.yaml", suite.display_names) for suite in suites]
+    for place, names in [*places, (file, scale.display_names)]:
+        for name, text in names.items():
+            first, other = given.setdefault(name, (text, place))
+            if first != text:
+                raise PhasebenchError(f"{place}: display_names.{name}: '{text}', but '{first}' in {other}; choose one")
+
+
+def check_evaluated_data(run: RunSpec, evaluations: Iterable[str], dataset: DatasetSpec) -> None:
+    """Raise a PhasebenchError if an evaluation of a run cannot work on the data set that is used."""
+    for evaluation in evaluations:
+        complaint = source_refusal(evaluation, dataset.source, dataset.is_sharded)
+        if complaint:
+            place = f"workflow/suites/{run.suite}.yaml: experiments.{run.experiment}.evaluations.{evaluation}"
+            left_out = run.stands_in_for or run.dataset
+            raise PhasebenchError(
+                f"{place}: data set '{run.dataset}' {complaint}; leave {left_out} out of the evaluation's datasets"
+            )
+
+
+def _check_evaluation(evaluation: str, part: GridPart, experiment: Experiment, place: str) -> None:
+    """Refuse an evaluation of models or encodings on which it cannot work."""
+    grid = experiment.grid
+    for dataset, encoding, model in itertools.product(
+        part.datasets or grid.datasets, part.encodings or grid.encodings, part.models or grid.models
+    ):
+        if experiment.parts and not any(_has(one, dataset, encoding, model) for one in experiment.parts):
+            continue
+        complaint = model_refusal(evaluation, model)
+        if complaint:
+            raise PhasebenchError(f"{place}: {complaint}; leave it out of the evaluation's models")
+        complaint = encoding_refusal(evaluation, experiment.test_encoding or encoding)
+        if complaint:
+            raise PhasebenchError(f"{place}: {complaint}; leave it out of the evaluation's encodings")
+
+
+def _has(part: GridPart, dataset: str, encoding: str, model: str) -> bool:
+    axes = ((part.datasets, dataset), (part.encodings, encoding), (part.models, model))
+    return all(axis is None or value in axis for axis, value in axes)
+
+
+def _check_analyses(suite: Suite, experiment: Experiment, place: str) -> None:
+    """Refuse an analysis that would find nothing in the runs of the experiment."""
+    pairs = itertools.product(experiment.grid.datasets, experiment.grid.models)
+    names = dict.fromkeys(experiment.recipe_of(dataset, model) for dataset, model in pairs)
+    trained = {name: suite.recipes[name] for name in names}
+    for analysis in experiment.analyses:
+        complaint = analysis_refusal(analysis, trained, experiment.grid.train_fractions)
+        if complaint:
+            raise PhasebenchError(f"{place}.{analysis}: {complaint}; change that, or leave the analysis out")
 
 
 def _check_name(name: str, file: str) -> None:

@@ -4,10 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, create_model
 
+from phasebench.plan.figure_kinds import FigureKind
 from phasebench.specs.run import AnyRecipe, Fraction, Frozen, FullBatchRecipe, Name, Recipe, Scalar, Subset
 
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 Fractions = Annotated[tuple[Fraction, ...], Field(min_length=1)]
+DisplayNames = dict[Name, Annotated[str, Field(min_length=1)]]
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
 
 
@@ -78,6 +80,14 @@ class TimedModel(Frozen):
     size: PositiveInt = Field(default=32, description="height and width of the images")
 
 
+class AnalysisChoice(Frozen):
+    """An analysis of an experiment's runs."""
+
+    published: Name | None = Field(
+        default=None, description="metric of the study's own numbers that it reads as well; none if not given"
+    )
+
+
 class Experiment(Frozen):
     """A table or a figure of the study."""
 
@@ -93,7 +103,9 @@ class Experiment(Frozen):
     evaluations: dict[Name, GridPart] = Field(
         default_factory=dict, description="what is measured on trained runs -> the part of the grid it is measured on"
     )
-    analyses: tuple[Name, ...] = Field(default=(), description="what is computed from all of the experiment's runs")
+    analyses: dict[Name, AnalysisChoice] = Field(
+        default_factory=dict, description="what is computed from all of the experiment's runs -> how"
+    )
     overhead: tuple[TimedModel, ...] = Field(
         default=(), description="whose training steps are timed, where both models are run"
     )
@@ -110,6 +122,18 @@ class Experiment(Frozen):
     subset: Subset = Field(
         default="random", description="first: a fraction of the training pool is its first samples in file order"
     )
+    answers: dict[FigureKind, Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="kind of a figure in the report -> what it answers of the study",
+    )
+    sorted_by: Name | None = Field(
+        default=None, description="model of the grid by whose bias figures sort the classes; all models if not given"
+    )
+
+    def recipe_of(self, dataset: str, model: str) -> str:
+        """Name of the recipe that trains a model on a data set."""
+        own = self.models[model].recipe if model in self.models else None
+        return own or self.recipes.get(dataset, self.recipe)
 
 
 class Suite(Frozen):
@@ -120,6 +144,12 @@ class Suite(Frozen):
     citation: str = Field(description="authors, venue, year")
     recipes: dict[Name, AnyRecipe] = Field(description="how models are trained")
     experiments: dict[Name, Experiment] = Field(min_length=1, description="the study's tables and figures")
+    author_seed: NonNegativeInt | None = Field(
+        default=None, description="seed whose initial weights are those of the training that the study's author stored"
+    )
+    display_names: DisplayNames = Field(
+        default_factory=dict, description="a name, or a word of names -> how the report writes it"
+    )
 
 
 def _changes_to(*models: type[Frozen]) -> type[Frozen]:
@@ -171,6 +201,9 @@ class Scale(Frozen):
         default_factory=dict, description="a study's data set -> what is used in its place"
     )
     suites: dict[Name, ScaledSuite] = Field(description="the suites that can be run at this scale")
+    display_names: DisplayNames = Field(
+        default_factory=dict, description="a name, or a word of names -> how the report writes it"
+    )
     resources: ResourceChanges = Field(  # type: ignore[valid-type]
         default=ResourceChanges(), description="changes to the resources of every training job"
     )

@@ -9,7 +9,13 @@ from typing import TypeVar
 from phasebench.codehash.closure import SourceTree
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.validation import as_model, joined
-from phasebench.plan.checks import check_config, check_scale, check_suite
+from phasebench.plan.checks import (
+    check_config,
+    check_display_names,
+    check_evaluated_data,
+    check_scale,
+    check_suite,
+)
 from phasebench.plan.config import Config, Resources, Scale, Suite
 from phasebench.plan.datasets import DatasetChoices, DatasetSpec
 from phasebench.plan.registries import ANALYSES_TABLE, EVALUATIONS_TABLE
@@ -97,6 +103,12 @@ class BenchmarkPlan:
         return plan_baselines(planned.spec for planned in self.runs.values())
 
     @cached_property
+    def display_names(self) -> dict[str, str]:
+        """Names, and words of names, as the scale and the studies want them written."""
+        parts = [*(suite.display_names for suite in self.suites), self.scale.display_names]
+        return {name: text for part in parts for name, text in part.items()}
+
+    @cached_property
     def evaluations(self) -> tuple[tuple[str, str], ...]:
         """Every pair of run id and evaluation."""
         return tuple((run_id, name) for run_id, planned in self.runs.items() for name in planned.evaluations)
@@ -136,6 +148,7 @@ def load_plan(settings: object, root: Path, tree: SourceTree) -> BenchmarkPlan:
         check_scale(scale, suite, scale_file)
         suites.append(suite)
     check_config(config, suites, CONFIG_FILE)
+    check_display_names(suites, scale, scale_file)
     choices = DatasetChoices(config, scale, scale_file)
     planned = [run for suite in suites for run in expand(suite, scale, scale_file, choices)]
     runs = _by_name(((run.spec.id, run) for run in planned), f"{scale_file}: datasets: two different runs have the id")
@@ -143,6 +156,8 @@ def load_plan(settings: object, root: Path, tree: SourceTree) -> BenchmarkPlan:
         ((run.spec.dataset, choices.spec(run.spec)) for run in planned),
         f"{scale_file}: datasets: two data sets have the name",
     )
+    for run in planned:
+        check_evaluated_data(run.spec, run.evaluations, datasets[run.spec.dataset])
     return BenchmarkPlan(config, scale, tuple(suites), runs, datasets)
 
 

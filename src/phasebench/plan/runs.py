@@ -68,7 +68,7 @@ def expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices)
         recipes = {
             recipe: _scaled_recipe(suite, scaled, recipe, scale_file)
             for recipe in dict.fromkeys(
-                _recipe_name(experiment, dataset, model)
+                experiment.recipe_of(dataset, model)
                 for dataset, model in itertools.product(experiment.grid.datasets, experiment.grid.models)
             )
         }
@@ -79,7 +79,7 @@ def expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices)
                 continue
             dataset, encoding, model, fraction, seed = cell
             used = choices.name(suite.name, name, dataset)
-            recipe = _recipe_name(experiment, dataset, model)
+            recipe = experiment.recipe_of(dataset, model)
             spec = RunSpec(
                 scale=scale.name,
                 suite=suite.name,
@@ -107,10 +107,6 @@ def expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices)
 
 def _choice(experiment: Experiment, model: str) -> ModelChoice:
     return experiment.models.get(model, ModelChoice())
-
-
-def _recipe_name(experiment: Experiment, dataset: str, model: str) -> str:
-    return _choice(experiment, model).recipe or experiment.recipes.get(dataset, experiment.recipe)
 
 
 def _cells(grid: Grid, part: GridPart, seeds: tuple[int, ...]) -> Iterator[Cell]:

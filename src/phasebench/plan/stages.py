@@ -26,6 +26,8 @@ class PlannedAnalysis:
     experiment: str
     name: str
     runs: tuple[str, ...]
+    published: str | None = None
+    """Metric of the study's own numbers that it reads."""
 
     @property
     def id(self) -> str:
@@ -50,8 +52,8 @@ def plan_analyses(suites: Iterable[Suite], runs: Mapping[str, PlannedRun]) -> di
     for suite in suites:
         for name, experiment in suite.experiments.items():
             own = tuple(members.get((suite.name, name), ()))
-            for analysis in experiment.analyses if own else ():
-                planned_analysis = PlannedAnalysis(suite.name, name, analysis, own)
+            for analysis, choice in experiment.analyses.items() if own else ():
+                planned_analysis = PlannedAnalysis(suite.name, name, analysis, own, choice.published)
                 found[planned_analysis.id] = planned_analysis
     return found
 

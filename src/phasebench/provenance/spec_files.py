@@ -10,7 +10,6 @@ from phasebench.common.files import sha256_of_file, write_plan
 from phasebench.models.registry import REGISTRY
 from phasebench.plan.datasets import DatasetSpec
 from phasebench.plan.plan import BenchmarkPlan, load_plan
-from phasebench.plan.registries import PUBLISHED_TABLE
 from phasebench.plan.stages import PlannedAnalysis, PlannedBaselines, PlannedOverhead
 from phasebench.provenance.environments import read_pins
 from phasebench.provenance.raw_inputs import RawListings
@@ -109,8 +108,7 @@ class Identities:
 
     def analysis(self, planned: PlannedAnalysis) -> StageIdentity:
         """Identity of an analysis: its runs and those of the study's own numbers that it reads."""
-        metric = self._tree.string_table(PUBLISHED_TABLE).get(planned.name)
-        wanted = (planned.suite, planned.experiment, metric)
+        wanted = (planned.suite, planned.experiment, planned.published)
         published = [
             value.as_row() for value in self._published if (value.suite, value.experiment, value.metric) == wanted
         ]
@@ -125,8 +123,16 @@ class Identities:
             "label": scale.label,
             "description": scale.description,
             "suites": [suite.name for suite in self._plan.suites],
+            "display_names": self._plan.display_names,
             "experiments": [
-                {"suite": suite.name, "experiment": name, "title": experiment.title}
+                {
+                    "suite": suite.name,
+                    "experiment": name,
+                    "title": experiment.title,
+                    "answers": dict(experiment.answers),
+                    "sorted_by": experiment.sorted_by,
+                    "author_seed": suite.author_seed,
+                }
                 for suite in self._plan.suites
                 for name, experiment in suite.experiments.items()
             ],

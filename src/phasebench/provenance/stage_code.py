@@ -15,6 +15,7 @@ from phasebench.common.registry import unknown
 from phasebench.data.encodings.registry import ENCODINGS
 from phasebench.data.shards.registry import SHARDED_SOURCES
 from phasebench.data.sources.registry import SOURCES
+from phasebench.evaluation.requirements import READ_FIELDS
 from phasebench.models.registry import REGISTRY
 from phasebench.plan.registries import (
     ANALYSES_TABLE,
@@ -79,11 +80,18 @@ def shard_code(tree: SourceTree) -> dict[str, str]:
 
 
 def evaluation_code(tree: SourceTree, name: str) -> dict[str, str]:
-    """The hashes of the modules of an evaluation."""
+    """The hashes of the modules of an evaluation, and of what it alone reads of the table of models."""
     target = _entry(tree.string_table(EVALUATIONS_TABLE), name, "evaluation")
+    field = READ_FIELDS.get(name)
+    values = {model: getattr(entry, field) for model, entry in REGISTRY.items()} if field else {}
+    fields = {
+        f"{MODELS_TABLE}[{model}].{field}": sha256_of_text(canonical_json(value))
+        for model, value in values.items()
+        if value is not None
+    }
     # The run's own identity covers its model and encodings.
     chosen = {EVALUATIONS_TABLE: [target], MODELS_TABLE: (), ENCODINGS_TABLE: ()}
-    return tree.closure([_EVALUATE], chosen).hashes
+    return {**tree.closure([_EVALUATE], chosen).hashes, **fields}
 
 
 def analysis_code(tree: SourceTree, name: str) -> dict[str, str]:

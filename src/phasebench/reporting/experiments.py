@@ -1,13 +1,14 @@
 """Which columns and rows the tables of an experiment have, in the order of the study's own table."""
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import pandas as pd
 
-from phasebench.reporting.labels import display_name, listed, share, slug
+from phasebench.reporting.labels import DisplayNames, listed, share, slug
 from phasebench.tables.read import ReportTables
 
 Item = TypeVar("Item")
@@ -60,6 +61,14 @@ class Experiment:
         Rows, those that only the study has included.
     setting_of
         Run id -> its column.
+    display_names
+        Identifiers as prose.
+    answers
+        Kind of a figure -> the study's figure or table that it answers.
+    sorted_by
+        Model by whose bias figures sort the classes, or '' for all together.
+    author_seed
+        Seed whose initial weights are those of the training that the study's author stored; None if there is none.
     """
 
     suite: str
@@ -69,6 +78,15 @@ class Experiment:
     settings: tuple[Setting, ...]
     models: tuple[str, ...]
     setting_of: dict[str, Setting]
+    display_names: DisplayNames = field(default_factory=DisplayNames)
+    answers: Mapping[str, str] = field(default_factory=dict)
+    sorted_by: str = ""
+    author_seed: int | None = None
+
+    @property
+    def study(self) -> str:
+        """Name of the suite, for reading."""
+        return self.display_names(self.suite)
 
     @property
     def slug(self) -> str:
@@ -78,14 +96,14 @@ class Experiment:
     @property
     def label(self) -> str:
         """'Table 1', or the experiment's own name."""
-        return self.number or display_name(self.name)
+        return self.number or self.display_names(self.name)
 
     @property
     def heading(self) -> str:
         """The suite's title for it, or 'Table 1: CIFAR-10 and SVHN'."""
         if self.given_title:
             return self.given_title
-        datasets = _in_order(display_name(setting.study_dataset) for setting in self.settings)
+        datasets = _in_order(self.display_names(setting.study_dataset) for setting in self.settings)
         return f"{self.label}: {listed(datasets)}"
 
     @property
@@ -117,12 +135,17 @@ class Experiment:
         if len({other.train_fraction for other in self.settings}) > 1:
             parts.append(share(setting.train_fraction))
         if not parts or len({other.encoding for other in self.settings}) > 1:
-            parts.insert(0, display_name(setting.encoding))
+            parts.insert(0, self.display_names(setting.encoding))
         return ", ".join(filter(None, [*parts, setting.variant]))
 
     def title(self, setting: Setting) -> str:
         """A setting by itself: 'Digits, LAB'; it names the data that were used."""
-        return f"{display_name(setting.dataset)}, {self.detail(setting)}"
+        return f"{self.display_names(setting.dataset)}, {self.detail(setting)}"
+
+
+def display_names_of(tables: ReportTables) -> DisplayNames:
+    """Names as the suites and the scale of the tables want them written."""
+    return DisplayNames.from_json(tables.benchmark["display_names"].iloc[0])
 
 
 def arrange(tables: ReportTables) -> tuple[list[Experiment], list[str]]:
@@ -145,9 +168,7 @@ def arrange(tables: ReportTables) -> tuple[list[Experiment], list[str]]:
     # In the order of the suites, so that a study's experiments stand together.
     for suite, name in _in_order([pair for pair in _pairs(tables.experiments) if pair in known] + known):
         runs = _of(tables.runs, suite, name)
-        titles = _of(tables.experiments, suite, name)["title"]
-        title = titles.iloc[0] if len(titles) else ""
-        experiment = _arrange_one(suite, name, title, runs, _of(published, suite, name), tables.models["model"])
+        experiment = _arrange_one(tables, suite, name, runs, _of(published, suite, name))
         experiments.append(experiment)
         if not len(runs):
             not_run.append(experiment.heading)
@@ -155,7 +176,7 @@ def arrange(tables: ReportTables) -> tuple[list[Experiment], list[str]]:
 
 
 def _arrange_one(
-    suite: str, name: str, title: str, runs: pd.DataFrame, published: pd.DataFrame, registered: Iterable[str]
+    tables: ReportTables, suite: str, name: str, runs: pd.DataFrame, published: pd.DataFrame
 ) -> Experiment:
     setting_of = _settings_of(runs)
     paper = [
@@ -179,13 +200,26 @@ def _arrange_one(
             setting.variant,
         ),
     )
-    numbers = (
-        match[0] for where in published["where"] if (match := re.match(r"Table\s+\w+(?:\s\(learning[^)]*\))?", where))
-    )
+    # The place of a printed number is its whole table, or is no table.
+    number = next((where for where in published["where"] if where.startswith("Table ")), "")
     run_models = set(runs["model"])
-    rest = [model for model in registered if model in run_models]
+    rest = [model for model in tables.models["model"] if model in run_models]
     models = _in_order([*published["model"], *rest, *runs["model"]])
-    return Experiment(suite, name, next(numbers, ""), title, tuple(settings), tuple(models), setting_of)
+    given = next(iter(_of(tables.experiments, suite, name).to_dict("records")), {})
+    seed = given.get("author_seed", math.nan)
+    return Experiment(
+        suite,
+        name,
+        number,
+        given.get("title", ""),
+        tuple(settings),
+        tuple(models),
+        setting_of,
+        display_names_of(tables),
+        json.loads(given.get("answers") or "{}"),
+        given.get("sorted_by", ""),
+        None if math.isnan(seed) else int(seed),
+    )
 
 
 def _settings_of(runs: pd.DataFrame) -> dict[str, Setting]:

@@ -1,44 +1,42 @@
 """Names and numbers as a reader sees them."""
 
+import json
 import math
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 MINUS = "\N{MINUS SIGN}"
 NONE = "\N{EN DASH}"
 
-_WORDS = {
-    "cds": "CDS",
-    "cifar10": "CIFAR-10",
-    "cifar100": "CIFAR-100",
-    "cifarnet": "CIFARnet",
-    "cnn": "CNN",
-    "dcn": "DCN",
-    "fashion": "Fashion",
-    "fsdd": "FSDD",
-    "gtzan": "GTZAN",
-    "kmnist": "KMNIST",
-    "lab": "LAB",
-    "mfcc": "MFCC",
-    "mnist": "MNIST",
-    "mstar": "MSTAR",
-    "rgb": "RGB",
-    "surreal": "SurReal",
-    "svhn": "SVHN",
-}
-_NAMES = {
-    "co_domain_symmetry": "Co-domain symmetry",
-    "fashion_mnist": "Fashion-MNIST",
-    "imagenet": "ImageNet",
-    "tiny_imagenet": "Tiny ImageNet",
-}
+# Of the encodings, which belong to no study.
+_WORDS = {"lab": "LAB", "mfcc": "MFCC", "rgb": "RGB"}
 
 
-def display_name(name: str) -> str:
-    """An identifier as prose: ``cifar10`` is CIFAR-10, ``colour_shapes`` is Colour shapes."""
-    if name in _NAMES:
-        return _NAMES[name]
-    text = " ".join(_WORDS.get(word, word) for word in name.split("_"))
-    return text[:1].upper() + text[1:]
+@dataclass(frozen=True)
+class DisplayNames:
+    """Identifiers as prose, with the names that the suites and the scale give: ``cifar10`` is CIFAR-10.
+
+    Attributes
+    ----------
+    given
+        A whole identifier, or a word of identifiers, and how it is written. All else is written as it is, with blanks
+        and a capital letter: ``colour_shapes`` is Colour shapes.
+    """
+
+    given: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, text: str) -> "DisplayNames":
+        """Read the column ``display_names`` of the table ``benchmark``."""
+        return cls(json.loads(text or "{}"))
+
+    def __call__(self, name: str) -> str:
+        """Write an identifier as prose."""
+        if name in self.given:
+            return self.given[name]
+        text = " ".join(self.given.get(word, _WORDS.get(word, word)) for word in name.split("_"))
+        return text[:1].upper() + text[1:]
 
 
 def per_cent(fraction: float, decimals: int = 2) -> str:
@@ -75,7 +73,7 @@ def shortened(text: str, length: int = 24) -> str:
 def item_name(item: str) -> str:
     """A numbered part of a measurement, counted from one: ``image0`` is 'Image 1'."""
     match = re.fullmatch(r"([a-z]+)(\d+)", item)
-    return f"{match[1].capitalize()} {int(match[2]) + 1}" if match else display_name(item)
+    return f"{match[1].capitalize()} {int(match[2]) + 1}" if match else DisplayNames()(item)
 
 
 def item_order(item: str) -> tuple[str, int]:

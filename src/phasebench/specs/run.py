@@ -108,8 +108,8 @@ class FullBatchRecipe(Frozen):
     learning_rate: PositiveFloat = Field(description="the rate of every step")
     steps: PositiveInt = Field(description="length of the training in steps, each of which sees every sample")
     snapshot_every: PositiveInt = Field(description="steps between two snapshots; the last step is one in any case")
-    projections: tuple[Name, ...] | None = Field(
-        None, description="what is kept of the weights that are tested at a snapshot; if not given, as in the study"
+    projections: tuple[Name, ...] = Field(
+        ("origin",), min_length=1, description="what is kept of the weights that are tested at a snapshot"
     )
     unit_draws: NonNegativeInt = Field(
         10, description="networks with a random half of the hidden units that are tested at a snapshot"

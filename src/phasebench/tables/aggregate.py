@@ -89,13 +89,17 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
         "history": pd.concat(history, ignore_index=True),
         "published": published,
         "models": models,
-        "experiments": pd.DataFrame(settings["experiments"], columns=["suite", "experiment", "title"]),
+        "experiments": pd.DataFrame(
+            [{**experiment, "answers": _json(experiment["answers"])} for experiment in settings["experiments"]],
+            columns=["suite", "experiment", "title", "answers", "sorted_by", "author_seed"],
+        ),
         "benchmark": pd.DataFrame(
             {
                 "scale": [settings["scale"]],
                 "label": [settings["label"]],
                 "description": [settings["description"]],
                 "suites": [", ".join(settings["suites"])],
+                "display_names": [_json(settings["display_names"])],
                 "config_digest": [sha256_of_text(spec.to_json())],
             }
         ),

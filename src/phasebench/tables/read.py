@@ -13,8 +13,8 @@ from phasebench.common.files import read_table, sha256_of_file
 _KEYS = ("suite", "experiment", "dataset", "encoding", "variant", "model", "seed")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "benchmark": ("scale", "label", "description", "suites", "config_digest"),
-    "experiments": ("suite", "experiment", "title"),
+    "benchmark": ("scale", "label", "description", "suites", "display_names", "config_digest"),
+    "experiments": ("suite", "experiment", "title", "answers", "sorted_by", "author_seed"),
     "models": ("model", "label", "study", "published_parameters"),
     "published": (
         *("suite", "experiment", "dataset", "encoding", "train_fraction", "model", "metric", "condition"),
@@ -53,6 +53,7 @@ VERDICTS = ("reproduced", "not reproduced", "not decidable at this scale")
 
 _TEXT = frozenset(
     (
+        *("answers", "display_names", "sorted_by"),
         *("analysis", "claim", "config_digest", "dataset", "description", "detail", "device", "digest", "encoding"),
         *("environment", "experiment", "finished_at", "git_commit", "item", "label", "metric", "model", "paper_agrees"),
         *("published_where", "python", "reason", "run", "runs", "scale", "settings", "stands_in_for", "study", "suite"),

@@ -1,7 +1,7 @@
 """Training of Nie and Yuan: gradient descent on the whole training set, weights projected at snapshots (section 2)."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from phasebench.data.batches.in_memory import DeviceData, load_device_data
 from phasebench.models.inference import EVALUATION_BATCH, predict
 from phasebench.models.mlp import Perceptron, PreparedInputs, prepare_inputs
 from phasebench.models.registry import build_for_run
-from phasebench.nn.complex.weight_projections import STUDY_PROJECTIONS, find_projection, project
+from phasebench.nn.complex.weight_projections import find_projection, project
 from phasebench.specs.run import FullBatchRecipe, RunIdentity, RunSpec
 from phasebench.training.checkpoint import TrainingState, resume, save_checkpoint
 from phasebench.training.clock import Clock
@@ -140,8 +140,7 @@ def descend(
         A signal asked the run to stop; the checkpoint was written.
     """
     complex_valued = len(network.weights[0]) == 2
-    projections = recipe.projections or STUDY_PROJECTIONS[complex_valued]
-    for name in projections:
+    for name in recipe.projections:
         find_projection(name, complex_valued)
     state = resume(checkpoint, digest, network)
     random = generator(seed, Stream.AUGMENTATION)
@@ -180,7 +179,7 @@ def descend(
                 row["images_per_second"] = n_images / seconds
                 # A random half of the units is the first half of them in a random order.
                 halves = generator(seed, Stream.PROJECTION, step)
-                row |= snapshot_accuracies(network, recipe, projections, halves, test_inputs, test_labels)
+                row |= snapshot_accuracies(network, recipe, halves, test_inputs, test_labels)
                 state.best_step, state.best_model = step, _copy(network)
                 clock.restart_interval()
             state.history.append(row)
@@ -230,7 +229,6 @@ def _last_snapshot(state: TrainingState) -> int:
 def snapshot_accuracies(
     network: Perceptron,
     recipe: FullBatchRecipe,
-    projections: Sequence[str],
     halves: torch.Generator,
     inputs: Tensor,
     labels: Tensor,
@@ -242,9 +240,7 @@ def snapshot_accuracies(
     network : Perceptron
         It is left as it is.
     recipe : FullBatchRecipe
-        Numbers of draws.
-    projections : sequence of str
-        What is tested besides the random halves.
+        What is tested, and the numbers of draws of random halves.
     halves : Generator
         Of the random halves; on the CPU.
     inputs : Tensor
@@ -262,7 +258,7 @@ def snapshot_accuracies(
         weights,
         inputs,
         network.activated,
-        projections,
+        recipe.projections,
         halves,
         recipe.unit_draws,
         recipe.element_draws,

@@ -141,7 +141,8 @@ def test_losses_beside_the_authors(tables: ReportTables) -> None:
     whole = with_losses_alone(tables)
     step = whole.history["step"].max()
     whole = with_published(whole, published("train_loss", step, 0.123456), published("train_loss", 3.0, 2.0))
-    figure = loss_figure(whole, experiment_of(whole), STYLES)
+    experiment = replace(experiment_of(whole), author_seed=2)
+    figure = loss_figure(whole, experiment, STYLES)
     assert figure is not None
     assert [style.label for style in figure.legend] == [*(STYLES[model].label for model in MODELS), "Author's, stored"]
     axes = Figure().add_subplot()
@@ -152,6 +153,13 @@ def test_losses_beside_the_authors(tables: ReportTables) -> None:
     ours = whole.history[(whole.history["step"] == step) & (whole.history["seed"] == 2)]
     first = ours[ours["run"].isin(experiment_of(whole).setting_of)]["train_loss"].iloc[0]
     assert cells(figure.table, "Seed 2") == ["not measured", f"{first:.6f}"]
+    assert figure.table is not None
+    assert figure.table.caption.startswith("Seed 2 has the author's initial weights. Losses are")
+    without = loss_figure(whole, experiment_of(whole), STYLES)
+    assert without is not None
+    assert without.table is not None
+    assert [column.heading for column in without.table.columns] == ["Iteration", "All seeds", "Author's"]
+    assert without.table.caption.startswith("Losses are")
 
 
 def test_losses_on_stand_in_data_stand_beside_nothing(tmp_path: Path) -> None:
@@ -181,7 +189,7 @@ def test_trainings_that_diverged_enter_no_mean_of_the_losses(tables: ReportTable
     whole = with_published(whole, published("train_loss", step, 0.123456))
     lost = (whole.runs["model"] == MODELS[0]) & (whole.runs["seed"] == 2) & (whole.runs["experiment"] == "table_1")
     diverged = replace(whole, runs=whole.runs.assign(diverged_at=whole.runs["seed"].where(lost) + 1374))
-    experiment = experiment_of(diverged)
+    experiment = replace(experiment_of(diverged), author_seed=2)
     figure = loss_figure(diverged, experiment, STYLES)
     assert figure is not None
     label = STYLES[MODELS[0]].label

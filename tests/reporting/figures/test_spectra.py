@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from support.shipped import display_names_json, experiment_row
 
 from phasebench.reporting.drawing.palette import line_styles
 from phasebench.reporting.drawing.panels import PanelDrawing, draw
@@ -14,7 +15,7 @@ from phasebench.reporting.experiments import Experiment, arrange
 from phasebench.reporting.figures.epoch_curves import epoch_curves_figure
 from phasebench.reporting.figures.feature_maps import band_figure, norm_figure
 from phasebench.reporting.figures.overhead import overhead_figure
-from phasebench.reporting.figures.registry import answered, figures_of
+from phasebench.reporting.figures.registry import figures_of
 from phasebench.reporting.figures.spectra import spectra_figure
 from phasebench.reporting.networks import by_network
 from phasebench.tables.read import COLUMNS, ReportTables
@@ -36,6 +37,7 @@ def frame(name: str, rows: list[dict[str, object]]) -> pd.DataFrame:
     """A table as the report reads it: text for none '', numbers for none NaN."""
     text = {"run", "suite", "experiment", "dataset", "stands_in_for", "encoding", "variant", "model", "metric"}
     text |= {"item", "label", "study", "where", "analysis", "published_where", "device", "git_commit", "torch"}
+    text |= {"title", "answers", "sorted_by", "suites", "display_names"}
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS[name]))
     return table.astype({column: object for column in table if column in text}).fillna(
         {column: "" for column in table if column in text}
@@ -113,11 +115,11 @@ def tables() -> ReportTables:
     models = [{"model": model, "label": label, "study": SUITE} for model, label in LABELS.items()]
     rows = {"models": models, "published": published, "runs": cells, "metrics": metrics, "items": items}
     rows |= {
-        "experiments": [],
+        "experiments": [experiment_row(SUITE, EXPERIMENT, "")],
         "analyses": analyses,
         "history": history,
         "claims": [],
-        "benchmark": [{"suites": SUITE}],
+        "benchmark": [{"suites": SUITE, "display_names": display_names_json(SUITE)}],
     }
     return ReportTables(**{name: frame(name, content) for name, content in rows.items()}, digests={})
 
@@ -207,7 +209,7 @@ def test_test_curves_have_a_panel_for_each_network(tables: ReportTables, experim
 def test_figures_name_those_of_the_study_and_vanish_without_data(tables: ReportTables, experiment: Experiment) -> None:
     kinds = [figure.kind for figure in figures_of(tables, experiment, STYLES)]
     assert kinds == ["feature-map-norm", "feature-map-bands", "spectra", "overhead", "epoch-curves", "training"]
-    assert [answered(experiment, kind) for kind in kinds[:4]] == ["Figure 1", "Figure 2", "Figure 3", "Table VI"]
+    assert [experiment.answers[kind] for kind in kinds[:4]] == ["Figure 1", "Figure 2", "Figure 3", "Table VI"]
     nothing = replace(tables, items=tables.items.iloc[:0], analyses=tables.analyses.iloc[:0])
     left = [figure.kind for figure in figures_of(nothing, experiment, STYLES)]
     assert left == ["epoch-curves", "training"]

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.shipped import experiment_row
 from support.synthetic_tables import CIFARNET, FRACTIONS, SUITE, TABLE_1, TABLE_2, write_tables
 
 from phasebench.reporting.experiments import Experiment, arrange
@@ -183,7 +184,7 @@ def test_an_experiment_that_no_study_printed(tmp_path: Path) -> None:
 
 def test_the_suites_title_stands_above_an_experiment(tmp_path: Path) -> None:
     write_tables(tmp_path)
-    titles = pd.DataFrame([{"suite": SUITE, "experiment": "table_2", "title": "Radar"}])
+    titles = pd.DataFrame([experiment_row(SUITE, "table_2", "Radar")])
     titles.to_parquet(tmp_path / "experiments.parquet")
     experiments = _experiments(read_tables(tmp_path))
     assert [experiments[name].heading for name in ("table_1", "table_2")] == [

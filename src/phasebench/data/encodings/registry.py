@@ -27,6 +27,8 @@ ENCODINGS: Registry[str] = Registry(
         "grey_proportional_phase": "phasebench.data.encodings.grey:GreyProportionalPhase",
     },
 )
+COLOUR_ENCODINGS = frozenset({"rgb", "rgb_normalised", "lab", "sliding"})
+"""Those that read images with three colours."""
 
 
 def load_encoding(name: str) -> "Encoding":

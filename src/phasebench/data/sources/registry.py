@@ -30,6 +30,10 @@ SOURCES: Registry[str] = Registry(
         "music_clips": "phasebench.data.sources.audio.generated_music:load",
     },
 )
+COLOURLESS_SOURCES = frozenset(
+    {"mstar", "simulated_mstar", "mnist", "kmnist", "fashion_mnist", "digits", "audio_folder", "music_clips"}
+)
+"""Those whose samples never are images with three colours; of ``hdf5`` the file decides."""
 
 
 def load_source(name: str, options: Mapping[str, Scalar], data_root: Path, download: bool) -> "LoadedDataset":

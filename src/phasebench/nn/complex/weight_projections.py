@@ -43,11 +43,6 @@ REAL_PROJECTIONS: Mapping[str, Projection] = {
     "only_sign": Projection("sign"),
     "only_absolute": Projection("modulus"),
 }
-STUDY_PROJECTIONS = {
-    True: ("origin", "only_phase", "only_amplitude", "only_real", "only_imaginary"),
-    False: ("origin", "only_sign", "only_absolute"),
-}
-"""Projections of the figures besides the random halves, for a complex network (true) and a real one."""
 
 
 def find_projection(name: str, complex_valued: bool) -> Projection:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from phasebench.plan.figure_kinds import FigureKind
 from phasebench.reporting.cells import PlainTable
 from phasebench.reporting.drawing.palette import LineStyle
 from phasebench.reporting.drawing.svg import INK, RULE
@@ -92,7 +93,7 @@ class StudyFigure:
         Below the figure.
     """
 
-    kind: str
+    kind: FigureKind
     heading: str
     title: str
     method: str

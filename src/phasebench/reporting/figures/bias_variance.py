@@ -6,15 +6,14 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 
+from phasebench.plan.figure_kinds import FigureKind
 from phasebench.reporting import measurements
 from phasebench.reporting.drawing.palette import LineStyle, present
 from phasebench.reporting.drawing.panels import Painter, PanelDrawing, StudyFigure
 from phasebench.reporting.experiments import Experiment
-from phasebench.reporting.labels import counted, display_name, shortened
+from phasebench.reporting.labels import counted, shortened
 from phasebench.tables.read import ReportTables
 
-# The study sorts the classes by the bias of its own model.
-_STUDY_MODEL = "cifarnet_type_e"
 _QUANTITIES = {"bias": "Bias", "variance": "Variance"}
 _METHOD = (
     "The networks of a model differ in their seeds and in the random part of the training set that they saw. The main "
@@ -50,12 +49,13 @@ def class_figure(tables: ReportTables, experiment: Experiment, styles: dict[str,
     if not len(data):
         return None
     drawn = present(styles, data["model"])
-    orders = {column: _class_order(part) for column, part in data.groupby("column")}
+    orders = {column: _class_order(part, experiment.sorted_by) for column, part in data.groupby("column")}
     most = min(max(map(len, orders.values())), _MOST_NAMES)
     panels = [
-        _class_panel(title, part, orders[part["column"].iloc[0]], drawn) for title, part in _panels(data, experiment)
+        _class_panel(title, part, _classes(orders[part["column"].iloc[0]], experiment), drawn)
+        for title, part in _panels(data, experiment)
     ]
-    by = styles[_STUDY_MODEL].label if _STUDY_MODEL in drawn else "all models together"
+    by = drawn[experiment.sorted_by].label if experiment.sorted_by in drawn else "all models together"
     return _figure(
         "bias-variance-classes",
         "Bias and variance by class",
@@ -84,7 +84,7 @@ def _panels(data: pd.DataFrame, experiment: Experiment) -> list[tuple[str, pd.Da
 
 
 def _figure(
-    kind: str,
+    kind: FigureKind,
     heading: str,
     title: str,
     method: str,
@@ -161,23 +161,28 @@ def _violins(data: pd.DataFrame, styles: dict[str, LineStyle]) -> Painter:
     return paint
 
 
-def _class_order(data: pd.DataFrame) -> list[str]:
-    """Classes in ascending order of the bias of the study's model, or of all if it was not run."""
+def _class_order(data: pd.DataFrame, model: str) -> list[str]:
+    """Classes in ascending order of the bias of a model, or of all if it was not run."""
     bias = data[data["metric"] == "bias"]
-    own = bias[bias["model"] == _STUDY_MODEL]
+    own = bias[bias["model"] == model]
     means = (own if len(own) else bias).groupby("item")["value"].mean()
     rest = sorted(set(data["item"]) - set(means.index))
     return [*means.sort_values(kind="stable").index, *rest]
 
 
-def _class_panel(title: str, data: pd.DataFrame, classes: list[str], styles: dict[str, LineStyle]) -> PanelDrawing:
+def _classes(order: list[str], experiment: Experiment) -> dict[str, str]:
+    """Class -> its name for reading, in the same order."""
+    return {name: experiment.display_names(name) for name in order}
+
+
+def _class_panel(title: str, data: pd.DataFrame, classes: dict[str, str], styles: dict[str, LineStyle]) -> PanelDrawing:
     lowest = data.sort_values("value", kind="stable").groupby("item")["model"].first().value_counts()
     counts = ", ".join(f"{style.label} {lowest[model]}" for model, style in present(styles, lowest.index).items())
     description = f"{_describe(data, styles)} Classes in which a model is lowest: {counts}."
     return PanelDrawing(title, f"{title}, by class and model", description, (_dots(data, classes, styles),))
 
 
-def _dots(data: pd.DataFrame, classes: list[str], styles: dict[str, LineStyle]) -> Painter:
+def _dots(data: pd.DataFrame, classes: dict[str, str], styles: dict[str, LineStyle]) -> Painter:
     heights = {name: -index for index, name in enumerate(classes)}
 
     def paint(axes: Axes) -> None:
@@ -193,7 +198,7 @@ def _dots(data: pd.DataFrame, classes: list[str], styles: dict[str, LineStyle]) 
                 alpha=0.85,
             )
         if len(classes) <= _MOST_NAMES:
-            axes.set_yticks([heights[name] for name in classes], [shortened(display_name(name)) for name in classes])
+            axes.set_yticks(list(heights.values()), [shortened(shown) for shown in classes.values()])
         else:
             axes.set_yticks([])
         axes.set(xlabel=_quantity(data["metric"]), xlim=(0, None), ylim=(0.6 - len(classes), 0.6))

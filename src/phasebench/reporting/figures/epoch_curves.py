@@ -10,7 +10,6 @@ from phasebench.reporting.drawing.palette import LineStyle, line_styles
 from phasebench.reporting.drawing.panels import PanelDrawing, StudyFigure
 from phasebench.reporting.experiments import Experiment
 from phasebench.reporting.figures.robustness_curves import BANDS
-from phasebench.reporting.labels import display_name
 from phasebench.reporting.networks import by_network, joined_title
 from phasebench.tables.read import ReportTables
 
@@ -39,7 +38,7 @@ def epoch_curves_figure(
     ).reset_index(drop=True)
     pairs = data[["model", "encoding", "series"]].drop_duplicates()
     labels = {
-        series: f"{styles[model].label}, {display_name(encoding)}"
+        series: f"{styles[model].label}, {experiment.display_names(encoding)}"
         for model, encoding, series in pairs.itertuples(index=False)
     }
     plot = LinePlot(_EPOCH, _CURVES, line_styles(labels.items()), series="series", markers=False)
@@ -74,7 +73,7 @@ def _by_dataset(
     datasets = dict.fromkeys(experiment.settings[column].dataset for column in sorted(data["column"].unique()))
     parts = {name: by_network(data[data["dataset"] == name], styles) for name in datasets}
     return [
-        (joined_title(display_name(name), network if len(networks) > 1 else ""), part)
+        (joined_title(experiment.display_names(name), network if len(networks) > 1 else ""), part)
         for name, networks in parts.items()
         for network, part in networks
     ]

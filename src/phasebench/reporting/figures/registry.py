@@ -1,4 +1,4 @@
-"""The figures of the report, in the order of a section, and the figures of the studies that they answer."""
+"""Figures of the report, in the order of a section."""
 
 from collections.abc import Callable
 
@@ -44,38 +44,10 @@ FIGURES: tuple[FigureMaker, ...] = (
     epoch_curves_figure,
     training_figure,
 )
-"""A new kind of figure is a line here."""
-
-_ANSWERED = {
-    ("co_domain_symmetry", "table_1", "rotation"): "Figure 2c",
-    ("co_domain_symmetry", "table_1", "colour-jitter"): "Figure 2c",
-    ("co_domain_symmetry", "table_1", "phase-normalisation"): "Figure 8c",
-    ("co_domain_symmetry", "table_1", "confidence"): "Figure 2d",
-    ("co_domain_symmetry", "table_1", "embedding"): "Figure 8a and b",
-    ("co_domain_symmetry", "table_1", "bias-variance"): "Figure 2b",
-    ("co_domain_symmetry", "table_1", "bias-variance-classes"): "Figure 7b",
-    ("co_domain_symmetry", "table_1", "filter-similarity"): "Figure 7c",
-    ("co_domain_symmetry", "table_2", "trend"): "Figure 7a",
-    ("co_domain_symmetry", "table_3", "rotation"): "Table 3b",
-    ("spectral_batch_norm", "table_1", "epoch-curves"): "Figure 4",
-    ("spectral_batch_norm", "table_1", "overhead"): "Table VI",
-    ("spectral_batch_norm", "table_2", "feature-map-norm"): "Figure 1",
-    ("spectral_batch_norm", "table_2", "feature-map-bands"): "Figure 2",
-    ("spectral_batch_norm", "table_2", "spectra"): "Figure 3",
-    ("spectral_batch_norm", "table_2", "overhead"): "Table VI",
-    ("spectral_batch_norm", "table_4", "overhead"): "Table VI",
-    ("phase_matters", "figure_1_left", "projections"): "Figure 1, left",
-    ("phase_matters", "figure_1_right", "projections"): "Figure 1, right",
-    ("phase_matters", "figure_3", "projections"): "Figure 3a to d",
-}
+"""A new kind of figure is a line here and one in :data:`phasebench.plan.figure_kinds.FigureKind`."""
 
 
 def figures_of(tables: ReportTables, experiment: Experiment, styles: dict[str, LineStyle]) -> list[StudyFigure]:
     """All figures that there are data for."""
     made = (make(tables, experiment, styles) for make in FIGURES)
     return [figure for figure in made if figure is not None]
-
-
-def answered(experiment: Experiment, kind: str) -> str:
-    """Which figure of the study a figure answers: 'Figure 2c', or ''."""
-    return _ANSWERED.get((experiment.suite, experiment.name, kind), "")

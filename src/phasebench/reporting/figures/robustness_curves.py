@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from phasebench.plan.figure_kinds import FigureKind
 from phasebench.reporting import measurements
 from phasebench.reporting.cells import Column, PlainCell, PlainTable, seeds_cell, summary_cell
 from phasebench.reporting.drawing.lines import Axis, LinePlot, line_panels
@@ -92,7 +93,7 @@ def titled(data: pd.DataFrame, experiment: Experiment) -> list[tuple[str, pd.Dat
 
 
 def _figure(
-    kind: str,
+    kind: FigureKind,
     heading: str,
     title: str,
     method: str,

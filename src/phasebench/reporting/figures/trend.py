@@ -13,7 +13,7 @@ from phasebench.reporting.cells import Column, PlainCell, PlainTable, number_cel
 from phasebench.reporting.drawing.palette import LineStyle, present
 from phasebench.reporting.drawing.panels import Painter, PanelDrawing, StudyFigure
 from phasebench.reporting.experiments import TEST_ACCURACY, Experiment
-from phasebench.reporting.labels import decimal, display_name
+from phasebench.reporting.labels import decimal
 from phasebench.tables.read import ReportTables
 
 _QUANTITIES = ("slope", "intercept")
@@ -31,12 +31,9 @@ class _Line:
     study_dataset: str
     encoding: str
     model: str
+    title: str
     measured: dict[str, Summary]
     published: dict[str, float]
-
-    @property
-    def title(self) -> str:
-        return f"{display_name(self.dataset)}, {display_name(self.encoding)}"
 
 
 def trend_figure(tables: ReportTables, experiment: Experiment, styles: dict[str, LineStyle]) -> StudyFigure | None:
@@ -58,7 +55,7 @@ def trend_figure(tables: ReportTables, experiment: Experiment, styles: dict[str,
         panels.append(_panel(f"Measured: {title}", points, fits, drawn, lowest))
         points = printed[(printed["dataset"] == first.study_dataset) & (printed["encoding"] == first.encoding)]
         if len(points):
-            name = f"{display_name(first.study_dataset)}, {display_name(first.encoding)}"
+            name = _title(experiment, first.study_dataset, first.encoding)
             fits = {line.model: line.published for line in own}
             panels.append(_panel(f"Published: {name}", points, fits, drawn, lowest))
     data = pd.concat([ours.assign(source="measured"), printed.assign(source="published")], ignore_index=True)
@@ -81,6 +78,10 @@ def trend_figure(tables: ReportTables, experiment: Experiment, styles: dict[str,
     )
 
 
+def _title(experiment: Experiment, dataset: str, encoding: str) -> str:
+    return f"{experiment.display_names(dataset)}, {experiment.display_names(encoding)}"
+
+
 def _lines(tables: ReportTables, experiment: Experiment) -> list[_Line]:
     analyses = tables.analyses
     own = (analyses["suite"] == experiment.suite) & (analyses["experiment"] == experiment.name)
@@ -95,7 +96,7 @@ def _lines(tables: ReportTables, experiment: Experiment) -> list[_Line]:
         printed = trend[same].groupby("metric")["value"].first()
         lines.append(
             _Line(
-                *(dataset, study, encoding, model),
+                *(dataset, study, encoding, model, _title(experiment, dataset, encoding)),
                 {name: summarise(rows[rows["metric"] == f"trend_{name}"]["value"]) for name in _QUANTITIES},
                 {name: float(printed.get(f"published_trend_{name}", np.nan)) for name in _QUANTITIES},
             )

@@ -176,7 +176,7 @@ class _Report:
             heading=figure.heading,
             title=figure.title,
             method=figure.method,
-            answered=figures.answered(experiment, figure.kind),
+            answered=experiment.answers.get(figure.kind, ""),
             panels=panels,
             legend=figure.legend,
             has_lines=figure.has_lines,

@@ -15,7 +15,6 @@ from phasebench.reporting.experiments import Experiment
 from phasebench.reporting.tables.accuracy import AccuracyTable
 
 _FORMATS: dict[str, Callable[..., str]] = {
-    "display_name": labels.display_name,
     "per_cent": labels.per_cent,
     "points": labels.points,
     "integer": labels.integer,

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from phasebench.reporting.experiments import Experiment
-from phasebench.reporting.labels import counted, display_name, duration, listed, per_cent, points, rate, short_commit
+from phasebench.reporting.labels import counted, duration, listed, per_cent, points, rate, short_commit
 from phasebench.reporting.tables.accuracy import AccuracyTable, Cell, Row
 from phasebench.reporting.tables.rotation import RotationRow
 from phasebench.tables.read import ReportTables
@@ -30,9 +30,13 @@ def run_facts(tables: ReportTables) -> list[tuple[str, str]]:
 
 def substitutes(experiments: list[Experiment]) -> list[tuple[str, str]]:
     """(data set used, data set of the study that it stands in for), by display name."""
-    settings = dict.fromkeys(setting for experiment in experiments for setting in experiment.settings_run)
-    pairs = [(setting.dataset, setting.stands_in_for) for setting in settings if setting.is_substitute]
-    return [(display_name(used), display_name(meant)) for used, meant in dict.fromkeys(pairs)]
+    pairs = [
+        (experiment.display_names(setting.dataset), experiment.display_names(setting.stands_in_for))
+        for experiment in experiments
+        for setting in experiment.settings_run
+        if setting.is_substitute
+    ]
+    return list(dict.fromkeys(pairs))
 
 
 def findings(

@@ -10,7 +10,6 @@ import pandas as pd
 from phasebench.common.statistics import Summary, summarise
 from phasebench.reporting import measurements
 from phasebench.reporting.experiments import TEST_ACCURACY, Experiment, Setting
-from phasebench.reporting.labels import display_name
 from phasebench.reporting.tables.baselines import BaselineCell, Baselines, baselines_of
 from phasebench.tables.read import ReportTables
 
@@ -91,7 +90,7 @@ class AccuracyTable:
     def groups(self) -> list[tuple[str, list[Setting]]]:
         """Neighbouring settings of one data set of the study, under its display name."""
         columns = groupby(self.experiment.settings, key=lambda setting: setting.study_dataset)
-        return [(display_name(dataset), list(settings)) for dataset, settings in columns]
+        return [(self.experiment.display_names(dataset), list(settings)) for dataset, settings in columns]
 
     @property
     def cells(self) -> list[tuple[Row, Cell]]:
@@ -223,7 +222,7 @@ def _highest(values: list[float]) -> float | None:
 def _row(tables: ReportTables, experiment: Experiment, model: str, cells: tuple[Cell, ...]) -> Row:
     runs = tables.runs[tables.runs["run"].isin(experiment.setting_of) & (tables.runs["model"] == model)]
     known = tables.models[tables.models["model"] == model]
-    label = known["label"].iloc[0] if len(known) else display_name(model)
+    label = known["label"].iloc[0] if len(known) else experiment.display_names(model)
     chosen = (tables.published["model"] == model) & (tables.published["metric"] == _PARAMETERS)
     printed = tables.published[chosen & tables.published["experiment"].isin(["", experiment.name])]
     published = [*printed["value"], *known["published_parameters"].dropna(), *runs["published_parameters"].dropna()]

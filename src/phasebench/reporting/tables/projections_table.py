@@ -13,8 +13,6 @@ from phasebench.reporting.labels import decimal, per_cent
 from phasebench.tables.read import ReportTables
 
 ANALYSIS = "projections"
-STUDY_SEED = 2
-"""Of the study's own initial weights."""
 
 
 def published_at_steps(tables: ReportTables, experiment: Experiment) -> pd.DataFrame:
@@ -94,21 +92,24 @@ def loss_table(
     if not len(published) or not len(history):
         return None
     stored = history[history["step"].isin(set(published["condition"]))]
+    seed = experiment.author_seed
     rows = []
     for step, value, model in sorted(published[["condition", "value", "model"]].itertuples(index=False)):
         at = stored[(stored["step"] == step) & (stored["model"] == model)]
-        same = at[at["seed"] == STUDY_SEED]["train_loss"]
+        same = at[at["seed"] == seed]["train_loss"]
+        own = [number_cell(same.iloc[0], _loss) if len(same) else PlainCell("not measured", order="")]
         rows.append(
             (
                 PlainCell(f"{step:g}", order=f"{step:g}"),
-                number_cell(same.iloc[0], _loss) if len(same) else PlainCell("not measured", order=""),
+                *(own if seed is not None else ()),
                 summary_cell(summarise(at[~at["run"].isin(diverged)]["train_loss"]), decimal),
                 number_cell(value, _loss),
             )
         )
     return PlainTable(
         "Training loss at the steps for which the author stored it.",
-        f"Seed {STUDY_SEED} has the author's initial weights. Losses are taken before the step's update. Up to step "
+        (f"Seed {seed} has the author's initial weights. " if seed is not None else "")
+        + "Losses are taken before the step's update. Up to step "
         "600 they should agree as printed; later the path is chaotic, and the last bit of a product decides."
         + (
             " The mean over all seeds leaves out trainings that diverged."
@@ -117,7 +118,7 @@ def loss_table(
         ),
         (
             Column("Iteration", names_row=True),
-            *map(Column, (f"Seed {STUDY_SEED}", "All seeds", "Author's")),
+            *map(Column, (*([f"Seed {seed}"] if seed is not None else ()), "All seeds", "Author's")),
         ),
         tuple(rows),
         measurements.tidy(

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from phasebench.reporting.labels import MINUS, decimal, display_name, per_cent, slug, sortable
+from phasebench.reporting.experiments import display_names_of
+from phasebench.reporting.labels import MINUS, decimal, per_cent, slug, sortable
 from phasebench.tables.read import VERDICTS, ReportTables
 
 # Units of fractions that are printed a hundredfold -> what stands behind the number.
@@ -88,15 +89,11 @@ class VerdictRow:
 
 @dataclass(frozen=True)
 class StudyVerdicts:
-    """All claims of a suite."""
+    """All claims of a suite; ``name`` is the suite's for reading."""
 
     suite: str
+    name: str
     rows: tuple[VerdictRow, ...]
-
-    @property
-    def name(self) -> str:
-        """For reading."""
-        return display_name(self.suite)
 
     @property
     def slug(self) -> str:
@@ -119,16 +116,18 @@ class StudyVerdicts:
 
 def study_verdicts(tables: ReportTables) -> list[StudyVerdicts]:
     """The studies that have claims, with their rows in the order of the table."""
-    names = _names(tables)
+    names, display_name = _names(tables), display_names_of(tables)
     return [
-        StudyVerdicts(str(suite), tuple(_row(record, names) for record in rows.to_dict("records")))
+        StudyVerdicts(
+            str(suite), display_name(str(suite)), tuple(_row(record, names) for record in rows.to_dict("records"))
+        )
         for suite, rows in tables.claims.groupby("suite", sort=False)
     ]
 
 
 def all_verdicts(studies: Iterable[StudyVerdicts]) -> StudyVerdicts:
     """The claims of all studies, for counting."""
-    return StudyVerdicts("all_studies", tuple(row for study in studies for row in study.rows))
+    return StudyVerdicts("all_studies", "All studies", tuple(row for study in studies for row in study.rows))
 
 
 def study_frame(tables: ReportTables, study: StudyVerdicts) -> pd.DataFrame:
@@ -140,6 +139,7 @@ def _names(tables: ReportTables) -> dict[str, str]:
     """Identifier of a model, a data set or an encoding -> how a reader knows it."""
     columns = [table[name] for table in (tables.runs, tables.published) for name in ("dataset", "encoding")]
     identifiers = pd.concat([*columns, tables.runs["stands_in_for"]])
+    display_name = display_names_of(tables)
     names = {name: display_name(name) for name in identifiers}
     # In the middle of a sentence, a word stays as it is.
     names = {name: shown for name, shown in names.items() if shown.lower() != name or shown.isupper()}
