@@ -11,6 +11,7 @@ from phasebench.evaluation.requirements import encoding_refusal, model_refusal, 
 from phasebench.models.registry import REGISTRY
 from phasebench.plan.config import Config, Experiment, Grid, GridPart, Scale, Suite
 from phasebench.plan.datasets import DatasetSpec
+from phasebench.specs.paths import SUITES_FOLDER
 from phasebench.specs.run import RunSpec
 
 
@@ -80,7 +81,7 @@ def check_config(config: Config, suites: Sequence[Suite], file: str) -> None:
 def check_display_names(suites: Sequence[Suite], scale: Scale, file: str) -> None:
     """Raise a PhasebenchError if suites and scale want one name written in two ways."""
     given: dict[str, tuple[str, str]] = {}
-    places = [(f"workflow/suites/{suite.name}.yaml", suite.display_names) for suite in suites]
+    places = [(f"{SUITES_FOLDER}/{suite.name}.yaml", suite.display_names) for suite in suites]
     for place, names in [*places, (file, scale.display_names)]:
         for name, text in names.items():
             first, other = given.setdefault(name, (text, place))
@@ -93,7 +94,7 @@ def check_evaluated_data(run: RunSpec, evaluations: Iterable[str], dataset: Data
     for evaluation in evaluations:
         complaint = source_refusal(evaluation, dataset.source, dataset.is_sharded)
         if complaint:
-            place = f"workflow/suites/{run.suite}.yaml: experiments.{run.experiment}.evaluations.{evaluation}"
+            place = f"{SUITES_FOLDER}/{run.suite}.yaml: experiments.{run.experiment}.evaluations.{evaluation}"
             left_out = run.stands_in_for or run.dataset
             raise PhasebenchError(
                 f"{place}: data set '{run.dataset}' {complaint}; leave {left_out} out of the evaluation's datasets"
