@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from phasebench.evaluation.trained import TrainedRun
 from phasebench.models.inference import predict
+from phasebench.nn.complex.angle import phase
 from phasebench.nn.complex.layout import rotate
-from phasebench.nn.complex.phase import phase
 from phasebench.nn.complex.prototype import InvariantPrototypeDistance, PrototypeDistance
 
 N_IMAGES = 10

@@ -14,8 +14,8 @@ from torch import Tensor
 from phasebench.common.progress import track
 from phasebench.evaluation.rotation import rotation_angles
 from phasebench.evaluation.trained import TrainedRun
+from phasebench.nn.complex.angle import phase
 from phasebench.nn.complex.layout import rotate
-from phasebench.nn.complex.phase import phase
 
 RANGES_DEGREES = (0, 45, 90, 135, 180)
 N_DRAWS = 2

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from phasebench.common.errors import PhasebenchError
 from phasebench.nn.complex.activation import complex_relu
 from phasebench.nn.complex.conv import ComplexConv2d
-from phasebench.nn.complex.equivariant_norm import SMALLEST_SQUARE
 from phasebench.nn.complex.init import glorot_rayleigh_, he_rayleigh_
 from phasebench.nn.complex.layout import as_planes
+from phasebench.nn.complex.numerics import SMALLEST_SQUARE
 from phasebench.nn.complex.pooling import MagnitudeMaxPool2d
 from phasebench.nn.complex.whitening import ComplexBatchNorm2d
 

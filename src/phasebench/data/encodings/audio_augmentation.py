@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from phasebench.data.encodings.cepstrum import HOP, N_FFT
-from phasebench.nn.complex.phase import phase
+from phasebench.nn.complex.angle import phase
 
 MOST_SEMITONES = 2.0
 SLOWEST, FASTEST = 0.8, 1.2

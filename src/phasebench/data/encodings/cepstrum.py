@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from phasebench.nn.complex.phase import phase
+from phasebench.nn.complex.angle import phase
 
 SAMPLING_RATE = 22_050
 N_FFT = 2048

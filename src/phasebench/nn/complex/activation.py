@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from phasebench.nn.complex.arithmetic import multiply, multiply_conjugate, scale_channels
 from phasebench.nn.complex.conv import ComplexConv2d
-from phasebench.nn.complex.equivariant_norm import MODULUS_OFFSET, SMALLEST_SQUARE
 from phasebench.nn.complex.init import quadrant_uniform_
+from phasebench.nn.complex.numerics import MODULUS_OFFSET, SMALLEST_SQUARE
 from phasebench.nn.complex.phase_threshold import equivariant_phase_threshold, phase_threshold
 
 

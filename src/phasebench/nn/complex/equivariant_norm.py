@@ -2,9 +2,7 @@
 
 from torch import Tensor, nn
 
-MODULUS_OFFSET = 1e-6
-# Squared moduli below this count as this: gradients stay finite, and zero where the map is zero.
-SMALLEST_SQUARE = 1e-24
+from phasebench.nn.complex.numerics import MODULUS_OFFSET, SMALLEST_SQUARE
 
 
 class EquivariantBatchNorm2d(nn.Module):

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from phasebench.nn.complex.equivariant_norm import SMALLEST_SQUARE
-from phasebench.nn.complex.phase import phase
+from phasebench.nn.complex.angle import phase
+from phasebench.nn.complex.numerics import SMALLEST_SQUARE
 
 LOG_OFFSET = 1e-9
 

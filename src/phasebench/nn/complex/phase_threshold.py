@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from phasebench.nn.complex.equivariant_norm import MODULUS_OFFSET, SMALLEST_SQUARE
-from phasebench.nn.complex.phase import phase
+from phasebench.nn.complex.angle import phase
+from phasebench.nn.complex.numerics import MODULUS_OFFSET, SMALLEST_SQUARE
 
 
 def phase_threshold(planes: Tensor, factor: Tensor | None = None, threshold: float = 0.0) -> Tensor:
