@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from phasebench.models.mstar import RealTail
 from phasebench.models.registry import build_model, count_parameters
-from phasebench.nn.complex.activation import EquivariantGeneralizedTangentReLU, GeneralizedTangentReLU
 from phasebench.nn.complex.arithmetic import multiply_conjugate
 from phasebench.nn.complex.conv import ComplexConv2d
 from phasebench.nn.complex.equivariant_norm import EquivariantBatchNorm2d
+from phasebench.nn.complex.gtrelu import EquivariantGTReLU, GTReLU
 from phasebench.nn.complex.invariant import DIVISION_OFFSET, Conjugate, Division, divide
 from phasebench.nn.complex.layout import as_complex, as_planes, rotate
 from phasebench.nn.complex.pooling import LearnedPool2d
@@ -42,9 +42,9 @@ def close(ours: Tensor, theirs: Tensor, tolerance: float = 1e-12) -> None:
     [
         (lambda: ComplexConv2d(6, 8, 3, groups=2), 2 * 8 * 3 * 9),
         (lambda: ComplexConv2d(6, 8, 3, groups=2, bias=True), 2 * 8 * 3 * 9 + 2 * 8),
-        (lambda: GeneralizedTangentReLU(7), 3 * 7),
-        (lambda: GeneralizedTangentReLU(7, learn_phase_factor=False), 2 * 7),
-        (lambda: EquivariantGeneralizedTangentReLU(7), 3 * 7),
+        (lambda: GTReLU(7), 3 * 7),
+        (lambda: GTReLU(7, learn_phase_factor=False), 2 * 7),
+        (lambda: EquivariantGTReLU(7), 3 * 7),
         (lambda: Division(7, 3, padding=1, single_filter=True), 2 * 7 * 9),
         (lambda: Division(7, 3), 2 * 7 * 7 * 9),
         (lambda: Conjugate(7, 1, single_filter=True), 2 * 7),

@@ -12,13 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phasebench.models.surreal import CifarSurReal, MstarSurReal
-from phasebench.nn.complex.frechet_mean import (
-    GlobalDistanceTransform,
-    GTransport,
-    LocalDistanceTransform,
-    TangentReLU,
-    WeightedFrechetMean2d,
-)
+from phasebench.nn.complex.activation import PolarTReLU
+from phasebench.nn.complex.distance_transform import GlobalDistanceTransform, LocalDistanceTransform
+from phasebench.nn.complex.frechet_mean import WeightedFrechetMean2d
+from phasebench.nn.complex.group_transport import GTransport
 from phasebench.nn.complex.layout import as_complex, as_planes, rotate
 from phasebench.nn.complex.manifold import manifold_distance, to_polar, transport
 
@@ -232,7 +229,7 @@ def test_tangent_relu_cuts_logarithm_and_angle_at_zero() -> None:
     values = torch.tensor([0.5, 2.0, 2.0j, -2.0j, -2.0, -1.0 + 1.0j, -1.0 - 1.0j], dtype=torch.complex128)
     expected = torch.tensor([1.0, 2.0, 2.0j, 2.0, -2.0, -1.0 + 1.0j, math.sqrt(2.0)], dtype=torch.complex128)
     polar = polar_of(values.view(1, -1, 1, 1))
-    close(complex_of(TangentReLU()(polar)).flatten(), expected, 1e-7)
+    close(complex_of(PolarTReLU()(polar)).flatten(), expected, 1e-7)
 
 
 def test_global_distance_transform_equals_its_definition_and_is_invariant() -> None:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from phasebench.nn.complex.activation import EquivariantGeneralizedTangentReLU, GeneralizedTangentReLU
 from phasebench.nn.complex.conv import ComplexConv2d
 from phasebench.nn.complex.equivariant_norm import EquivariantBatchNorm2d
+from phasebench.nn.complex.gtrelu import EquivariantGTReLU, GTReLU
 from phasebench.nn.complex.init import fan_out_normal_
 from phasebench.nn.complex.invariant import Division
 from phasebench.nn.complex.layout import as_planes
@@ -45,9 +45,9 @@ class TypeI(nn.Module):
         self.pool = LearnedPool2d(64, 4)
         self.division = Division(16, 3, padding=1, single_filter=True)
         fan_out_normal_(self.division.filter, 1)
-        self.activation1 = GeneralizedTangentReLU(16)
-        self.activation2 = GeneralizedTangentReLU(32)
-        self.activation3 = GeneralizedTangentReLU(64)
+        self.activation1 = GTReLU(16)
+        self.activation2 = GTReLU(32)
+        self.activation3 = GTReLU(64)
         self.norm = nn.BatchNorm1d(256)
         self.head = PrototypeDistance(128, n_classes)
 
@@ -78,9 +78,9 @@ class TypeE(nn.Module):
         super().__init__()
         self.conv1, self.conv2, self.conv3, self.dense = _convolutions(in_channels)
         self.pool = LearnedPool2d(64, 4)
-        self.activation1 = EquivariantGeneralizedTangentReLU(16)
-        self.activation2 = EquivariantGeneralizedTangentReLU(32)
-        self.activation3 = EquivariantGeneralizedTangentReLU(64)
+        self.activation1 = EquivariantGTReLU(16)
+        self.activation2 = EquivariantGTReLU(32)
+        self.activation3 = EquivariantGTReLU(64)
         self.norm = EquivariantBatchNorm2d(128)
         self.head = InvariantPrototypeDistance(128, n_classes)
 

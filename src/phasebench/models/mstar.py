@@ -6,8 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from phasebench.nn.complex.activation import GeneralizedTangentReLU
 from phasebench.nn.complex.conv import ComplexConv2d
+from phasebench.nn.complex.gtrelu import GTReLU
 from phasebench.nn.complex.invariant import Conjugate, Division
 from phasebench.nn.complex.layout import as_planes
 from phasebench.nn.complex.manifold import to_polar
@@ -88,10 +88,10 @@ class CoDomainSymmetric(nn.Module):
         super().__init__()
         self.conv1 = ComplexConv2d(in_channels, 5, 5)
         self.invariant = Conjugate(5, 3) if invariant == "conjugate" else Division(5, 3)
-        self.activation1 = GeneralizedTangentReLU(5, learn_phase_factor=False)
+        self.activation1 = GTReLU(5, learn_phase_factor=False)
         self.pool = MagnitudeMaxPool2d(2)
         self.conv2 = ComplexConv2d(5, 5, 3, stride=2)
-        self.activation2 = GeneralizedTangentReLU(5, learn_phase_factor=False)
+        self.activation2 = GTReLU(5, learn_phase_factor=False)
         self.tail = RealTail(15, n_classes, (5, 5, 5))
 
     def forward(self, images: Tensor) -> Tensor:

@@ -7,7 +7,9 @@ Invariance ends where an input is exactly zero: zero has no phase and is not tur
 
 from torch import Tensor, nn
 
-from phasebench.nn.complex.frechet_mean import GlobalDistanceTransform, GTransport, WeightedFrechetMean2d
+from phasebench.nn.complex.distance_transform import GlobalDistanceTransform
+from phasebench.nn.complex.frechet_mean import WeightedFrechetMean2d
+from phasebench.nn.complex.group_transport import GTransport
 from phasebench.nn.complex.layout import as_planes
 from phasebench.nn.complex.manifold import to_polar
 

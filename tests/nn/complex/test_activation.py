@@ -8,18 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from phasebench.nn.complex.activation import (
-    EquivariantActivation,
-    EquivariantGeneralizedTangentReLU,
-    EquivariantThresholdTangentReLU,
-    GeneralizedTangentReLU,
-    ModReLU,
-    cardioid,
-    complex_relu,
-    tangent_relu,
-    z_relu,
-)
+from phasebench.nn.complex.activation import ModReLU, cardioid, complex_relu, tangent_relu, z_relu
 from phasebench.nn.complex.conv import ComplexConv2d
+from phasebench.nn.complex.equivariant import EquivariantActivation
+from phasebench.nn.complex.gtrelu import EquivariantGTReLU, EquivariantThresholdGTReLU, GTReLU
 from phasebench.nn.complex.layout import as_complex, as_planes
 
 CHANNELS = 5
@@ -256,7 +248,7 @@ def test_values_on_both_sides_of_the_branch_cut() -> None:
 
 @pytest.mark.parametrize("learned", [True, False])
 def test_threshold_layer_equals_its_formula_with_gradients(learned: bool) -> None:
-    layer = EquivariantThresholdTangentReLU(CHANNELS, THRESHOLD, learned).double()
+    layer = EquivariantThresholdGTReLU(CHANNELS, THRESHOLD, learned).double()
     maps = complex_normal(2, CHANNELS, 4, 3).requires_grad_()
     factor = torch.ones(CHANNELS, dtype=torch.float64)
     if learned:
@@ -276,7 +268,7 @@ def test_threshold_layer_equals_its_formula_with_gradients(learned: bool) -> Non
 
 @pytest.mark.parametrize("threshold", [0.0, THRESHOLD])
 def test_threshold_layer_turns_with_its_input_and_takes_its_factor_into_a_convolution(threshold: float) -> None:
-    layer = EquivariantThresholdTangentReLU(CHANNELS, threshold).double()
+    layer = EquivariantThresholdGTReLU(CHANNELS, threshold).double()
     maps, turn = complex_normal(2, CHANNELS, 4, 3), cmath.exp(-1.9j)
     close(on_complex(layer)(turn * maps), turn * on_complex(layer)(maps))
     convolution = ComplexConv2d(CHANNELS, CHANNELS, 3, padding=1).double()
@@ -284,14 +276,14 @@ def test_threshold_layer_turns_with_its_input_and_takes_its_factor_into_a_convol
 
 
 def test_threshold_layer_without_threshold_is_the_equivariant_gtrelu() -> None:
-    layer, reference = EquivariantThresholdTangentReLU(CHANNELS, 0.0), EquivariantGeneralizedTangentReLU(CHANNELS)
+    layer, reference = EquivariantThresholdGTReLU(CHANNELS, 0.0), EquivariantGTReLU(CHANNELS)
     reference.load_state_dict(layer.state_dict())
     planes = as_planes(complex_normal(2, CHANNELS, 4, 3))
     close(layer.double()(planes), reference.double()(planes), 1e-4)
 
 
 def test_threshold_raises_small_moduli_alone() -> None:
-    layer = EquivariantThresholdTangentReLU(CHANNELS, THRESHOLD).double()
+    layer = EquivariantThresholdGTReLU(CHANNELS, THRESHOLD).double()
     maps = complex_normal(4, CHANNELS, 4, 4)
     modulus = (torch.complex(*layer.scale)[:, None, None] * maps).abs()
     close(on_complex(layer)(maps).abs(), modulus.clamp(min=THRESHOLD), 1e-4)
@@ -299,7 +291,7 @@ def test_threshold_raises_small_moduli_alone() -> None:
 
 
 def test_threshold_layer_at_zero_and_by_finite_differences() -> None:
-    layer = EquivariantThresholdTangentReLU(CHANNELS, THRESHOLD).double()
+    layer = EquivariantThresholdGTReLU(CHANNELS, THRESHOLD).double()
     planes = as_planes(complex_normal(1, CHANNELS, 2, 2, seed=5)).requires_grad_()
     assert torch.autograd.gradcheck(layer, (planes,))
     zero = torch.zeros_like(planes).requires_grad_()
@@ -311,7 +303,7 @@ def test_threshold_layer_at_zero_and_by_finite_differences() -> None:
 
 def test_output_phase_of_gtrelu_lies_between_zero_and_the_scaled_half_turn() -> None:
     for factor in (0.5, 0.8, 1.0):
-        layer = GeneralizedTangentReLU(CHANNELS).double()
+        layer = GTReLU(CHANNELS).double()
         nn.init.constant_(layer.phase_factor, factor)
         phase = on_complex(layer)(complex_normal(4, CHANNELS, 8, 8)).angle()
         assert phase.min() >= 0.0
@@ -321,7 +313,7 @@ def test_output_phase_of_gtrelu_lies_between_zero_and_the_scaled_half_turn() -> 
 
 def test_gtrelu_with_unit_parameters_is_trelu() -> None:
     layer, planes = (
-        GeneralizedTangentReLU(CHANNELS, threshold=1.0).double(),
+        GTReLU(CHANNELS, threshold=1.0).double(),
         as_planes(complex_normal(2, CHANNELS, 4, 4)),
     )
     with torch.no_grad():
@@ -330,7 +322,7 @@ def test_gtrelu_with_unit_parameters_is_trelu() -> None:
 
 
 def test_the_phase_factor_of_gtrelu_is_held_between_a_half_and_two() -> None:
-    layer, maps = GeneralizedTangentReLU(4).double(), complex_normal(2, 4, 4, 4)
+    layer, maps = GTReLU(4).double(), complex_normal(2, 4, 4, 4)
     with torch.no_grad():
         layer.phase_factor.copy_(torch.tensor([-1.0, 0.2, 1.5, 9.0]))
     scaled = torch.complex(*layer.scale)[:, None, None] * maps
@@ -344,7 +336,7 @@ def test_the_phase_factor_of_gtrelu_is_held_between_a_half_and_two() -> None:
 LAYERS: dict[str, Callable[[], Function]] = {
     **{name: pair[0] for name, pair in PAIRS.items()},
     **{f"E{{{name}}}": lambda name=name: EquivariantActivation(build(name)) for name in PAIRS},
-    "E{GTReLU}": lambda: EquivariantThresholdTangentReLU(CHANNELS, THRESHOLD),
+    "E{GTReLU}": lambda: EquivariantThresholdGTReLU(CHANNELS, THRESHOLD),
 }
 
 

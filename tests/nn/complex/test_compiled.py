@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from phasebench.nn.complex.activation import EquivariantGeneralizedTangentReLU, GeneralizedTangentReLU
 from phasebench.nn.complex.conv import ComplexConv2d
+from phasebench.nn.complex.gtrelu import EquivariantGTReLU, GTReLU
 from phasebench.nn.complex.invariant import Division
 
 
@@ -18,7 +18,7 @@ class Layers(nn.Module):
         super().__init__()
         self.conv1, self.conv2 = ComplexConv2d(2, 4, 3, padding=1), ComplexConv2d(4, 4, 3, padding=1, groups=2)
         self.division = Division(4, 3, padding=1, single_filter=True, offset=1e-2)
-        self.activation1, self.activation2 = GeneralizedTangentReLU(4), EquivariantGeneralizedTangentReLU(4)
+        self.activation1, self.activation2 = GTReLU(4), EquivariantGTReLU(4)
 
     def forward(self, planes: Tensor) -> Tensor:
         """Map ``(N, 2, 2, H, W)`` to ``(N, 2, 4, H, W)``."""

@@ -8,13 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from phasebench.nn.complex.activation import (
-    EquivariantActivation,
-    EquivariantGeneralizedTangentReLU,
-    GeneralizedTangentReLU,
-    complex_relu,
-)
+from phasebench.nn.complex.activation import complex_relu
 from phasebench.nn.complex.conv import ComplexConv2d
+from phasebench.nn.complex.equivariant import EquivariantActivation
+from phasebench.nn.complex.gtrelu import EquivariantGTReLU, GTReLU
 from phasebench.nn.complex.layout import as_complex, as_planes
 from phasebench.nn.complex.phase_threshold import equivariant_phase_threshold, phase_threshold
 
@@ -40,7 +37,7 @@ def plain_equivariant_threshold(maps: Tensor, factor: Tensor) -> Tensor:
     return torch.polar(maps.abs() + TINY, phase) * unit
 
 
-def identity_scale(layer: GeneralizedTangentReLU | EquivariantGeneralizedTangentReLU, phase_factor: float) -> None:
+def identity_scale(layer: GTReLU | EquivariantGTReLU, phase_factor: float) -> None:
     """Set c = 1 and w."""
     with torch.no_grad():
         layer.scale.copy_(torch.tensor([[1.0], [0.0]]).expand_as(layer.scale))
@@ -76,13 +73,13 @@ def test_gtrelu_of_literal_values(threshold: float, phase_factor: float, value: 
     maps = torch.full((1, 1, 1, 1), value, dtype=torch.complex128)
     # A layer whose phase factor is fixed at 1 takes another path to the same values.
     for learned in (True, False) if phase_factor == 1.0 else (True,):
-        layer = GeneralizedTangentReLU(1, learn_phase_factor=learned, threshold=threshold).double()
+        layer = GTReLU(1, learn_phase_factor=learned, threshold=threshold).double()
         identity_scale(layer, phase_factor)
         assert as_complex(layer(as_planes(maps))).item() == pytest.approx(expected, abs=1e-14)
 
 
 def test_gtrelu_applies_the_complex_channel_factor_first() -> None:
-    layer = GeneralizedTangentReLU(3).double()
+    layer = GTReLU(3).double()
     factor = torch.tensor([0.6, 1.0, 1.7], dtype=torch.float64)
     layer.phase_factor = torch.nn.Parameter(factor)
     maps = complex_normal(2, 3, 4, 4)
@@ -92,7 +89,7 @@ def test_gtrelu_applies_the_complex_channel_factor_first() -> None:
 
 
 def test_gtrelu_without_threshold_is_positively_homogeneous_and_keeps_the_modulus() -> None:
-    layer = GeneralizedTangentReLU(3).double()
+    layer = GTReLU(3).double()
     maps = complex_normal(2, 3, 4, 4)
     output = as_complex(layer(as_planes(maps)))
     torch.testing.assert_close(as_complex(layer(as_planes(7.5 * maps))), 7.5 * output, rtol=1e-13, atol=0.0)
@@ -100,9 +97,9 @@ def test_gtrelu_without_threshold_is_positively_homogeneous_and_keeps_the_modulu
     torch.testing.assert_close(output.abs(), modulus, rtol=1e-13, atol=0.0)
 
 
-@pytest.mark.parametrize("activation", [GeneralizedTangentReLU, EquivariantGeneralizedTangentReLU])
+@pytest.mark.parametrize("activation", [GTReLU, EquivariantGTReLU])
 def test_folding_the_channel_factor_into_the_convolution_changes_nothing(
-    activation: Callable[[int], GeneralizedTangentReLU | EquivariantGeneralizedTangentReLU],
+    activation: Callable[[int], GTReLU | EquivariantGTReLU],
 ) -> None:
     convolution, layer = ComplexConv2d(4, 6, 3, padding=1, groups=2).double(), activation(6).double()
     planes = as_planes(complex_normal(2, 4, 5, 5))
@@ -192,12 +189,12 @@ def test_equivariant_wrapper_around_any_function(function: Callable[[Tensor], Te
 
 
 def test_equivariant_gtrelu_turns_with_its_input_and_is_the_identity_for_one_channel() -> None:
-    layer = EquivariantGeneralizedTangentReLU(5).double()
+    layer = EquivariantGTReLU(5).double()
     maps, turn = complex_normal(2, 5, 3, 3), cmath.exp(-1.9j)
     output = as_complex(layer(as_planes(maps)))
     torch.testing.assert_close(as_complex(layer(as_planes(turn * maps))), turn * output, rtol=1e-12, atol=1e-12)
 
-    single = EquivariantGeneralizedTangentReLU(1).double()
+    single = EquivariantGTReLU(1).double()
     identity_scale(single, 1.0)
     maps = complex_normal(2, 1, 3, 3)
     # The two offsets of 1e-6 cancel: (|f| + 1e-6) f / (|f| + 1e-6).
@@ -211,7 +208,7 @@ def test_equivariant_crelu_is_homogeneous_in_magnitude() -> None:
 
 
 def test_channel_factors_start_in_the_first_quadrant() -> None:
-    scale = GeneralizedTangentReLU(4000).scale
+    scale = GTReLU(4000).scale
     assert scale.min() >= 0.0
     assert scale.max() <= 1.0
     assert scale.mean().item() == pytest.approx(0.5, abs=0.02)

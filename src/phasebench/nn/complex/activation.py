@@ -1,55 +1,36 @@
-"""Non-linearities on complex maps (Singhal, Xing and Yu 2022, sections 3.2 and 3.6)."""
+"""Activation functions that treat every complex number alone: CReLU, zReLU, modReLU, cardioid and TReLU.
 
-from collections.abc import Callable
+Each is a module, and each without parameters also a function of planes. See
+:class:`phasebench.nn.complex.equivariant.EquivariantActivation` for their forms that are equivariant to phase.
+"""
 
 import torch
 from torch import Tensor, nn
 
-from phasebench.nn.complex.arithmetic import multiply, multiply_conjugate, scale_channels
-from phasebench.nn.complex.conv import ComplexConv2d
-from phasebench.nn.complex.init import quadrant_uniform_
-from phasebench.nn.complex.numerics import MODULUS_OFFSET, SMALLEST_SQUARE
-from phasebench.nn.complex.phase_threshold import equivariant_phase_threshold, phase_threshold
-
-
-def channel_mean_phase(planes: Tensor) -> Tensor:
-    """The channel mean at every pixel, scaled to unit modulus: ``m / (|m| + 1e-6)``, shape ``(N, 2, 1, H, W)``."""
-    mean = planes.mean(dim=2, keepdim=True)
-    modulus: Tensor = torch.linalg.vector_norm(mean, dim=1, keepdim=True)
-    return mean / (modulus + MODULUS_OFFSET)
+from phasebench.nn.complex.numerics import SMALLEST_SQUARE
+from phasebench.nn.complex.phase_threshold import phase_threshold
 
 
 def complex_relu(planes: Tensor) -> Tensor:
-    """CReLU: ReLU of the real and of the imaginary part."""
+    """CReLU of planes ``(N, 2, C, H, W)``; see :class:`CReLU`."""
     return planes.relu()
 
 
 def z_relu(planes: Tensor) -> Tensor:
-    """zReLU: numbers of the first quadrant pass, both axes included, others become zero (Guberman 2016).
-
-    It jumps on both axes. Its equivariant form therefore leaves it to rounding whether a value passes whose phase is
-    that of the channel mean, as with a single channel.
-    """
+    """ZReLU of planes ``(N, 2, C, H, W)``; see :class:`ZReLU`."""
     outside = (planes < 0.0).any(dim=1, keepdim=True)
     return planes.masked_fill(outside, 0.0)
 
 
 def cardioid(planes: Tensor) -> Tensor:
-    """``(1 + cos(angle z)) z / 2``, which is ReLU on the real line (Virtue, Yu and Lustig 2017).
-
-    A modulus below 1e-12 counts as zero, and a zero has phase zero.
-    """
+    """Complex cardioid of planes ``(N, 2, C, H, W)``; see :class:`Cardioid`."""
     modulus, zero = _modulus(planes)
     cosine = (planes[:, :1] / modulus).masked_fill(zero, 1.0)
     return (planes * (0.5 + 0.5 * cosine)).to(planes.dtype)
 
 
 def tangent_relu(planes: Tensor, threshold: float = 1.0) -> Tensor:
-    """TReLU: ``max(r, |z|) exp(i angle(z)+)`` with ``r = 1`` (section 3.6).
-
-    A zero has phase zero and becomes ``r``. :class:`phasebench.nn.complex.frechet_mean.TangentReLU` is the same in the
-    polar representation.
-    """
+    """TReLU of planes ``(N, 2, C, H, W)``; see :class:`TReLU`."""
     return phase_threshold(planes, None, threshold)
 
 
@@ -61,16 +42,119 @@ def _modulus(planes: Tensor) -> tuple[Tensor, Tensor]:
     return squared.masked_fill(zero, 1.0).sqrt(), zero
 
 
-class ModReLU(nn.Module):
-    """``relu(|z| + b) z / |z|`` with a real bias for each channel (Arjovsky, Shah and Bengio 2016).
+class CReLU(nn.Module):
+    """CReLU: ``relu(Re z) + i relu(Im z)`` (Trabelsi et al. 2018, section 3.4).
 
-    Equivariant to phase by itself. It starts at ``b = 0``, as the identity. A modulus below 1e-12 counts as zero; a
-    zero stays zero and passes no gradient, whatever the bias.
+    Not equivariant to phase; homogeneous in magnitude.
+
+    Examples
+    --------
+    >>> CReLU()(torch.tensor([3.0, -4.0]).view(1, 2, 1, 1, 1)).flatten()  # 3 - 4i
+    tensor([3., 0.])
+    """
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """Map ``(N, 2, C, H, W)`` to the same shape."""
+        return complex_relu(planes)
+
+
+class ZReLU(nn.Module):
+    """zReLU: ``z`` in the first quadrant, both axes included, and zero elsewhere (Guberman 2016).
+
+    It jumps on both axes. Its equivariant form therefore leaves it to rounding whether a value passes whose phase is
+    that of the channel mean, as with a single channel. Not equivariant to phase; homogeneous in magnitude.
+
+    Examples
+    --------
+    >>> ZReLU()(torch.tensor([3.0, -4.0]).view(1, 2, 1, 1, 1)).flatten()  # 3 - 4i
+    tensor([0., 0.])
+    """
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """Map ``(N, 2, C, H, W)`` to the same shape."""
+        return z_relu(planes)
+
+
+class Cardioid(nn.Module):
+    """Complex cardioid: ``(1 + cos(angle z)) z / 2``, ReLU on the real line (Virtue, Yu and Lustig 2017).
+
+    A modulus below 1e-12 counts as zero, and a zero has phase zero. Not equivariant to phase; homogeneous in magnitude.
+
+    Examples
+    --------
+    >>> Cardioid()(torch.tensor([3.0, -4.0]).view(1, 2, 1, 1, 1)).flatten()  # 0.8 (3 - 4i)
+    tensor([ 2.4000, -3.2000])
+    """
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """Map ``(N, 2, C, H, W)`` to the same shape."""
+        return cardioid(planes)
+
+
+class TReLU(nn.Module):
+    """Tangent ReLU: ``max(r, |z|) exp(i relu(angle z))`` with ``r = 1`` (Singhal, Xing and Yu 2022, section 3.6).
+
+    A zero has phase zero and becomes ``r``. Equivariant neither to phase nor, with ``r > 0``, to magnitude.
+    :class:`PolarTReLU` is the same in the polar representation.
+
+    Parameters
+    ----------
+    threshold : float
+        ``r``, at least 0.
+
+    Examples
+    --------
+    >>> TReLU()(torch.tensor([3.0, -4.0]).view(1, 2, 1, 1, 1)).flatten()  # 3 - 4i
+    tensor([5., 0.])
+    """
+
+    def __init__(self, threshold: float = 1.0) -> None:
+        super().__init__()
+        self.threshold = threshold
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """Map ``(N, 2, C, H, W)`` to the same shape."""
+        return tangent_relu(planes, self.threshold)
+
+    def extra_repr(self) -> str:
+        """The arguments, for ``print(model)``."""
+        return f"threshold={self.threshold}"
+
+
+class PolarTReLU(nn.Module):
+    """Tangent ReLU of polar maps: ReLU of ``ln r`` and of the angle in (-pi, pi] (Chakraborty, Xing and Yu 2020).
+
+    The same function as :class:`TReLU`, ``max(1, r)`` and the phase cut at zero, on the polar representation of
+    :func:`phasebench.nn.complex.manifold.to_polar`.
+
+    Examples
+    --------
+    >>> PolarTReLU()(torch.tensor([-0.5, 0.6, -0.8]).view(1, 3, 1, 1, 1)).flatten()  # ln r, cosine and sine
+    tensor([0., 1., 0.])
+    """
+
+    def forward(self, polar: Tensor) -> Tensor:
+        """Map ``(N, 3, C, H, W)`` to the same shape."""
+        log_modulus, cosine, sine = polar.unbind(1)
+        return torch.stack((log_modulus.relu(), cosine.masked_fill(sine < 0.0, 1.0), sine.relu()), dim=1)
+
+
+class ModReLU(nn.Module):
+    """modReLU: ``relu(|z| + b) z / |z|`` with a real bias for each channel (Arjovsky, Shah and Bengio 2016).
+
+    Equivariant to phase by itself, not to magnitude. It starts at ``b = 0``, as the identity. A modulus below 1e-12
+    counts as zero; a zero stays zero and passes no gradient, whatever the bias.
 
     Parameters
     ----------
     channels : int
         Complex channels; there is one parameter for each.
+
+    Examples
+    --------
+    >>> layer = ModReLU(3)
+    >>> layer(torch.randn(2, 2, 3, 8, 8)).shape
+    torch.Size([2, 2, 3, 8, 8])
     """
 
     def __init__(self, channels: int) -> None:
@@ -82,120 +166,3 @@ class ModReLU(nn.Module):
         modulus, zero = _modulus(planes)
         gain = (modulus + self.bias[:, None, None]).relu() / modulus
         return (planes * gain.masked_fill(zero, 0.0)).to(planes.dtype)
-
-
-class EquivariantActivation(nn.Module):
-    """Make any non-linearity equivariant to phase: ``m N(f m*)`` with ``m`` the mean phase (eq. 2).
-
-    Parameters
-    ----------
-    function : callable
-        ``N``, on planes ``(N, 2, C, H, W)``.
-    """
-
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, planes: Tensor) -> Tensor:
-        """Map ``(N, 2, C, H, W)`` to the same shape."""
-        phase = channel_mean_phase(planes)
-        return multiply(self.function(multiply_conjugate(planes, phase)), phase)
-
-
-class _ScaledActivation(nn.Module):
-    """Channel factors ``c``, then a threshold on the phase."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(quadrant_uniform_(torch.empty(2, channels)))
-
-    def threshold_phase(self, scaled: Tensor) -> Tensor:
-        """The part behind the channel factors, on planes ``(N, 2, C, H, W)``."""
-        raise NotImplementedError
-
-    def forward(self, planes: Tensor) -> Tensor:
-        """Map ``(N, 2, C, H, W)`` to the same shape."""
-        return self.threshold_phase(scale_channels(planes, self.scale))
-
-    def after(self, convolution: ComplexConv2d, planes: Tensor) -> Tensor:
-        """``self(convolution(planes))`` with ``c`` folded into the kernel; equal up to rounding, and faster."""
-        return self.threshold_phase(convolution(planes, self.scale))
-
-
-class GeneralizedTangentReLU(_ScaledActivation):
-    """GTReLU: ``max(r, |c x|) exp(i w angle(c x)+)`` (section 3.6).
-
-    Phases below zero become zero. The factor ``c`` is complex and learned for each channel. The phase factor ``w`` is
-    learned for each channel and used between 0.5 and 2, or fixed at 1.
-
-    Parameters
-    ----------
-    channels : int
-        Complex channels; there are three parameters for each, two without ``learn_phase_factor``.
-    learn_phase_factor : bool
-        Whether ``w`` is a parameter.
-    threshold : float
-        ``r``, at least 0. At 0, the default, the layer is homogeneous in magnitude.
-    """
-
-    def __init__(self, channels: int, learn_phase_factor: bool = True, threshold: float = 0.0) -> None:
-        super().__init__(channels)
-        self.phase_factor = nn.Parameter(torch.ones(channels)) if learn_phase_factor else None
-        self.threshold = threshold
-
-    def threshold_phase(self, scaled: Tensor) -> Tensor:
-        """``max(r, |y|) exp(i w angle(y)+)`` on planes ``(N, 2, C, H, W)``."""
-        factor = None if self.phase_factor is None else self.phase_factor.clamp(0.5, 2.0)
-        return phase_threshold(scaled, factor, self.threshold)
-
-
-class EquivariantGeneralizedTangentReLU(_ScaledActivation):
-    """GTReLU with ``r = 0`` made equivariant to phase: phases are thresholded relative to the channel mean's.
-
-    The channel factor ``c`` comes first and the mean is taken after it; the phase factor is used through a ReLU.
-
-    Parameters
-    ----------
-    channels : int
-        Complex channels; there are three parameters for each.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels)
-        self.phase_factor = nn.Parameter(torch.ones(channels))
-
-    def threshold_phase(self, scaled: Tensor) -> Tensor:
-        """``(|f| + 1e-6) exp(i w angle(f m*)+) m`` on planes ``(N, 2, C, H, W)``."""
-        return equivariant_phase_threshold(scaled, self.phase_factor.relu())
-
-
-class EquivariantThresholdTangentReLU(_ScaledActivation):
-    """GTReLU with any ``r``, made equivariant to phase: ``m max(r, |f m*|) exp(i w angle(f m*)+)`` (eq. 2).
-
-    The channel factor ``c`` comes first, ``f = c x``, and the mean is taken after it. Where the mean is zero there is
-    no phase to turn back: the output is zero and passes no gradient. With ``r = 0`` it is
-    :class:`EquivariantGeneralizedTangentReLU` but for offsets of 1e-6.
-
-    Parameters
-    ----------
-    channels : int
-        Complex channels; there are three parameters for each, two without ``learn_phase_factor``.
-    threshold : float
-        ``r``, at least 0. Above 0 the layer is not homogeneous in magnitude.
-    learn_phase_factor : bool
-        Whether ``w``, which is used through a ReLU, is a parameter; else it is 1.
-    """
-
-    def __init__(self, channels: int, threshold: float, learn_phase_factor: bool = True) -> None:
-        super().__init__(channels)
-        self.phase_factor = nn.Parameter(torch.ones(channels)) if learn_phase_factor else None
-        self.threshold = threshold
-
-    def threshold_phase(self, scaled: Tensor) -> Tensor:
-        """The part behind the channel factors, on planes ``(N, 2, C, H, W)``."""
-        phase = channel_mean_phase(scaled)
-        # The derivative of m is 1e6 at zero; it would reach the input, as max(r, 0) is not zero.
-        phase = phase.masked_fill((phase == 0.0).all(dim=1, keepdim=True), 0.0)
-        factor = None if self.phase_factor is None else self.phase_factor.relu()
-        return multiply(phase_threshold(multiply_conjugate(scaled, phase), factor, self.threshold), phase)

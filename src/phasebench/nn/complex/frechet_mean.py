@@ -1,18 +1,22 @@
-"""SurReal's layers: weighted Fréchet means, G-transport and distance transforms (Chakraborty, Xing and Yu 2020).
+"""Convolution by weighted Fréchet means (wFM) on the manifold of modulus and phase (Chakraborty, Xing and Yu 2020).
 
-Maps are in the polar representation ``(N, 3, C, H, W)`` of :mod:`phasebench.nn.complex.manifold` throughout, which
-:func:`phasebench.nn.complex.manifold.to_polar` makes from planes.
+Maps are in the polar representation ``(N, 3, C, H, W)``, which :func:`phasebench.nn.complex.manifold.to_polar` makes
+from planes.
 """
-
-import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from phasebench.nn.complex.manifold import manifold_distance, transport
+from phasebench.nn.complex.manifold import transport
 
 WEIGHT_OFFSET = 1e-6
+
+
+def convex_weights(weight: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """Convex weights ``w² / (sum w² + 1e-6)``, the sum over the given axes; the shape stays."""
+    squared = weight.square()
+    return squared / (squared.sum(dim=dims, keepdim=True) + WEIGHT_OFFSET)
 
 
 class WeightedFrechetMean2d(nn.Module):
@@ -58,7 +62,7 @@ class WeightedFrechetMean2d(nn.Module):
     def convex_weight(self) -> Tensor:
         """The weights of the mean, shape ``(C_out, C_in, k, k)``; they are not negative and sum to 1 for each row."""
         weight = self.weight if self.mixing is None else self.weight * self.mixing
-        return _convex(weight, dims=(1, 2, 3))
+        return convex_weights(weight, dims=(1, 2, 3))
 
     def average(self, polar: Tensor) -> Tensor:
         """Map ``(N, 3, C_in, H, W)`` to averages ``(N, 3, C_out, H', W')`` whose directions are not normalised."""
@@ -85,85 +89,3 @@ class WeightedFrechetMean2d(nn.Module):
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}, "
             f"padding={self.padding}, separable={self.separable}"
         )
-
-
-class GTransport(nn.Module):
-    """Scale and turn every channel: ``ln r + a`` and ``angle + b``, a product with a learned complex number.
-
-    Parameters
-    ----------
-    channels : int
-        Channels; there are two parameters for each.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.shift = nn.Parameter(torch.zeros(channels))
-        # Phases start between 0 and 90 degrees, as those of the other layers' channel factors.
-        self.turn = nn.Parameter(nn.init.uniform_(torch.empty(channels), 0.0, math.pi / 2.0))
-
-    def forward(self, polar: Tensor) -> Tensor:
-        """Map ``(N, 3, C, H, W)`` to the same shape."""
-        return transport(polar, self.shift, self.turn)
-
-    def after(self, mean: WeightedFrechetMean2d, polar: Tensor) -> Tensor:
-        """``self(mean(polar))`` in one pass; equal up to rounding, and faster."""
-        return transport(mean.average(polar), self.shift, self.turn)
-
-
-class TangentReLU(nn.Module):
-    """``max(1, r)`` and the phase cut at zero: ReLU of ``ln r`` and of the angle in (-pi, pi]."""
-
-    def forward(self, polar: Tensor) -> Tensor:
-        """Map ``(N, 3, C, H, W)`` to the same shape."""
-        log_modulus, cosine, sine = polar.unbind(1)
-        return torch.stack((log_modulus.relu(), cosine.masked_fill(sine < 0.0, 1.0), sine.relu()), dim=1)
-
-
-class GlobalDistanceTransform(nn.Module):
-    """The distance of every value to one mean over all channels and pixels; invariant to complex scaling.
-
-    Parameters
-    ----------
-    channels, height, width : int
-        Shape of the maps; there is one convex weight for each value.
-    """
-
-    def __init__(self, channels: int, height: int, width: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(channels, height, width))
-        nn.init.uniform_(self.weight)
-
-    def forward(self, polar: Tensor) -> Tensor:
-        """Map ``(N, 3, C, H, W)`` to real ``(N, C, H, W)``."""
-        weight = _convex(self.weight, dims=(0, 1, 2))
-        mean = transport((polar.flatten(2) @ weight.flatten())[:, :, None, None, None])
-        return manifold_distance(polar, mean)
-
-
-class LocalDistanceTransform(nn.Module):
-    """The distance of every value to the mean over all channels around its pixel; invariant to complex scaling.
-
-    Parameters
-    ----------
-    channels : int
-        Channels.
-    kernel_size : int
-        The neighbourhood; the maps lose ``kernel_size - 1`` rows and columns.
-    """
-
-    def __init__(self, channels: int, kernel_size: int) -> None:
-        super().__init__()
-        self.mean = WeightedFrechetMean2d(channels, 1, kernel_size)
-
-    def forward(self, polar: Tensor) -> Tensor:
-        """Map ``(N, 3, C, H, W)`` to real ``(N, C, H', W')``."""
-        mean = self.mean(polar)
-        start, (height, width) = (self.mean.kernel_size - 1) // 2, mean.shape[-2:]
-        return manifold_distance(polar[..., start : start + height, start : start + width], mean)
-
-
-def _convex(weight: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """``w² / (sum w² + 1e-6)``."""
-    squared = weight.square()
-    return squared / (squared.sum(dim=dims, keepdim=True) + WEIGHT_OFFSET)
