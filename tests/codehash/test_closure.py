@@ -297,6 +297,23 @@ def test_a_package_that_re_exports(tmp_path: Path) -> None:
     assert set(closure_of(tmp_path, files).hashes) == {"pkg.a", "pkg.layers", "pkg.layers.norm"}
 
 
+def test_a_package_that_imports_lazily_by_its_stub(tmp_path: Path) -> None:
+    files = {
+        "a.py": "from pkg.layers.norm import Norm\ndef root():\n    return Norm()\n",
+        "layers/__init__.py": "import lazy\n__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)\n",
+        "layers/__init__.pyi": "from .conv import Conv as Conv\nfrom .norm import Norm as Norm\n",
+        "layers/norm.py": "class Norm:\n    pass\n",
+        "layers/conv.py": "class Conv:\n    pass\nprint(1)\n",
+    }
+    # The other layer is not executed, so that what it does on import counts for its own users alone.
+    assert set(closure_of(tmp_path, files).hashes) == {"pkg.a", "pkg.layers.norm"}
+    by_face = {**files, "a.py": "from pkg.layers import Norm\ndef root():\n    return Norm()\n"}
+    assert set(closure_of(tmp_path, by_face).hashes) == {"pkg.a", "pkg.layers", "pkg.layers.norm"}
+    by_face["a.py"] = "from pkg import layers\ndef root():\n    return layers.Norm()\n"
+    assert_effect(tmp_path, by_face, {**by_face, "layers/norm.py": "class Norm:\n    x = 1\n"}, {"pkg.layers.norm"})
+    assert_effect(tmp_path, by_face, {**by_face, "layers/conv.py": "print(2)\n"}, set())
+
+
 def test_a_function_of_its_modules_name(tmp_path: Path) -> None:
     files = {
         "a.py": "from pkg.layers import conv\nroot = conv\n",

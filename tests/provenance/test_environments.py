@@ -41,7 +41,7 @@ RULES = {
     for match in re.finditer(r"^(?:rule|checkpoint) (\w+):\n((?:    .*\n|\n)+)", path.read_text(), flags=re.MULTILINE)
 }
 # Packages that are imported by another name than their own.
-DISTRIBUTIONS = {"skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+DISTRIBUTIONS = {"lazy_loader": "lazy-loader", "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 # pandas reads and writes Parquet with it.
 IMPLIED = {"pandas": {"pyarrow"}}
 

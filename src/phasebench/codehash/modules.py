@@ -108,7 +108,18 @@ def parse_module(name: str, path: Path) -> Module:
     for node in tree.body:
         if not isinstance(node, ast.Import | ast.ImportFrom):
             _add_statement(module, node)
+    _add_lazy_imports(module, path.with_suffix(".pyi"))
     return module
+
+
+def _add_lazy_imports(module: Module, stub: Path) -> None:
+    """Names that ``lazy_loader.attach_stub`` imports when they are first used: followed, but not executed before."""
+    if "__getattr__" not in module.names or not stub.is_file():
+        return
+    for node in normalised_module(stub.read_text(encoding="utf-8"), str(stub)).body:
+        if isinstance(node, ast.ImportFrom):
+            for name, origin in imports_of(node, module.package).items():
+                module.imports.setdefault(name, []).append(origin)
 
 
 def _add_import(module: Module, node: ast.Import | ast.ImportFrom) -> None:

@@ -7,4 +7,11 @@ CUDA graphs and ``torch.compile``, and avoids native complex convolution, which 
 
 A layer is *equivariant* if multiplying its input by a unit complex number multiplies its output by the same number,
 and *invariant* if its output does not change.
+
+The names of ``__init__.pyi`` are imported when they are first used: a run that needs one layer executes, and its hash
+follows, the module of that layer alone.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,5 @@
+from .insertion import Insertion as Insertion
+from .insertion import batch_norms as batch_norms
+from .insertion import insert as insert
+from .norm import ConstantDownscale as ConstantDownscale
+from .norm import SpectralBatchNorm2d as SpectralBatchNorm2d
