@@ -1,1 +1,1 @@
-"""The layer library."""
+"""Layers of complex-valued, spectral and graph neural networks, which know nothing of the benchmark."""

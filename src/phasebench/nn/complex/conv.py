@@ -15,10 +15,11 @@ Form = Literal["block", "gauss"]
 
 
 class ComplexConv2d(nn.Module):
-    """Complex cross-correlation ``W * z`` with ``W = A + iB``.
+    """Complex convolution ``W * z = (A * x - B * y) + i (A * y + B * x)`` with ``W = A + iB`` and ``z = x + iy``.
 
-    Without bias, the default, it is the study's *EConv*: linear, hence equivariant to complex scaling. A bias breaks
-    that. Padding is with zeros.
+    Trabelsi et al. 2018, section 3.2; Singhal, Xing and Yu 2022, eq. 1. As in torch it is a cross-correlation. Without
+    bias, the default, it is the latter's *EConv*: linear, hence equivariant to phase and magnitude. A bias breaks that.
+    Padding is with zeros.
 
     Parameters
     ----------
@@ -38,6 +39,12 @@ class ComplexConv2d(nn.Module):
     ------
     ValueError
         Channels are not divisible by ``groups``.
+
+    Examples
+    --------
+    >>> layer = ComplexConv2d(3, 16, kernel_size=3, stride=2, padding=1)
+    >>> layer(torch.randn(2, 2, 3, 32, 32)).shape
+    torch.Size([2, 2, 16, 16, 16])
     """
 
     def __init__(

@@ -8,12 +8,21 @@ from phasebench.nn.complex.manifold import manifold_distance, transport
 
 
 class GlobalDistanceTransform(nn.Module):
-    """The distance of every value to one mean over all channels and pixels; invariant to complex scaling.
+    """Global distance transform: ``d(z, m)`` with ``m`` one weighted mean over all channels and pixels.
+
+    Chakraborty, Xing and Yu 2020; ``d`` is :func:`phasebench.nn.complex.manifold.manifold_distance`. Invariant to phase
+    and, up to the offset of the weights, to magnitude.
 
     Parameters
     ----------
     channels, height, width : int
         Shape of the maps; there is one convex weight for each value.
+
+    Examples
+    --------
+    >>> layer = GlobalDistanceTransform(3, 8, 8)
+    >>> layer(torch.randn(2, 3, 3, 8, 8)).shape  # from ln r, cosine and sine to real maps
+    torch.Size([2, 3, 8, 8])
     """
 
     def __init__(self, channels: int, height: int, width: int) -> None:
@@ -29,7 +38,10 @@ class GlobalDistanceTransform(nn.Module):
 
 
 class LocalDistanceTransform(nn.Module):
-    """The distance of every value to the mean over all channels around its pixel; invariant to complex scaling.
+    """Local distance transform: ``d(z, m)`` with ``m`` the weighted mean over all channels around the pixel.
+
+    Chakraborty, Xing and Yu 2020; ``d`` is :func:`phasebench.nn.complex.manifold.manifold_distance`. Invariant to phase
+    and, up to the offset of the weights, to magnitude.
 
     Parameters
     ----------
@@ -37,6 +49,12 @@ class LocalDistanceTransform(nn.Module):
         Channels.
     kernel_size : int
         The neighbourhood; the maps lose ``kernel_size - 1`` rows and columns.
+
+    Examples
+    --------
+    >>> layer = LocalDistanceTransform(3, kernel_size=3)
+    >>> layer(torch.randn(2, 3, 3, 8, 8)).shape  # from ln r, cosine and sine to real maps
+    torch.Size([2, 3, 6, 6])
     """
 
     def __init__(self, channels: int, kernel_size: int) -> None:

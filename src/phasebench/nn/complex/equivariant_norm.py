@@ -1,4 +1,4 @@
-"""Normalisation of complex maps."""
+"""Batch normalisation of the modulus, which keeps the phase."""
 
 from torch import Tensor, nn
 
@@ -6,15 +6,22 @@ from phasebench.nn.complex.numerics import MODULUS_OFFSET, SMALLEST_SQUARE
 
 
 class EquivariantBatchNorm2d(nn.Module):
-    """Batch normalisation of the modulus; the phase stays (Singhal, Xing and Yu 2022, eq. 3).
+    """Equivariant batch normalisation: ``BN(|z|) z / (|z| + 1e-6)`` (Singhal, Xing and Yu 2022, eq. 3).
 
-    ``BN(|f|) f / (|f| + 1e-6)``. Equivariant to phase; in training mode also invariant to magnitude, up to the
-    offsets. ``BN(|f|)`` may be negative, which turns the phase by 180 degrees.
+    Equivariant to phase; in training mode also invariant to magnitude, up to the offsets. ``BN(|z|)`` may be negative,
+    which turns the phase by 180 degrees.
 
     Parameters
     ----------
     channels : int
         Complex channels; there are two parameters for each.
+
+    Examples
+    --------
+    >>> import torch
+    >>> layer = EquivariantBatchNorm2d(3)
+    >>> layer(torch.randn(2, 2, 3, 8, 8)).shape
+    torch.Size([2, 2, 3, 8, 8])
     """
 
     def __init__(self, channels: int) -> None:

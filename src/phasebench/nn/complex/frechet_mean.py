@@ -20,11 +20,12 @@ def convex_weights(weight: Tensor, dims: tuple[int, ...]) -> Tensor:
 
 
 class WeightedFrechetMean2d(nn.Module):
-    """Convolution by weighted means: the mean modulus is geometric, the mean phase that of the mean direction.
+    """Weighted Fréchet mean (wFM): modulus ``exp(sum w ln r)``, phase that of ``sum w exp(i angle)``.
 
-    One real kernel for each output channel. Its weights ``w² / (sum w² + 1e-6)`` are convex and average ``ln r``, the
-    cosine and the sine alike; then the mean direction is brought back to the unit circle. Equivariant to complex
-    scaling. Where directions cancel, the angle is 0.
+    Chakraborty, Xing and Yu 2020, with the extrinsic mean on the circle. One real kernel ``v`` for each output channel
+    makes convex weights ``w = v² / (sum v² + 1e-6)``, which average ``ln r``, the cosine and the sine alike; then the
+    mean direction is brought back to the unit circle. Equivariant to phase and, up to the offset, to magnitude. Where
+    directions cancel, the angle is 0.
 
     Parameters
     ----------
@@ -35,6 +36,12 @@ class WeightedFrechetMean2d(nn.Module):
     separable : bool
         The kernel is a product of one spatial kernel for each input channel and a matrix of channels:
         ``in k² + out in`` parameters instead of ``out in k²``.
+
+    Examples
+    --------
+    >>> layer = WeightedFrechetMean2d(3, 16, kernel_size=3, stride=2, padding=1)
+    >>> layer(torch.randn(2, 3, 3, 32, 32)).shape  # ln r, cosine and sine
+    torch.Size([2, 3, 16, 16, 16])
     """
 
     def __init__(

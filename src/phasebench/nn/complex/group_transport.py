@@ -10,12 +10,20 @@ from phasebench.nn.complex.manifold import transport
 
 
 class GTransport(nn.Module):
-    """Scale and turn every channel: ``ln r + a`` and ``angle + b``, a product with a learned complex number.
+    """G-transport: ``ln r + a`` and ``angle + b``, a product of each channel with the learned ``exp(a + ib)``.
+
+    Chakraborty, Xing and Yu 2020. Linear in the complex number, hence equivariant to phase and magnitude.
 
     Parameters
     ----------
     channels : int
         Channels; there are two parameters for each.
+
+    Examples
+    --------
+    >>> layer = GTransport(3)
+    >>> layer(torch.randn(2, 3, 3, 8, 8)).shape  # ln r, cosine and sine
+    torch.Size([2, 3, 3, 8, 8])
     """
 
     def __init__(self, channels: int) -> None:

@@ -1,4 +1,4 @@
-"""Layers that remove a common complex factor early (Singhal, Xing and Yu 2022, section 3.5)."""
+"""Division and conjugate layers: a common complex factor removed early (Singhal, Xing and Yu 2022, section 3.5)."""
 
 from torch import Tensor, nn
 
@@ -36,7 +36,9 @@ class _FilteredPair(nn.Module):
 
 
 class Division(_FilteredPair):
-    """Divide a map by a filtered copy of itself; invariant to complex scaling up to the offset (eq. 4).
+    """Division layer: ``z g* / (|g|² + 1e-7)`` with ``g = W * z`` (Singhal, Xing and Yu 2022, eq. 4).
+
+    A map divided by a filtered copy of itself; invariant to phase and, up to the offset, to magnitude.
 
     Parameters
     ----------
@@ -50,6 +52,13 @@ class Division(_FilteredPair):
         One filtered channel shared by all, instead of one for each.
     offset : float
         Added to the squared modulus of the denominator.
+
+    Examples
+    --------
+    >>> import torch
+    >>> layer = Division(3, kernel_size=3, padding=1)
+    >>> layer(torch.randn(2, 2, 3, 8, 8)).shape
+    torch.Size([2, 2, 3, 8, 8])
     """
 
     def __init__(
@@ -87,9 +96,21 @@ class Division(_FilteredPair):
 
 
 class Conjugate(_FilteredPair):
-    """Multiply a map by the conjugate of a filtered copy of itself; invariant to phase alone (eq. 5).
+    """Conjugate layer: ``z g*`` with ``g = W * z`` (Singhal, Xing and Yu 2022, eq. 5).
 
-    Parameters are those of :class:`Division`.
+    A map times the conjugate of a filtered copy of itself; invariant to phase, quadratic in magnitude.
+
+    Parameters
+    ----------
+    channels, kernel_size, padding, single_filter
+        As in :class:`Division`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> layer = Conjugate(3, kernel_size=3)
+    >>> layer(torch.randn(2, 2, 3, 8, 8)).shape
+    torch.Size([2, 2, 3, 6, 6])
     """
 
     def __init__(self, channels: int, kernel_size: int, padding: int = 0, single_filter: bool = False) -> None:

@@ -8,12 +8,19 @@ from torch.nn import functional
 
 
 class MagnitudeMaxPool2d(nn.Module):
-    """Keep the value of largest modulus in each window; equivariant to complex scaling.
+    """Magnitude max pooling: of each window the value of largest modulus (Singhal, Xing and Yu 2022, section 3.3).
+
+    Equivariant to phase and magnitude.
 
     Parameters
     ----------
     kernel_size : int
         Window and stride; a remainder at the border is dropped.
+
+    Examples
+    --------
+    >>> MagnitudeMaxPool2d(2)(torch.tensor([1.0, -3.0, 0.0, 2.0, 0.0, 1.0, -5.0, 0.0]).view(1, 2, 1, 2, 2)).flatten()
+    tensor([ 0., -5.])
     """
 
     def __init__(self, kernel_size: int) -> None:
@@ -35,7 +42,10 @@ class MagnitudeMaxPool2d(nn.Module):
 
 
 class LearnedPool2d(nn.Module):
-    """A depthwise complex convolution whose kernel covers the whole map: one weighted sum for each channel.
+    """Learned pooling: ``sum w z`` over all pixels, one complex kernel for each channel.
+
+    Singhal, Xing and Yu 2022, section 5.2. A depthwise complex convolution whose kernel covers the whole map; linear,
+    hence equivariant to phase and magnitude.
 
     Parameters
     ----------
@@ -43,6 +53,12 @@ class LearnedPool2d(nn.Module):
         Complex channels.
     size : int
         Height and width of the maps.
+
+    Examples
+    --------
+    >>> layer = LearnedPool2d(3, size=8)
+    >>> layer(torch.randn(2, 2, 3, 8, 8)).shape
+    torch.Size([2, 2, 3, 1, 1])
     """
 
     def __init__(self, channels: int, size: int) -> None:

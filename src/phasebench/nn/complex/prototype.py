@@ -14,7 +14,9 @@ Metric = Literal["euclidean", "manifold"]
 
 
 class PrototypeDistance(nn.Module):
-    """Logits ``-alpha d(f, p_k)``, ``d`` the root mean square over channels (eq. 6 with the Euclidean metric).
+    """Prototype distance: logits ``-alpha sqrt(mean_c |f_c - p_kc|²)`` (Singhal, Xing and Yu 2022, eq. 6, Euclidean).
+
+    Equivariant neither to phase nor to magnitude.
 
     Parameters
     ----------
@@ -22,6 +24,12 @@ class PrototypeDistance(nn.Module):
         Complex features.
     n_classes : int
         Prototypes, one complex vector for each class.
+
+    Examples
+    --------
+    >>> head = PrototypeDistance(64, n_classes=10)
+    >>> head(torch.randn(5, 2, 64)).shape
+    torch.Size([5, 10])
     """
 
     def __init__(self, channels: int, n_classes: int) -> None:
@@ -42,9 +50,21 @@ class PrototypeDistance(nn.Module):
 
 
 class InvariantPrototypeDistance(PrototypeDistance):
-    """Prototypes turn with the features, so that the logits are invariant to phase (eq. 8).
+    """Invariant prototype distance: prototypes ``p_k sum_c f_c / sqrt(2C)`` (Singhal, Xing and Yu 2022, eq. 8).
 
-    Every prototype is multiplied by ``sum_c f_c / sqrt(2C)``, the features' mean times a constant.
+    The factor is the features' mean times a constant; the prototypes turn with the features, so that the logits are
+    invariant to phase. They are homogeneous in magnitude.
+
+    Parameters
+    ----------
+    channels, n_classes
+        As in :class:`PrototypeDistance`.
+
+    Examples
+    --------
+    >>> head = InvariantPrototypeDistance(64, n_classes=10)
+    >>> head(torch.randn(5, 2, 64)).shape
+    torch.Size([5, 10])
     """
 
     def forward(self, features: Tensor) -> Tensor:
@@ -57,9 +77,21 @@ class InvariantPrototypeDistance(PrototypeDistance):
 
 
 class ManifoldPrototypeDistance(PrototypeDistance):
-    """As :class:`PrototypeDistance`, ``d`` the root mean square of the manifold distances of the channels (eq. 7).
+    """Manifold prototype distance: logits ``-alpha sqrt(mean_c d(f_c, p_kc)²)`` (Singhal, Xing and Yu 2022, eq. 7).
 
-    A modulus below 1e-12 counts as zero, which has ``ln r = ln 1e-9`` and angle 0 and gets no gradient.
+    ``d`` is :func:`phasebench.nn.complex.manifold.manifold_distance`. A modulus below 1e-12 counts as zero, which has
+    ``ln r = ln 1e-9`` and angle 0 and gets no gradient. Equivariant neither to phase nor to magnitude.
+
+    Parameters
+    ----------
+    channels, n_classes
+        As in :class:`PrototypeDistance`.
+
+    Examples
+    --------
+    >>> head = ManifoldPrototypeDistance(64, n_classes=10)
+    >>> head(torch.randn(5, 2, 64)).shape
+    torch.Size([5, 10])
     """
 
     def _logits(self, features: Tensor, prototypes: Tensor) -> Tensor:
@@ -67,10 +99,21 @@ class ManifoldPrototypeDistance(PrototypeDistance):
 
 
 class InvariantManifoldPrototypeDistance(InvariantPrototypeDistance):
-    """As :class:`InvariantPrototypeDistance` with the manifold metric (eq. 7 and 8).
+    """Invariant manifold prototype distance: :class:`InvariantPrototypeDistance` with the metric of eq. 7.
 
-    A common complex factor leaves ratios as they are, so that the logits are invariant to magnitude too, up to the
-    offset of the logarithm.
+    Singhal, Xing and Yu 2022, eq. 7 and 8. Invariant to phase. A common complex factor leaves ratios as they are, so
+    that the logits are invariant to magnitude too, up to the offset of the logarithm.
+
+    Parameters
+    ----------
+    channels, n_classes
+        As in :class:`PrototypeDistance`.
+
+    Examples
+    --------
+    >>> head = InvariantManifoldPrototypeDistance(64, n_classes=10)
+    >>> head(torch.randn(5, 2, 64)).shape
+    torch.Size([5, 10])
     """
 
     def _logits(self, features: Tensor, prototypes: Tensor) -> Tensor:

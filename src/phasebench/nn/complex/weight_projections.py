@@ -1,4 +1,4 @@
-"""Weights of which only one kind of information is kept (Nie and Yuan, sections 2 and 3).
+"""Projections of weights on one kind of information, as phase or amplitude (Nie and Yuan, sections 2 and 3).
 
 A weight is real planes ``(P, ...)``: real and imaginary part (P = 2), or one plane (P = 1) of a real network. Every
 projection picks its planes from a few *parts* of the weight, so that networks with the same part share its products.
@@ -19,14 +19,14 @@ HALF_UNITS, HALF_ELEMENTS = "half_units", "half_elements"
 
 @dataclass(frozen=True)
 class Projection:
-    """Which parts of a weight become the planes of the projected one."""
+    """The parts of a weight that become the planes of the projected one."""
 
     re: str | None
     """Part that becomes the real plane; None for zero."""
     im: str | None = None
     """Part that becomes the imaginary plane; None for zero. Unused in a real network."""
     idempotent: bool = True
-    """Whether projecting twice is projecting once."""
+    """True if projecting twice is projecting once."""
 
 
 COMPLEX_PROJECTIONS: Mapping[str, Projection] = {
@@ -47,7 +47,7 @@ STUDY_PROJECTIONS = {
     True: ("origin", "only_phase", "only_amplitude", "only_real", "only_imaginary"),
     False: ("origin", "only_sign", "only_absolute"),
 }
-"""What the figures show besides the random halves, for a complex network (true) and a real one."""
+"""Projections of the figures besides the random halves, for a complex network (true) and a real one."""
 
 
 def find_projection(name: str, complex_valued: bool) -> Projection:
@@ -93,7 +93,7 @@ def part_of(weight: Tensor, part: str | None) -> Tensor:
 
 
 def project(weight: Tensor, name: str) -> Tensor:
-    """One weight with only the named information.
+    """Project a weight on the named information (Nie and Yuan, section 2).
 
     Parameters
     ----------
@@ -112,6 +112,12 @@ def project(weight: Tensor, name: str) -> Tensor:
     ------
     PhasebenchError
         There is no such projection.
+
+    Examples
+    --------
+    >>> project(torch.tensor([[3.0, 0.0], [4.0, -2.0]]), "only_amplitude")  # of 3 + 4i and -2i
+    tensor([[5., 2.],
+            [0., 0.]])
     """
     projection = find_projection(name, len(weight) == 2)
     names = (projection.re, projection.im)[: len(weight)]

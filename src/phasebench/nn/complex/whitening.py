@@ -12,9 +12,10 @@ from torch.autograd.function import once_differentiable
 
 
 class ComplexBatchNorm2d(nn.Module):
-    """Whiten every channel as a vector of two, then apply a learned symmetric matrix and a complex shift.
+    """Complex batch normalisation by whitening: ``gamma V^(-1/2) (z - mean) + beta``.
 
-    ``gamma V^(-1/2) (z - mean) + beta``, with V the 2x2 covariance of real and imaginary part over batch and pixels.
+    Trabelsi et al. 2018, section 3.5. Every channel is a vector of two with the 2x2 covariance V of real and imaginary
+    part over batch and pixels; gamma is a learned symmetric matrix, beta a complex shift.
     In training mode the magnitude of a factor common to the batch drops out, up to eps, and its phase passes through
     the root. Gamma, unless a multiple of the identity, and the running statistics break the equivariance to phase. At
     the start real and imaginary part leave with variance 1/2 each.
@@ -27,6 +28,12 @@ class ComplexBatchNorm2d(nn.Module):
         Added to both variances.
     momentum : float
         Weight of a batch in the running mean and the running covariance, which is the biased one.
+
+    Examples
+    --------
+    >>> layer = ComplexBatchNorm2d(3)
+    >>> layer(torch.randn(2, 2, 3, 8, 8)).shape
+    torch.Size([2, 2, 3, 8, 8])
     """
 
     running_mean: Tensor

@@ -19,7 +19,7 @@ from phasebench.nn.spectral.moments import (
 
 @dataclass(frozen=True)
 class Normalisation:
-    """What is done to the coefficients."""
+    """The steps of the normalisation that are taken."""
 
     eps: float
     """Added to the variance."""
@@ -33,14 +33,14 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of the coefficients of each channel."""
+    """Mean and variance of the coefficients of each channel."""
 
     mean: Tensor
     """Real and imaginary parts, shape ``(2, C)``."""
     variance: Tensor
     """Shape ``(C,)``; ``(2, C)`` if real and imaginary parts have each their own."""
     count: Tensor
-    """How many coefficients a channel has; no dimension."""
+    """Coefficients of a channel; no dimension."""
 
 
 def coefficient_count(maps: Tensor) -> int:
@@ -61,7 +61,7 @@ def batch_statistics(total: Tensor, energy: Tensor, count: int, synchronised: bo
     count : int
         Coefficients per channel in this process.
     synchronised : bool
-        Whether the sums of all processes are added first.
+        Add the sums of all processes first.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def gain_and_offset(
     weight, bias : Tensor or None
         Shape ``(C,)``.
     options : Normalisation
-        What is done.
+        The steps that are taken.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def batch_normalise(
     weight, bias : Tensor or None
         Shape ``(C,)``.
     options : Normalisation
-        What is done.
+        The steps that are taken.
 
     Returns
     -------

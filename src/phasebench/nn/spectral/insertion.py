@@ -36,12 +36,17 @@ _SWITCHES: dict[str, dict[str, bool]] = {
 
 @dataclass(frozen=True)
 class Insertion:
-    """Which second normalisation stands where (Cakaj, Mehnert and Yang 2023, sections IV and V).
+    """A second normalisation and its place in a network (Cakaj, Mehnert and Yang 2023, sections IV and V).
 
     Raises
     ------
     PhasebenchError
         The notation, the position or the ablation is none of those known, or the divisor is not above zero.
+
+    Examples
+    --------
+    >>> type(Insertion("SBN34", position="before").layer(64)).__name__
+    'SpectralBatchNorm2d'
     """
 
     notation: str = ""
@@ -49,11 +54,11 @@ class Insertion:
     position: Position = "after"
     """Relative to the batch normalisation that is there (section V-C)."""
     shortcut: bool = True
-    """Whether the batch normalisations of projection shortcuts count."""
+    """Count the batch normalisations of projection shortcuts."""
     method: Method = "direct"
-    """How :class:`SpectralBatchNorm2d` is computed; "separate" always takes transforms."""
+    """Of :class:`SpectralBatchNorm2d`; "separate" always takes transforms."""
     ablation: Ablation = "none"
-    """What is left of the layer (sections V-D to V-J)."""
+    """The part of the layer that is left (sections V-D to V-J)."""
     divisor: float = 8.0
     """Of the two down-scaling ablations; 8 is what the layer divides a map of 8x8 pixels by."""
     synchronised: bool = False
@@ -96,6 +101,13 @@ def insert(network: nn.Module, names: Iterable[str], insertion: Insertion) -> No
     """Put a second normalisation beside each of the named batch normalisations.
 
     A pair becomes a sequence of ``batch`` and ``second``, in the order of application; all other names stay.
+
+    Examples
+    --------
+    >>> network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
+    >>> insert(network, ["1"], Insertion("SBN1"))
+    >>> [name for name, _ in network.named_modules() if name]
+    ['0', '1', '1.batch', '1.second']
     """
     for name in names:
         batch = network.get_submodule(name)

@@ -41,7 +41,7 @@ def spectral_sums(maps: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
     energy : Tensor
         Sum of their squared moduli, shape ``(C,)``.
     projections : Tensor or None
-        What :func:`maps_gradient` would compute once more, shape ``(B, C, H, 1 or 2)``; None where that is as fast.
+        Products for :func:`maps_gradient`, shape ``(B, C, H, 1 or 2)``; None where making them anew is as fast.
     """
     batch, channels, height, width = maps.shape
     dtype = working_dtype(maps.dtype)
@@ -206,7 +206,7 @@ def _use_products(maps: Tensor) -> bool:
 
 
 def _rows_in_product(maps: Tensor) -> int:
-    """How many rows stand side by side in a matrix, so that its products are the fastest."""
+    """Rows side by side in a matrix with which its products are the fastest."""
     return gcd(prod(maps.shape[1:3]), max(1, WIDEST_PRODUCT // maps.shape[-1]))
 
 

@@ -22,11 +22,12 @@ Domain = Literal["space", "frequency"]
 
 
 class SpectralBatchNorm2d(nn.Module):
-    """Normalise the Fourier coefficients of each channel by their complex mean and real variance (Algorithm 1).
+    """Spectral batch normalisation: ``irfft2(weight (rfft2(x) - mean) / sqrt(var + eps) + bias)``.
 
-    ``irfft2(weight (rfft2(x) - mean) / sqrt(var + eps) + bias)``; statistics are taken over the batch and the
-    ``H (W // 2 + 1)`` coefficients of the half spectrum, in single precision at least. In training, the batch's own
-    variance divides: line 6 of the algorithm prints the running one, which the text on noise injection contradicts.
+    Cakaj, Mehnert and Yang 2023, Algorithm 1. The Fourier coefficients of each channel are normalised by their complex
+    mean and real variance over the batch and the ``H (W // 2 + 1)`` coefficients of the half spectrum, in single
+    precision at least. In training, the batch's own variance divides: line 6 of the algorithm prints the running one,
+    which the text on noise injection contradicts. In training mode the layer is invariant to magnitude, up to eps.
 
     As the forward transform is not normalised, the variance is about ``HW`` times that of the map, and a map of unit
     variance leaves the layer with a root mean square of ``weight / sqrt(HW)``.
@@ -42,9 +43,9 @@ class SpectralBatchNorm2d(nn.Module):
     method : "direct" or "fft"
         The same function without and with Fourier transforms. "direct" costs about what batch normalisation costs.
     centre, divide : bool
-        Whether the mean is subtracted (section V-E is without), and whether the deviation divides (V-D).
+        Subtract the mean (section V-E is without), and divide by the deviation (V-D is without).
     weight, bias : bool
-        Whether there is a learned factor and a learned summand (V-F has neither).
+        Learn a factor and a summand (V-F has neither).
     separate : bool
         Normalise real and imaginary parts each by its own deviation (V-J); needs the method "fft".
     synchronised : bool
@@ -61,6 +62,12 @@ class SpectralBatchNorm2d(nn.Module):
     ------
     PhasebenchError
         There is no such method, or ``separate`` is asked of the direct one.
+
+    Examples
+    --------
+    >>> layer = SpectralBatchNorm2d(3)
+    >>> layer(torch.randn(2, 3, 8, 8)).shape
+    torch.Size([2, 3, 8, 8])
     """
 
     weight: Tensor | None
@@ -95,7 +102,7 @@ class SpectralBatchNorm2d(nn.Module):
         self.register_buffer("running_var", torch.ones(2, channels) if separate else torch.ones(channels))
 
     def extra_repr(self) -> str:
-        """What the printed layer says."""
+        """The arguments, for ``print(model)``."""
         return f"{self.channels}, momentum={self.momentum}, method={self.method}, {self.options}"
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -143,7 +150,9 @@ class SpectralBatchNorm2d(nn.Module):
 
 
 class ConstantDownscale(nn.Module):
-    """Divide the maps, or their spectra, by a constant: the same function by linearity (sections V-G and V-H).
+    """Constant down-scaling: ``x / divisor`` or ``irfft2(rfft2(x) / divisor)``, the same function by linearity.
+
+    Cakaj, Mehnert and Yang 2023, sections V-G and V-H.
 
     Parameters
     ----------
@@ -156,6 +165,11 @@ class ConstantDownscale(nn.Module):
     ------
     PhasebenchError
         There is no such domain.
+
+    Examples
+    --------
+    >>> ConstantDownscale(4.0)(torch.tensor([2.0, 8.0]).view(1, 1, 1, 2)).flatten()
+    tensor([0.5000, 2.0000])
     """
 
     def __init__(self, divisor: float, domain: Domain = "space") -> None:
