@@ -9,6 +9,7 @@ from torch import Tensor
 from phasebench.nn.complex.layout import as_complex, as_planes
 
 Function = Callable[[Tensor], Tensor]
+SCALE = 2.5 * cmath.exp(1.1j)
 
 
 def complex_normal(*shape: int, seed: int = 0) -> Tensor:
@@ -26,11 +27,17 @@ def close(ours: Tensor, theirs: Tensor, tolerance: float = 1e-12) -> None:
 
 
 def compare_gradients(ours: Tensor, theirs: Tensor, inputs: Sequence[Tensor], tolerance: float = 1e-10) -> None:
-    """Both outputs, of one shape, have the same gradients by the inputs for one random cotangent."""
+    """Both outputs, of one shape, have the same gradients by the inputs, not zero, for one random cotangent."""
     cotangent = torch.randn(theirs.shape, dtype=theirs.dtype, generator=torch.Generator().manual_seed(9))
     mine = torch.autograd.grad(ours, inputs, cotangent)
     for left, right in zip(mine, torch.autograd.grad(theirs, inputs, cotangent), strict=True):
+        assert right.abs().max() > 0.0
         close(left, right, tolerance)
+
+
+def gradients_of_sum(output: Tensor, *inputs: Tensor) -> Tensor:
+    """All gradients of the sum of the output, flattened into one vector."""
+    return torch.cat([gradient.flatten() for gradient in torch.autograd.grad(output.sum(), inputs)])
 
 
 def assert_equivariant(function: Function, maps: Tensor, angle: float, tolerance: float = 1e-12) -> None:

@@ -4,19 +4,14 @@ import itertools
 
 import pytest
 import torch
+from support.complex_maps import complex_normal
 from torch import Tensor
 from torch.nn import functional
 
 from phasebench.nn.complex.conv import ComplexConv2d, Form
-from phasebench.nn.complex.init import fan_out_normal_
 from phasebench.nn.complex.layout import as_complex, as_planes
-from phasebench.nn.complex.pooling import LearnedPool2d
 
 FORMS: tuple[Form, ...] = ("block", "gauss")
-
-
-def complex_normal(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, dtype=torch.complex128, generator=torch.Generator().manual_seed(seed))
 
 
 def native(layer: ComplexConv2d, maps: Tensor) -> Tensor:
@@ -102,28 +97,6 @@ def test_default_initialisation_is_that_of_a_real_convolution() -> None:
     assert layer.weight.std().item() == pytest.approx(real.weight.std().item(), rel=0.05)
 
 
-def test_fan_out_initialisation() -> None:
-    layer = fan_out_normal_(ComplexConv2d(32, 64, 3, groups=4), 16)
-    assert layer.weight[0].std().item() == pytest.approx(0.0589, rel=0.05)
-    assert layer.weight[1].std().item() == pytest.approx(0.0589, rel=0.05)
-
-
-def test_learned_pool_is_a_depthwise_convolution() -> None:
-    pool = LearnedPool2d(5, 4).double()
-    maps = complex_normal(3, 5, 4, 4).requires_grad_()
-    kernel = torch.complex(*pool.weight)[:, None]
-    ours, theirs = as_complex(pool(as_planes(maps))), functional.conv2d(maps, kernel, groups=5)
-    assert ours.shape == (3, 5, 1, 1)
-    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
-    cotangent = complex_normal(*theirs.shape, seed=1)
-    for mine, reference in zip(
-        torch.autograd.grad(ours, [maps, pool.weight], cotangent),
-        torch.autograd.grad(theirs, [maps, pool.weight], cotangent),
-        strict=True,
-    ):
-        torch.testing.assert_close(mine, reference, rtol=1e-12, atol=1e-12)
-
-
 @pytest.mark.parametrize(("padding", "inner_stride"), [(0, 1), (1, 2), (2, 1)])
 def test_two_joined_convolutions_equal_one_after_the_other(padding: int, inner_stride: int) -> None:
     inner = ComplexConv2d(2, 5, 3, inner_stride, padding=1).double()
@@ -150,23 +123,6 @@ def test_convolutions_with_groups_or_bias_are_not_joined() -> None:
             other.after(plain, planes)
 
 
-def test_the_input_gradient_of_many_groups_takes_the_grouped_path() -> None:
-    layer = ComplexConv2d(8, 8, 3, groups=8).double()
-    maps = complex_normal(2, 8, 5, 5).requires_grad_()
-    ours, theirs = as_complex(layer(as_planes(maps))), native(layer, maps)
-    cotangent = complex_normal(*theirs.shape, seed=1)
-    torch.testing.assert_close(
-        torch.autograd.grad(ours, maps, cotangent), torch.autograd.grad(theirs, maps, cotangent), rtol=1e-12, atol=1e-12
-    )
-
-
-@pytest.mark.parametrize(("groups", "size"), [(1, 6), (2, 6), (4, 1)])
-def test_cpu_operator_keeps_the_rules_of_custom_operators(groups: int, size: int) -> None:
-    planes = torch.randn(2, 2, 4, size, size, requires_grad=True)
-    kernel = torch.randn(16, 8 // groups, 1, 1, requires_grad=True)
-    torch.library.opcheck(torch.ops.phasebench.block_convolution.default, (planes, kernel, 1, 0, groups))
-
-
 @pytest.mark.parametrize("form", ["block", "gauss"])
 @pytest.mark.parametrize("groups", [1, 2])
 def test_autocast_rounds_forward_and_backward_and_no_more(form: Form, groups: int) -> None:
@@ -185,3 +141,13 @@ def test_autocast_rounds_forward_and_backward_and_no_more(form: Form, groups: in
         assert one.dtype == torch.float32
         # Eight bits of mantissa, and sums of rounded products.
         assert float((one - other).detach().norm() / other.detach().norm()) < 0.01
+
+
+def test_the_input_gradient_of_many_groups_takes_the_grouped_path() -> None:
+    layer = ComplexConv2d(8, 8, 3, groups=8).double()
+    maps = complex_normal(2, 8, 5, 5).requires_grad_()
+    ours, theirs = as_complex(layer(as_planes(maps))), native(layer, maps)
+    cotangent = complex_normal(*theirs.shape, seed=1)
+    torch.testing.assert_close(
+        torch.autograd.grad(ours, maps, cotangent), torch.autograd.grad(theirs, maps, cotangent), rtol=1e-12, atol=1e-12
+    )

@@ -1,4 +1,4 @@
-"""Phase thresholds against their formulae written in native complex arithmetic."""
+"""GTReLU and its equivariant forms against their formulae written in native complex arithmetic."""
 
 import cmath
 import math
@@ -6,35 +6,19 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
+from support.activations import assert_autocast_rounds, plain_threshold
+from support.complex_maps import assert_equivariant, close, compare_gradients, complex_normal, on_complex
+from torch import nn
 
-from phasebench.nn.complex.activation import complex_relu
+from phasebench.nn.complex.activation import tangent_relu
 from phasebench.nn.complex.conv import ComplexConv2d
-from phasebench.nn.complex.equivariant import EquivariantActivation
-from phasebench.nn.complex.gtrelu import EquivariantGTReLU, GTReLU
+from phasebench.nn.complex.gtrelu import EquivariantGTReLU, EquivariantThresholdGTReLU, GTReLU
 from phasebench.nn.complex.layout import as_complex, as_planes
-from phasebench.nn.complex.phase_threshold import equivariant_phase_threshold, phase_threshold
 
-TINY = 1e-6
-
-
-def complex_normal(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, dtype=torch.complex128, generator=torch.Generator().manual_seed(seed))
-
-
-def plain_threshold(maps: Tensor, factor: Tensor | None, threshold: float) -> Tensor:
-    """The printed formula; autograd supplies its gradient."""
-    phase = maps.angle().clamp(min=0.0)
-    if factor is not None:
-        phase = phase * factor[:, None, None]
-    return torch.polar(maps.abs().clamp(min=threshold), phase)
-
-
-def plain_equivariant_threshold(maps: Tensor, factor: Tensor) -> Tensor:
-    mean = maps.mean(dim=1, keepdim=True)
-    unit = mean / (mean.abs() + TINY)
-    phase = (maps * unit.conj()).angle().clamp(min=0.0) * factor[:, None, None]
-    return torch.polar(maps.abs() + TINY, phase) * unit
+CHANNELS = 5
+THRESHOLD = 0.7
+OFFSET = 1e-6
+ROOT = math.sqrt(2.0)
 
 
 def identity_scale(layer: GTReLU | EquivariantGTReLU, phase_factor: float) -> None:
@@ -45,7 +29,91 @@ def identity_scale(layer: GTReLU | EquivariantGTReLU, phase_factor: float) -> No
             layer.phase_factor.fill_(phase_factor)
 
 
-ROOT = math.sqrt(2.0)
+@pytest.mark.parametrize("learned", [True, False])
+def test_threshold_layer_equals_its_formula_with_gradients(learned: bool) -> None:
+    layer = EquivariantThresholdGTReLU(CHANNELS, THRESHOLD, learned).double()
+    maps = complex_normal(2, CHANNELS, 4, 3).requires_grad_()
+    factor = torch.ones(CHANNELS, dtype=torch.float64)
+    if learned:
+        layer.phase_factor = nn.Parameter(torch.tensor([-0.2, 0.3, 1.0, 1.4, 2.6], dtype=torch.float64))
+        factor = layer.phase_factor.relu()
+    scaled = torch.complex(*layer.scale)[:, None, None] * maps
+    mean = scaled.mean(dim=1, keepdim=True)
+    unit = mean / (mean.abs() + OFFSET)
+    relative = scaled * unit.conj()
+    phase = relative.angle().clamp(min=0.0) * factor[:, None, None]
+    expected = unit * torch.polar(relative.abs().clamp(min=THRESHOLD), phase)
+    ours = on_complex(layer)(maps)
+    close(ours, expected)
+    compare_gradients(ours, expected, [maps, *layer.parameters()], 1e-9)
+    assert sum(parameter.numel() for parameter in layer.parameters()) == (3 if learned else 2) * CHANNELS
+
+
+@pytest.mark.parametrize("threshold", [0.0, THRESHOLD])
+def test_threshold_layer_turns_with_its_input_and_takes_its_factor_into_a_convolution(threshold: float) -> None:
+    layer = EquivariantThresholdGTReLU(CHANNELS, threshold).double()
+    maps = complex_normal(2, CHANNELS, 4, 3)
+    assert_equivariant(on_complex(layer), maps, -1.9)
+    convolution = ComplexConv2d(CHANNELS, CHANNELS, 3, padding=1).double()
+    close(layer.after(convolution, as_planes(maps)), layer(convolution(as_planes(maps))), 1e-10)
+
+
+def test_threshold_layer_without_threshold_is_the_equivariant_gtrelu() -> None:
+    layer, reference = EquivariantThresholdGTReLU(CHANNELS, 0.0), EquivariantGTReLU(CHANNELS)
+    reference.load_state_dict(layer.state_dict())
+    planes = as_planes(complex_normal(2, CHANNELS, 4, 3))
+    close(layer.double()(planes), reference.double()(planes), 1e-4)
+
+
+def test_threshold_raises_small_moduli_alone() -> None:
+    layer = EquivariantThresholdGTReLU(CHANNELS, THRESHOLD).double()
+    maps = complex_normal(4, CHANNELS, 4, 4)
+    modulus = (torch.complex(*layer.scale)[:, None, None] * maps).abs()
+    close(on_complex(layer)(maps).abs(), modulus.clamp(min=THRESHOLD), 1e-4)
+    assert (modulus < THRESHOLD).any()
+
+
+def test_threshold_layer_at_zero_and_by_finite_differences() -> None:
+    layer = EquivariantThresholdGTReLU(CHANNELS, THRESHOLD).double()
+    planes = as_planes(complex_normal(1, CHANNELS, 2, 2, seed=5)).requires_grad_()
+    assert torch.autograd.gradcheck(layer, (planes,))
+    zero = torch.zeros_like(planes).requires_grad_()
+    output = layer(zero)
+    gradients = torch.autograd.grad(output.sum(), (zero, layer.scale))
+    assert output.abs().max() == 0.0
+    assert all(gradient.abs().max() == 0.0 for gradient in gradients)
+
+
+def test_output_phase_of_gtrelu_lies_between_zero_and_the_scaled_half_turn() -> None:
+    for factor in (0.5, 0.8, 1.0):
+        layer = GTReLU(CHANNELS).double()
+        nn.init.constant_(layer.phase_factor, factor)
+        phase = on_complex(layer)(complex_normal(4, CHANNELS, 8, 8)).angle()
+        assert phase.min() >= 0.0
+        assert phase.max() <= factor * math.pi + 1e-12
+        assert phase.max() > 0.9 * factor * math.pi
+
+
+def test_gtrelu_with_unit_parameters_is_trelu() -> None:
+    layer, planes = (
+        GTReLU(CHANNELS, threshold=1.0).double(),
+        as_planes(complex_normal(2, CHANNELS, 4, 4)),
+    )
+    with torch.no_grad():
+        layer.scale.copy_(torch.tensor([[1.0], [0.0]]).expand(2, CHANNELS))
+    close(layer(planes), tangent_relu(planes))
+
+
+def test_the_phase_factor_of_gtrelu_is_held_between_a_half_and_two() -> None:
+    layer, maps = GTReLU(4).double(), complex_normal(2, 4, 4, 4)
+    with torch.no_grad():
+        layer.phase_factor.copy_(torch.tensor([-1.0, 0.2, 1.5, 9.0]))
+    scaled = torch.complex(*layer.scale)[:, None, None] * maps
+    held = torch.tensor([0.5, 0.5, 1.5, 2.0], dtype=torch.float64)[:, None, None]
+    output = on_complex(layer)(maps)
+    close(output, torch.polar(scaled.abs(), scaled.angle().clamp(min=0.0) * held))
+    (gradient,) = torch.autograd.grad(output.abs().sum() + output.real.sum(), layer.phase_factor)
+    assert (gradient != 0.0).tolist() == [False, False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -106,88 +174,6 @@ def test_folding_the_channel_factor_into_the_convolution_changes_nothing(
     torch.testing.assert_close(layer.after(convolution, planes), layer(convolution(planes)), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("threshold", [0.0, 0.8])
-@pytest.mark.parametrize("with_factor", [True, False])
-def test_phase_threshold_equals_its_formula_with_gradients(threshold: float, with_factor: bool) -> None:
-    maps = complex_normal(2, 3, 4, 4).requires_grad_()
-    factor = torch.tensor([0.5, 1.1, 2.0], dtype=torch.float64, requires_grad=True) if with_factor else None
-    inputs = [maps] if factor is None else [maps, factor]
-    ours = as_complex(phase_threshold(as_planes(maps), factor, threshold))
-    theirs = plain_threshold(maps, factor, threshold)
-    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
-    compare_gradients(ours, theirs, inputs)
-
-
-def test_equivariant_phase_threshold_equals_its_formula_with_gradients() -> None:
-    maps = complex_normal(2, 3, 4, 4).requires_grad_()
-    factor = torch.tensor([0.4, 1.0, 3.0], dtype=torch.float64, requires_grad=True)
-    ours = as_complex(equivariant_phase_threshold(as_planes(maps), factor))
-    theirs = plain_equivariant_threshold(maps, factor)
-    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
-    compare_gradients(ours, theirs, [maps, factor])
-
-
-def compare_gradients(ours: Tensor, theirs: Tensor, inputs: list[Tensor]) -> None:
-    cotangent = complex_normal(*theirs.shape, seed=1)
-    mine = torch.autograd.grad(ours, inputs, cotangent)
-    reference = torch.autograd.grad(theirs, inputs, cotangent)
-    for left, right in zip(mine, reference, strict=True):
-        torch.testing.assert_close(left, right, rtol=1e-10, atol=1e-10)
-
-
-def test_gradients_by_finite_differences() -> None:
-    planes = as_planes(complex_normal(1, 2, 2, 2, seed=3)).requires_grad_()
-    factor = torch.tensor([0.7, 1.6], dtype=torch.float64, requires_grad=True)
-    for threshold in (0.0, 0.8):
-        assert torch.autograd.gradcheck(lambda p, f, r=threshold: phase_threshold(p, f, r), (planes, factor))
-        assert torch.autograd.gradcheck(lambda p, r=threshold: phase_threshold(p, None, r), (planes,))
-    assert torch.autograd.gradcheck(equivariant_phase_threshold, (planes, factor))
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_an_exact_zero_gives_finite_values_and_gradients(dtype: torch.dtype) -> None:
-    ones = torch.ones(2, dtype=dtype)
-    functions: list[Callable[[Tensor], Tensor]] = [
-        lambda p: phase_threshold(p),
-        lambda p: phase_threshold(p, ones),
-        lambda p: phase_threshold(p, ones, 1.0),
-        lambda p: equivariant_phase_threshold(p, ones),
-    ]
-    for function in functions:
-        planes = torch.randn(2, 2, 2, 3, 3, dtype=dtype)
-        planes[0] = 0.0
-        planes[1, :, 0] = 0.0
-        planes.requires_grad_()
-        output = function(planes)
-        (gradient,) = torch.autograd.grad(output.sum(), planes)
-        assert output.isfinite().all()
-        assert gradient.isfinite().all()
-    assert phase_threshold(torch.zeros(1, 2, 1, 1, 1)).tolist() == [[[[[0.0]]], [[[0.0]]]]]
-
-
-def test_continuous_at_phase_zero_and_cut_at_the_negative_axis() -> None:
-    def at(phase: float) -> complex:
-        return complex(as_complex(phase_threshold(as_planes(torch.polar(*_one(phase))))).item())
-
-    assert at(1e-9) == pytest.approx(at(-1e-9), abs=1e-8)
-    assert at(math.pi - 1e-6) == pytest.approx(-1, abs=1e-5)
-    assert at(-math.pi + 1e-6) == pytest.approx(1, abs=1e-5)
-
-
-def _one(phase: float) -> tuple[Tensor, Tensor]:
-    return torch.ones(1, 1, 1, 1, dtype=torch.float64), torch.full((1, 1, 1, 1), phase, dtype=torch.float64)
-
-
-@pytest.mark.parametrize("function", [complex_relu, phase_threshold, torch.square])
-def test_equivariant_wrapper_around_any_function(function: Callable[[Tensor], Tensor]) -> None:
-    layer = EquivariantActivation(function)
-    maps, turn = complex_normal(2, 5, 3, 3), cmath.exp(2.3j)
-    output = as_complex(layer(as_planes(maps)))
-    torch.testing.assert_close(as_complex(layer(as_planes(turn * maps))), turn * output, rtol=1e-12, atol=1e-12)
-    alone = as_complex(function(as_planes(turn * maps))) - turn * as_complex(function(as_planes(maps)))
-    assert alone.abs().max() > 0.1
-
-
 def test_equivariant_gtrelu_turns_with_its_input_and_is_the_identity_for_one_channel() -> None:
     layer = EquivariantGTReLU(5).double()
     maps, turn = complex_normal(2, 5, 3, 3), cmath.exp(-1.9j)
@@ -201,15 +187,13 @@ def test_equivariant_gtrelu_turns_with_its_input_and_is_the_identity_for_one_cha
     torch.testing.assert_close(as_complex(single(as_planes(maps))), maps, rtol=1e-10, atol=1e-10)
 
 
-def test_equivariant_crelu_is_homogeneous_in_magnitude() -> None:
-    layer, maps = EquivariantActivation(complex_relu), complex_normal(2, 5, 3, 3)
-    output = layer(as_planes(maps))
-    torch.testing.assert_close(layer(as_planes(3.0 * maps)), 3.0 * output, rtol=1e-4, atol=1e-4)
-
-
 def test_channel_factors_start_in_the_first_quadrant() -> None:
     scale = GTReLU(4000).scale
     assert scale.min() >= 0.0
     assert scale.max() <= 1.0
     assert scale.mean().item() == pytest.approx(0.5, abs=0.02)
     assert scale.std().item() == pytest.approx(1 / math.sqrt(12), rel=0.05)
+
+
+def test_autocast_changes_almost_all_values_by_a_rounding() -> None:
+    assert_autocast_rounds(EquivariantThresholdGTReLU(CHANNELS, THRESHOLD), CHANNELS)

@@ -6,9 +6,11 @@ from typing import Literal
 
 import pytest
 import torch
+from support.complex_maps import SCALE, close, complex_normal, gradients_of_sum
 from torch import Tensor, nn
 
 from phasebench.common.errors import PhasebenchError
+from phasebench.nn.complex.layout import as_complex, as_planes
 from phasebench.nn.complex.prototype import (
     InvariantManifoldPrototypeDistance,
     InvariantPrototypeDistance,
@@ -18,19 +20,12 @@ from phasebench.nn.complex.prototype import (
     prototype_head,
 )
 
-CHANNELS, CLASSES = 6, 4
-SCALE = 2.5 * cmath.exp(1.1j)
 ALPHA = 1.7
 LOG_OFFSET = 1e-9
-
 METRICS: tuple[Metric, ...] = ("euclidean", "manifold")
+CHANNELS, CLASSES = 6, 4
 every_metric = pytest.mark.parametrize("metric", METRICS)
 plain_and_invariant = pytest.mark.parametrize("invariant", [False, True])
-
-
-@pytest.fixture(autouse=True)
-def seed() -> None:
-    torch.manual_seed(0)
 
 
 def draw_features(count: int = 5, channels: int = CHANNELS) -> Tensor:
@@ -71,6 +66,41 @@ def single(feature: complex, prototype: complex) -> float:
         head.prototypes.copy_(torch.tensor([prototype.real, prototype.imag]).view(2, 1, 1))
         logit = head(parts(torch.tensor([[feature]], dtype=torch.complex128)))
     return -logit.item() / ALPHA
+
+
+def test_prototype_logits_equal_their_formula_with_gradients() -> None:
+    features = complex_normal(4, 6).requires_grad_()
+    plain, invariant = PrototypeDistance(6, 3).double(), InvariantPrototypeDistance(6, 3).double()
+    for head in (plain, invariant):
+        torch.nn.init.constant_(head.alpha, 1.7)
+        prototypes = torch.complex(*head.prototypes)[None]
+        if head is invariant:
+            prototypes = prototypes * (features.sum(dim=1) / math.sqrt(12))[:, None, None]
+        squared = (features[:, :, None] - prototypes).abs().square().mean(dim=1)
+        expected = -head.alpha * squared.sqrt()
+        logits = head(as_planes(features[:, :, None, None]).flatten(2))
+        close(logits, expected)
+        assert (logits <= 0.0).all()
+        cotangent = torch.randn_like(expected)
+        inputs = [features, head.prototypes, head.alpha]
+        reference = torch.autograd.grad(expected, inputs, cotangent)
+        for mine, theirs in zip(torch.autograd.grad(logits, inputs, cotangent), reference, strict=True):
+            close(mine, theirs, 1e-10)
+
+
+def test_invariant_prototype_logits_ignore_phase_and_scale_with_magnitude() -> None:
+    features = as_planes(complex_normal(4, 6, 1, 1))
+    turned = as_planes(SCALE * as_complex(features)).flatten(2)
+    head = InvariantPrototypeDistance(6, 3).double()
+    close(head(turned), abs(SCALE) * head(features.flatten(2)))
+    plain = PrototypeDistance(6, 3).double()
+    assert (plain(turned) - abs(SCALE) * plain(features.flatten(2))).abs().max() > 0.1
+
+
+def test_prototype_gradient_is_finite_at_distance_zero() -> None:
+    head = PrototypeDistance(4, 2)
+    features = head.prototypes.detach()[None, :, :, 0].clone().requires_grad_()
+    assert gradients_of_sum(head(features), features, head.prototypes).isfinite().all()
 
 
 @every_metric

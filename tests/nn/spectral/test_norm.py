@@ -1,17 +1,16 @@
 """Spectral batch normalisation against its definition, in both methods."""
 
-import multiprocessing
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, distributed, nn
+from support.spectral_layers import everything, random_layer, random_maps
+from torch import Tensor
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.nn.spectral import moments
-from phasebench.nn.spectral.insertion import Insertion
 from phasebench.nn.spectral.norm import ConstantDownscale, Method, SpectralBatchNorm2d
 
 # Even and odd sides, single rows and columns, single pixels, and rows too wide for matrix products.
@@ -25,26 +24,11 @@ SHAPES = [
     (3, 2, 4, 1),
     (2, 2, 3, 18),
 ]
+
 SHAPES += [(2, 2, 3, 34), (2, 2, 3, 35), (3, 2, 2, 2)]
+
+
 METHODS: list[Method] = ["direct", "fft"]
-
-
-def random_maps(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
-    # Row 0 has a mean of its own, so that the mean coefficient is complex and not small.
-    maps = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) + 0.3
-    maps[:, :, 0] += torch.linspace(-1, 2, shape[-1], dtype=torch.float64)
-    return maps.to(dtype)
-
-
-def random_layer(channels: int, method: Method = "direct", **switches: bool) -> SpectralBatchNorm2d:
-    layer = SpectralBatchNorm2d(channels, method=method, **switches).double()
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.copy_(torch.randn(channels, generator=generator) + 1)
-        layer.running_mean.copy_(torch.randn(2, channels, generator=generator))
-        layer.running_var.copy_(torch.rand(layer.running_var.shape, generator=generator) + 0.5)
-    return layer
 
 
 def by_definition(layer: SpectralBatchNorm2d, maps: Tensor) -> Tensor:
@@ -57,15 +41,6 @@ def by_definition(layer: SpectralBatchNorm2d, maps: Tensor) -> Tensor:
     weight, bias = layer.weight[:, None, None], layer.bias[:, None, None]
     normalised = (spectrum - mean) / (variance + layer.options.eps).sqrt()
     return torch.fft.irfft2(weight * normalised + bias, s=maps.shape[-2:])
-
-
-def everything(layer: SpectralBatchNorm2d, maps: Tensor, *, training: bool) -> list[Tensor]:
-    """Output, gradients and running statistics of one pass."""
-    maps = maps.clone(memory_format=torch.preserve_format).requires_grad_()
-    output = layer.train(training)(maps)
-    output.backward(random_maps(*maps.shape, seed=2))
-    gradients = [tensor.grad for tensor in (maps, *layer.parameters()) if tensor.grad is not None]
-    return [output.detach(), *gradients, layer.running_mean, layer.running_var]
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
@@ -349,71 +324,3 @@ def test_downscaling_is_the_same_in_both_domains() -> None:
     maps = random_maps(2, 3, 5, 7)
     for domain in ("space", "frequency"):
         torch.testing.assert_close(ConstantDownscale(4.0, domain)(maps), maps / 4)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("ablation", "trained", "centre", "divide"),
-    [
-        ("none", {"weight", "bias"}, True, True),
-        ("subtract_only", set(), True, False),
-        ("divide_only", set(), False, True),
-        ("no_affine", set(), True, True),
-        ("weight_only", {"weight"}, False, False),
-        ("separate", {"weight", "bias"}, True, True),
-    ],
-)
-def test_ablations_by_name(ablation, trained: set[str], centre: bool, divide: bool) -> None:
-    layer = Insertion("SBN4", ablation=ablation).layer(3)
-    assert isinstance(layer, SpectralBatchNorm2d)
-    assert {name for name, _ in layer.named_parameters()} == trained
-    assert (layer.options.centre, layer.options.divide) == (centre, divide)
-    assert layer.separate == (ablation == "separate")
-
-
-def _normalise_in_process(rank: int, folder: Path, sizes: tuple[int, int]) -> None:
-    """One of two processes with its share of a batch."""
-    torch.set_num_threads(1)
-    distributed.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
-    whole, gradient = random_maps(sum(sizes), 3, 4, 5), random_maps(sum(sizes), 3, 4, 5, seed=2)
-    for method in METHODS:
-        layer = random_layer(3, method, synchronised=True)
-        maps = whole.split(sizes)[rank].clone().requires_grad_()
-        output = layer(maps)
-        output.backward(gradient.split(sizes)[rank])
-        assert maps.grad is not None
-        assert layer.weight is not None
-        assert layer.weight.grad is not None
-        results = {"output": output.detach(), "maps": maps.grad, "weight": layer.weight.grad, "var": layer.running_var}
-        save_file(results, folder / f"{method}{rank}.safetensors")
-    distributed.destroy_process_group()
-
-
-def test_two_processes_share_their_statistics(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    arguments = [(rank, tmp_path, (3, 2)) for rank in range(2)]
-    processes = [context.Process(target=_normalise_in_process, args=each) for each in arguments]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
-    output, maps, weight, _, _, variance = everything(random_layer(3), random_maps(5, 3, 4, 5), training=True)
-    for method in METHODS:
-        parts = [load_file(tmp_path / f"{method}{rank}.safetensors") for rank in range(2)]
-        torch.testing.assert_close(torch.cat([part["output"] for part in parts]), output)
-        torch.testing.assert_close(torch.cat([part["maps"] for part in parts]), maps)
-        # The gradients of parameters stay apart: averaging them is left to the wrapper of the whole network.
-        torch.testing.assert_close(parts[0]["weight"] + parts[1]["weight"], weight)
-        for part in parts:
-            torch.testing.assert_close(part["var"], variance)
-
-
-def test_without_other_processes_synchronising_changes_nothing() -> None:
-    maps = random_maps(3, 2, 4, 4)
-    alone = everything(random_layer(2, synchronised=True), maps, training=True)
-    for ours, theirs in zip(alone, everything(random_layer(2), maps, training=True), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
-
-
-def test_the_second_layer_of_the_comparison_is_batch_normalisation() -> None:
-    assert isinstance(Insertion("2BN34").layer(7), nn.BatchNorm2d)
