@@ -47,7 +47,7 @@ STUDY_PROJECTIONS = {
     True: ("origin", "only_phase", "only_amplitude", "only_real", "only_imaginary"),
     False: ("origin", "only_sign", "only_absolute"),
 }
-"""Projections of the figures besides the random halves, for a complex network (true) and a real one."""
+"""What the figures show besides the random halves, for a complex network (true) and a real one."""
 
 
 def find_projection(name: str, complex_valued: bool) -> Projection:
