@@ -241,7 +241,7 @@ def test_real_network_reads_only_the_planes_it_is_given() -> None:
 
 
 def test_an_unknown_model_is_refused_with_the_known_names() -> None:
-    with pytest.raises(PhasebenchError, match=r"cifarnet_type_z.*known: cds_large, cifarnet_dcn"):
+    with pytest.raises(PhasebenchError, match=r"cifarnet_type_z.*choose one of cds_large, cifarnet_dcn"):
         build_model("cifarnet_type_z", n_classes=10, **LAB)
 
 

@@ -11,14 +11,13 @@ Subclasses that register themselves through ``__init_subclass__`` or a metaclass
 run time.
 """
 
-import ast
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from phasebench.codehash.canonical import dotted_name
 from phasebench.codehash.modules import Module, Statement, parse_module
+from phasebench.codehash.registries import registry_class, string_table
 from phasebench.codehash.scoping import Import
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import sha256_of_text
@@ -106,15 +105,9 @@ class SourceTree:
         """
         module_name, _, name = symbol.partition(":")
         module = self.module(module_name)
-        for statement in module.definitions.get(name, ()) if module else ():
-            value = statement.node.value if isinstance(statement.node, ast.Assign) else None
-            if isinstance(value, ast.Call) and value.args:
-                value = value.args[-1]
-            if isinstance(value, ast.Dict):
-                try:
-                    return {str(key): str(target) for key, target in ast.literal_eval(value).items()}
-                except ValueError:
-                    break
+        table = None if module is None else string_table(module, name)
+        if table is not None:
+            return table
         raise PhasebenchError(f"{symbol}: there is no such table of strings below {self.folder}")
 
     def registries(self) -> frozenset[str]:
@@ -130,34 +123,7 @@ class SourceTree:
 
     def registry_class(self, module: Module, name: str) -> tuple[str, ...]:
         """The dotted name by which a module calls the class of a registry; empty if ``name`` is no registry of it."""
-        for statement in module.definitions.get(name, ()):
-            call = statement.node.value if isinstance(statement.node, ast.Assign) else None
-            if isinstance(call, ast.Call):
-                function = call.func.value if isinstance(call.func, ast.Subscript) else call.func
-                called = dotted_name(function)
-                if called and self._is_registry_class(module, called):
-                    return called
-        return ()
-
-    def _is_registry_class(self, module: Module, called: tuple[str, ...]) -> bool:
-        """Return True for a dotted name of one of the classes, through whichever modules it was imported."""
-        pending, passed = [(module, called)], set[tuple[str, tuple[str, ...]]]()
-        while pending:
-            place, (first, *rest) = pending.pop()
-            if (place.name, (first, *rest)) in passed:
-                continue
-            passed.add((place.name, (first, *rest)))
-            if not rest and f"{place.name}:{first}" in self._registry_classes:
-                return True
-            for origin in place.imports.get(first, ()):
-                path = [*origin.module.split("."), *filter(None, [origin.name]), *rest]
-                # The longest beginning that is a module; what follows is a name in it.
-                for length in range(len(path) - 1, 0, -1):
-                    source = self.module(".".join(path[:length]))
-                    if source is not None:
-                        pending.append((source, tuple(path[length:])))
-                        break
-        return False
+        return registry_class(module, name, self._registry_classes, self.module)
 
     def _path(self, name: str) -> Path | None:
         first, *rest = name.split(".")

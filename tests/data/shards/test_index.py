@@ -278,7 +278,7 @@ def test_an_image_that_changed_after_planning_is_refused(raw: Path, tmp_path: Pa
     plan_shards(list_imagenet(FEW, tmp_path, tmp_path), "imagenet", tmp_path / "data", code={}, environment={})
     for path in (tmp_path / "imagenet/train").rglob("*.JPEG"):
         path.write_bytes(b"other")
-    with pytest.raises(PhasebenchError, match=r"\.JPEG: .* has changed since it was listed; start snakemake again"):
+    with pytest.raises(PhasebenchError, match=r"\.JPEG: .* has changed since it was listed; run snakemake again"):
         write_shard(
             tmp_path / "data/listings/train-0000.json",
             tmp_path / "data/locations/train-0000.json",

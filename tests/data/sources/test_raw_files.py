@@ -13,7 +13,8 @@ from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import sha256_of_file
 from phasebench.data.shards.registry import SHARDED_SOURCES
 from phasebench.data.sources import raw_files
-from phasebench.data.sources.raw_files import Known, RawPlace, raw_checksums, raw_place
+from phasebench.data.sources.raw_files import Known, raw_checksums
+from phasebench.data.sources.raw_place import RawPlace, raw_place
 from phasebench.data.sources.registry import SOURCES
 
 

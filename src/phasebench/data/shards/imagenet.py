@@ -13,7 +13,7 @@ from scipy.io import loadmat
 from phasebench.common.errors import PhasebenchError
 from phasebench.data.shards.raw_images import RawImage, RawTree, Split, image_at, image_files, images_in
 from phasebench.data.sources.options import parse_options
-from phasebench.data.sources.raw_files import RawPlace
+from phasebench.data.sources.raw_place import RawPlace
 from phasebench.specs.run import Frozen, Scalar
 
 RAW_IMAGENET = RawPlace("imagenet", option="folder")

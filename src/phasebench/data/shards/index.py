@@ -131,10 +131,8 @@ def write_shard(listing_path: Path, locations: Path, output: Path) -> ShardConte
 
     Parameters
     ----------
-    listing_path
-        The shard's listing.
-    locations
-        Where the images lie.
+    listing_path, locations
+        The shard's images, and where they lie.
     output
         The HDF5 file to write.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phasebench.common.registry import Registry
-from phasebench.data.sources.raw_files import raw_place
+from phasebench.data.sources.raw_place import raw_place
 from phasebench.specs.run import Scalar
 
 if TYPE_CHECKING:

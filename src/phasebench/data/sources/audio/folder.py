@@ -28,7 +28,7 @@ from phasebench.data.sources.audio.tracks import (
     draw_test_tracks,
 )
 from phasebench.data.sources.options import parse_options
-from phasebench.data.sources.raw_files import RawPlace
+from phasebench.data.sources.raw_place import RawPlace
 from phasebench.data.store import LoadedDataset
 from phasebench.specs.run import Frozen, Scalar
 

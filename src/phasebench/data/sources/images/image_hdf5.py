@@ -14,7 +14,7 @@ import numpy as np
 from phasebench.common.errors import PhasebenchError
 from phasebench.data.hdf5 import open_hdf5, require_attribute, require_dataset
 from phasebench.data.sources.options import parse_options
-from phasebench.data.sources.raw_files import RawPlace
+from phasebench.data.sources.raw_place import RawPlace
 from phasebench.data.store import LoadedDataset
 from phasebench.specs.run import Frozen, Scalar
 

@@ -9,7 +9,7 @@ from torchvision import datasets
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.data.sources.options import NoOptions, parse_options
-from phasebench.data.sources.raw_files import RawPlace
+from phasebench.data.sources.raw_place import RawPlace
 from phasebench.data.store import LoadedDataset
 from phasebench.specs.run import Scalar
 

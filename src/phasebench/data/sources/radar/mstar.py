@@ -21,7 +21,8 @@ from phasebench.common.errors import PhasebenchError
 from phasebench.common.progress import track
 from phasebench.data.sources.options import parse_options
 from phasebench.data.sources.radar import phoenix
-from phasebench.data.sources.raw_files import RawPlace, files_below
+from phasebench.data.sources.raw_files import files_below
+from phasebench.data.sources.raw_place import RawPlace
 from phasebench.data.store import LoadedDataset
 from phasebench.specs.run import Frozen, Scalar
 
