@@ -71,6 +71,7 @@ BUILDERS: dict[str, Callable[[], nn.Module]] = {
     "ComplexBatchNorm2d": lambda: complex_layers.ComplexBatchNorm2d(5),
     "Division": lambda: complex_layers.Division(5, 3),
     "Conjugate": lambda: complex_layers.Conjugate(5, 3),
+    "RealPlanes": lambda: complex_layers.RealPlanes((0, 1, 2, 7)),
     "MagnitudeMaxPool2d": lambda: complex_layers.MagnitudeMaxPool2d(2),
     "LearnedPool2d": lambda: complex_layers.LearnedPool2d(5, 6),
     "WeightedFrechetMean2d": lambda: complex_layers.WeightedFrechetMean2d(5, 4, 3, padding=1),
@@ -111,6 +112,8 @@ def numbers(layer: nn.Module, name: str, kind: str, factor: complex) -> Tensor:
     """The output as complex numbers, or as real ones where it is real."""
     with torch.no_grad():
         output: Tensor = layer(*inputs_of(name, kind, factor))
+    if name == "RealPlanes":
+        return output
     if kind == "planes" or name == "HermitianGraphConvolution":
         return complex_layers.as_complex(output)
     if kind == "polar" and output.ndim == 5:

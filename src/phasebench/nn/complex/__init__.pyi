@@ -44,6 +44,7 @@ from .prototype import InvariantPrototypeDistance as InvariantPrototypeDistance
 from .prototype import ManifoldPrototypeDistance as ManifoldPrototypeDistance
 from .prototype import PrototypeDistance as PrototypeDistance
 from .prototype import prototype_head as prototype_head
+from .real_planes import RealPlanes as RealPlanes
 from .weight_projections import project as project
 from .weight_projections import projected_parameters as projected_parameters
 from .whitening import ComplexBatchNorm2d as ComplexBatchNorm2d

@@ -11,12 +11,19 @@ from phasebench.nn.complex.layout import as_planes
 class RealPlanes(nn.Module):
     """Select real planes of complex maps, so that a real network reads them as channels.
 
-    It has no parameters, and adds nothing to the state dict.
+    The input of the real networks that complex ones are compared with (Singhal, Xing and Yu 2022, section 5.2). It has no
+    parameters, and adds nothing to the state dict.
 
     Parameters
     ----------
     planes : sequence of int
-        Which planes, as indices into the flattened ``(2C, H, W)``: re_0 .. re_{C-1}, im_0 .. im_{C-1}.
+        Indices into the flattened ``(2C, H, W)``: re_0 .. re_{C-1}, im_0 .. im_{C-1}.
+
+    Examples
+    --------
+    >>> layer = RealPlanes((0, 1, 3))
+    >>> layer(torch.randn(4, 2, 2, 32, 32)).shape
+    torch.Size([4, 3, 32, 32])
     """
 
     indices: Tensor
