@@ -1,4 +1,4 @@
-"""How fast networks learn, by epochs (Cakaj, Mehnert and Yang 2023, section V-B and Fig. 4)."""
+"""Speed of learning: test accuracy early in the training (Cakaj, Mehnert and Yang 2023, section V-B and Fig. 4)."""
 
 from collections.abc import Sequence
 

@@ -20,13 +20,13 @@ from phasebench.specs.run_folder import (
 )
 
 CELL_KEYS = ("dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model")
-"""What the runs of one cell of a table have in common; they differ in their seeds."""
+"""Fields that the runs of one cell of a table share; they differ in their seeds."""
 _PREDICTED = ("index", "label", "prediction")
 
 
 @dataclass(frozen=True, eq=False)
 class FinishedRun:
-    """What a run left behind.
+    """Results that a run left behind.
 
     Attributes
     ----------

@@ -46,7 +46,7 @@ class Cell(Frozen):
 
 
 class NetworkInput(Frozen):
-    """What decides the samples that a network reads and how it reads them; the fields are those of a run's spec."""
+    """Samples that a network reads, and how it reads them; the fields are those of a run's spec."""
 
     dataset: Name
     encoding: Name
@@ -120,7 +120,7 @@ def baselines_of(read: NetworkInput, path: Path) -> tuple[int, dict[str, float]]
 
 
 def label_baselines(labels: np.ndarray, test_labels: np.ndarray, n_classes: int) -> dict[str, float]:
-    """What can be told from int64 labels alone: chance, and the most frequent class, the first one of several."""
+    """Baselines of int64 labels alone: chance, and the most frequent class, the first one of several."""
     most_frequent = np.bincount(labels, minlength=n_classes).argmax()
     return {"chance_accuracy": 1 / n_classes, "majority_accuracy": float((test_labels == most_frequent).mean())}
 

@@ -51,7 +51,7 @@ def evaluate_embedding(run: TrainedRun) -> pd.DataFrame:
 
 
 def spread_ratio(points: np.ndarray) -> float:
-    """How far one image's points lie from their mean, over how far the means lie from theirs (root mean squares).
+    """Spread of an image's points about their mean, over the spread of the means (root mean squares).
 
     Parameters
     ----------

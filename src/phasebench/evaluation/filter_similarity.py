@@ -1,4 +1,4 @@
-"""How alike a network's filters are (Singhal, Xing and Yu 2022, Fig. 7c).
+"""Similarity of a network's filters (Singhal, Xing and Yu 2022, Fig. 7c).
 
 What a filter of the second convolution looks for is the gradient of its mean response with respect to the input,
 averaged over test images; the similarity of two filters is the correlation of these patterns. The response is the

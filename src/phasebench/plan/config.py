@@ -14,7 +14,7 @@ Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
 
 
 class DatasetChoice(Frozen):
-    """Where the samples of a study's data set come from."""
+    """Origin of the samples of a study's data set."""
 
     name: Name | None = Field(default=None, description="the data set's own name, if it stands in for the study's")
     source: Name | None = Field(default=None, description="a data source; the study's data set itself if not given")
@@ -36,7 +36,7 @@ class Config(Frozen):
 
 
 class Resources(Frozen):
-    """What one training job asks of a machine or a cluster."""
+    """Resources that one training job asks of a machine or a cluster."""
 
     gpu: NonNegativeInt = Field(description="graphics cards")
     runtime: PositiveInt = Field(description="minutes")
@@ -64,7 +64,7 @@ class GridPart(Frozen):
 
 
 class ModelChoice(Frozen):
-    """What is particular to one model of an experiment."""
+    """Recipe and options of one model of an experiment."""
 
     recipe: Name | None = Field(default=None, description="one of the suite's recipes; the experiment's if not given")
     options: dict[str, Scalar] = Field(default_factory=dict, description="further arguments of the model")
@@ -171,7 +171,7 @@ ResourceChanges = _changes_to(Resources)
 
 
 class ScaledExperiment(Frozen):
-    """What of an experiment is run at a scale."""
+    """Part of an experiment that is run at a scale."""
 
     grid: tuple[GridPart, ...] = Field(default=(), description="parts of the experiment's grid; all of it if not given")
     datasets: dict[Name, DatasetChoice] = Field(
@@ -180,7 +180,7 @@ class ScaledExperiment(Frozen):
 
 
 class ScaledSuite(Frozen):
-    """What of a suite is run at a scale, and how."""
+    """Part of a suite that is run at a scale, and changes to its recipes."""
 
     experiments: dict[Name, ScaledExperiment] | None = Field(
         default=None, description="the experiments that are run; all of them if not given"
@@ -191,7 +191,7 @@ class ScaledSuite(Frozen):
 
 
 class Scale(Frozen):
-    """How much is run, on which data: ``workflow/scales/<name>.yaml``."""
+    """Scale: the amount that is run and its data, ``workflow/scales/<name>.yaml``."""
 
     name: Name = Field(description="the file's name; results of different scales never mix")
     label: str = Field(default="", description="printed on every page of the report")

@@ -21,7 +21,7 @@ class Column:
 
 @dataclass(frozen=True)
 class PlainCell:
-    """What stands in a cell.
+    """Content of a cell.
 
     Attributes
     ----------
@@ -82,5 +82,5 @@ def number_cell(value: float, printed: Callable[[float], str], title: str = "") 
 
 
 def seeds_cell(runs: tuple[str, ...]) -> PlainCell:
-    """How many runs there are, leading to them."""
+    """Number of runs, with a link to them."""
     return PlainCell(str(len(runs)), order=str(len(runs)), runs=runs)

@@ -1,4 +1,4 @@
-"""Which columns and rows the tables of an experiment have, in the order of the study's own table."""
+"""Columns and rows of the tables of an experiment, in the order of the study's own table."""
 
 import json
 import math
@@ -39,7 +39,7 @@ class Setting:
 
     @property
     def key(self) -> tuple[str, str, float]:
-        """What a published number is found by."""
+        """Key by which a published number is found."""
         return (self.study_dataset, self.encoding, self.train_fraction)
 
 
@@ -130,7 +130,7 @@ class Experiment:
         }
 
     def detail(self, setting: Setting) -> str:
-        """What tells a setting from the others of its data set: 'LAB', or '5 %'."""
+        """Part of a name that tells a setting from the others of its data set: 'LAB', or '5 %'."""
         parts = []
         if len({other.train_fraction for other in self.settings}) > 1:
             parts.append(share(setting.train_fraction))

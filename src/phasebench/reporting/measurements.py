@@ -1,4 +1,4 @@
-"""What was measured on an experiment, by the column of its table."""
+"""Measurements of an experiment, by the column of its table."""
 
 from collections.abc import Iterable, Mapping
 

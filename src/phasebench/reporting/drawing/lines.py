@@ -41,7 +41,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class LinePlot:
-    """What the panels of a figure have in common.
+    """Axes and styles that the panels of a figure share.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How a model is drawn: the same in every figure of a report."""
+"""Colours, dashes and markers of the models, the same in every figure of a report."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -26,7 +26,7 @@ _MOST_NAMES = 30
 
 
 def violin_figure(tables: ReportTables, experiment: Experiment, styles: dict[str, LineStyle]) -> StudyFigure | None:
-    """How bias and variance are distributed over the classes, a violin for each model."""
+    """Draw the distribution of bias and variance over the classes, a violin for each model."""
     data = _by_class(tables, experiment)
     if not len(data):
         return None

@@ -1,4 +1,4 @@
-"""Where images go in the embedding while their phase turns (Singhal, Xing and Yu 2022, Fig. 8a and b)."""
+"""Paths of images through the embedding while their phase turns (Singhal, Xing and Yu 2022, Fig. 8a and b)."""
 
 import pandas as pd
 from matplotlib.axes import Axes

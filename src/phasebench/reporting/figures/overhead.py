@@ -1,4 +1,4 @@
-"""How much longer networks train than their baselines (Cakaj, Mehnert and Yang 2023, Table VI)."""
+"""Training overhead of networks over the ones they are compared with (Cakaj, Mehnert and Yang 2023, Table VI)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What is kept of the weights: accuracies in the course of a training and at its end (Nie and Yuan, Figs. 1 and 3)."""
+"""Accuracy with projected weights, in the course of a training and at its end (Nie and Yuan, Figs. 1 and 3)."""
 
 from collections.abc import Iterable
 

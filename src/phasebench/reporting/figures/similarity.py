@@ -1,4 +1,4 @@
-"""How alike the filters of a network are (Singhal, Xing and Yu 2022, Fig. 7c)."""
+"""Similarity of the filters of a network (Singhal, Xing and Yu 2022, Fig. 7c)."""
 
 import numpy as np
 import pandas as pd
@@ -43,7 +43,7 @@ def similarity_figure(tables: ReportTables, experiment: Experiment, styles: dict
         title="Similarity of the filters of the second convolution.",
         method="A filter's pattern is the gradient of its mean response with respect to the input, averaged over test "
         "images; the similarity of two filters is the correlation of their patterns, and 0 is no redundancy. Guided "
-        "gradients drop their negative part at every non-linearity, plain ones are the control. Shares of pairs in "
+        "gradients drop their negative part at every non-linearity, plain ones are for comparison. Shares of pairs in "
         f"bins of width 0.1. {BANDS}",
         panels=line_panels(plot, panels),
         data=measurements.tidy(pairs, experiment, ["model", "seed", "metric", "item", "value"]),

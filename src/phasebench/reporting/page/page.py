@@ -103,7 +103,7 @@ class FigureBlock:
 
 @dataclass(frozen=True)
 class Section:
-    """What the page shows of one experiment."""
+    """Section of the page about one experiment."""
 
     experiment: Experiment
     accuracy: AccuracyTable

@@ -1,4 +1,4 @@
-"""What the first screen says: what was run, and what came out, in sentences."""
+"""Summary on the first screen: runs, cost and findings, in sentences."""
 
 import pandas as pd
 
@@ -87,7 +87,7 @@ def _differences(cells: list[tuple[Row, Cell]], accuracies: list[AccuracyTable])
 
 
 def _beside_baselines(accuracies: list[AccuracyTable]) -> str:
-    """How often a network does better than a linear classifier on the same input, by their means."""
+    """Count the cells in which a network beats the linear classifier on the same input, by their means."""
     compared, better = 0, 0
     for table in accuracies:
         linear = next((row.cells for row in table.baselines.rows if row.name == "linear"), ())

@@ -1,4 +1,4 @@
-"""What a rotation of the input's phase costs each model."""
+"""Loss of accuracy under a rotation of the input's phase, for each model."""
 
 import math
 from dataclasses import dataclass

@@ -154,7 +154,7 @@ def _in_order(experiment: Experiment, records: Mapping[str, _Record]) -> list[st
 
 
 def _shared(column: str, columns: tuple[str, ...], records: Iterable[_Record]) -> tuple[Shared, ...]:
-    """What ``column`` says, once for all runs that agree in ``columns``."""
+    """Collect the values of ``column``, once for all runs that agree in ``columns``."""
     groups: dict[tuple[Any, ...], list[_Record]] = {}
     for record in records:
         groups.setdefault(tuple(record[name] for name in columns), []).append(record)

@@ -66,7 +66,7 @@ class VerdictRow:
 
     @property
     def sign(self) -> str:
-        """What stands behind a measured number."""
+        """Unit behind a measured number, or ''."""
         return _HUNDREDFOLD.get(self.unit, "")
 
     @property
