@@ -29,9 +29,11 @@ from phasebench.models.mlp import (
     perceptron_real_512_100,
 )
 from phasebench.specs.run import FullBatchRecipe, Recipe, RunIdentity, RunSpec
-from phasebench.training.full_batch import descend, encoded_columns, train_full_batch
+from phasebench.training.full_batch import descend, train_full_batch
 from phasebench.training.minibatch import train_run
 from phasebench.training.procedures import load_procedure
+from phasebench.training.session import Session
+from phasebench.training.snapshots import encoded_columns
 
 RECIPE = FullBatchRecipe(procedure="full_batch", learning_rate=0.1, steps=6, snapshot_every=2)
 DIVERGING = RECIPE.model_copy(update={"learning_rate": 3.0, "steps": 400})
@@ -65,7 +67,7 @@ def columns(network: Perceptron, data: DeviceData, indices: Tensor) -> Tensor:
 def run(network: Perceptron, folder: Path, data: DeviceData | None = None, **changes: Any) -> pd.DataFrame:
     """The history by steps; random halves have seed 2."""
     recipe = RECIPE.model_copy(update=changes)
-    state = descend(network, data or small_data(), recipe, 2, checkpoint=folder / "c.pt", digest="d")
+    state = descend(network, data or small_data(), recipe, 2, Session(folder / "c.pt", "d"))
     return pd.DataFrame(state.history).set_index("step")
 
 
@@ -151,7 +153,7 @@ def test_snapshots_do_not_touch_the_training(tmp_path: Path) -> None:
 
 def test_images_are_counted_in_the_time_of_their_steps(tmp_path: Path) -> None:
     recipe = RECIPE.model_copy(update={"steps": 5})
-    state = descend(small_network(), small_data(), recipe, 2, checkpoint=tmp_path / "c.pt", digest="d")
+    state = descend(small_network(), small_data(), recipe, 2, Session(tmp_path / "c.pt", "d"))
     assert state.train_images == 5 * 20
     rates = pd.DataFrame(state.history).dropna(subset=["images_per_second"])
     assert rates["step"].tolist() == [2, 4, 5]
@@ -191,7 +193,7 @@ def test_a_run_that_diverges_before_it_measured_anything_is_refused(tmp_path: Pa
 
 def test_a_run_that_diverges_later_keeps_its_last_snapshot(tmp_path: Path) -> None:
     network = small_network()
-    state = descend(network, small_data(), DIVERGING, 2, checkpoint=tmp_path / "c.pt", digest="d")
+    state = descend(network, small_data(), DIVERGING, 2, Session(tmp_path / "c.pt", "d"))
     history = pd.DataFrame(state.history).set_index("step")
     assert 2 < state.step < DIVERGING.steps
     assert history.index.tolist() == list(range(1, state.step + 1))
@@ -296,7 +298,6 @@ def test_the_recipe_names_the_procedure() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "lenet_complex"}, "'full_batch' trains perceptrons; 'lenet_complex' is none"),
         ({"validation_fraction": 0.1}, "validation_fraction: the procedure 'full_batch' validates nothing; set it 0"),
     ],
 )

@@ -21,6 +21,7 @@ from phasebench.training.loop import fit
 from phasebench.training.minibatch import train_run
 from phasebench.training.numerics import place
 from phasebench.training.optimizers import build_optimizer, learning_rate
+from phasebench.training.session import Session
 
 RECIPE = Recipe(
     optimizer="adamw",
@@ -136,7 +137,7 @@ def test_it_learns_what_is_easy(store: Path, tmp_path: Path) -> None:
     recipe = RECIPE.model_copy(update={"augmentation": "none", "steps": None, "epochs": 10})
     data = data_for(recipe, store)
     model = Linear()
-    state = fit(model, data, recipe, 0, checkpoint=tmp_path / "c.pt", digest="d")
+    state = fit(model, data, recipe, 0, Session(tmp_path / "c.pt", "d"))
     assert state.step == 10 * math.ceil(90 / 16)
     assert state.best_accuracy == 1.0
     assert state.history[-1]["train_loss"] < state.history[0]["train_loss"] / 2
@@ -146,7 +147,7 @@ def test_the_best_validation_weights_are_kept(store: Path, tmp_path: Path) -> No
     recipe = RECIPE.model_copy(update={"augmentation": "none", "steps": 60})
     data = data_for(recipe, store)
     model = Linear()
-    state = fit(model, data, recipe, 0, checkpoint=tmp_path / "c.pt", digest="d")
+    state = fit(model, data, recipe, 0, Session(tmp_path / "c.pt", "d"))
     with torch.no_grad():
         logits = model(data.batch(data.validation))
     accuracy = (logits.argmax(1) == data.labels[data.validation]).double().mean().item()
@@ -163,7 +164,7 @@ def test_a_diverging_run_stops_and_keeps_its_last_checkpoint(store: Path, tmp_pa
 
     checkpoint = tmp_path / "c.pt"
     with pytest.raises(DivergedError, match=r"step 6: .*not finite.*learning_rate"):
-        fit(Exploding(), data_for(RECIPE, store), RECIPE, 0, checkpoint=checkpoint, digest="d", checkpoint_seconds=0)
+        fit(Exploding(), data_for(RECIPE, store), RECIPE, 0, Session(checkpoint, "d", seconds=0))
     state = torch.load(checkpoint, weights_only=True)["state"]
     assert state["step"] == 5
     assert all(torch.isfinite(tensor).all() for tensor in state["model"].values())
@@ -173,12 +174,12 @@ def test_a_checkpoint_of_another_version_is_refused(store: Path, tmp_path: Path)
     checkpoint = tmp_path / "c.pt"
     recipe = RECIPE.model_copy(update={"steps": 3})
     data = data_for(recipe, store)
-    fit(Linear(), data, recipe, 0, checkpoint=checkpoint, digest="one", checkpoint_seconds=0)
+    fit(Linear(), data, recipe, 0, Session(checkpoint, "one", seconds=0))
     with pytest.raises(PhasebenchError, match=r"c\.pt: .*another version"):
-        fit(Linear(), data, recipe, 0, checkpoint=checkpoint, digest="two")
+        fit(Linear(), data, recipe, 0, Session(checkpoint, "two"))
     checkpoint.write_bytes(checkpoint.read_bytes()[:100])
     with pytest.raises(PhasebenchError, match=r"c\.pt: .*cannot be read"):
-        fit(Linear(), data, recipe, 0, checkpoint=checkpoint, digest="one")
+        fit(Linear(), data, recipe, 0, Session(checkpoint, "one"))
 
 
 def test_initial_weights_follow_the_seed_alone(store: Path, tmp_path: Path) -> None:
@@ -247,7 +248,7 @@ def test_dropout_follows_the_seed_and_the_step_alone(store: Path, tmp_path: Path
         model = Noisy()
         model.load_state_dict(initial)
         torch.manual_seed(noise)
-        fit(model, data, recipe, seed, checkpoint=tmp_path / "c.pt", digest="d")
+        fit(model, data, recipe, seed, Session(tmp_path / "c.pt", "d"))
         outputs.append(torch.stack(model.logits))
     assert torch.equal(outputs[0], outputs[1])
     assert not torch.equal(outputs[0], outputs[2])
