@@ -11,7 +11,7 @@ from phasebench.common.seeding import Stream, generator
 from phasebench.data.batches.in_memory import DeviceData
 from phasebench.models.inference import EVALUATION_BATCH
 from phasebench.models.mlp import PreparedInputs
-from phasebench.nn.complex.weight_projections import STUDY_PROJECTIONS, find_projection
+from phasebench.nn.complex.weight_projections import find_projection
 from phasebench.specs.run import FullBatchRecipe
 from phasebench.training.projected_pass import projected_predictions
 from phasebench.training.validation import predict_together
@@ -77,8 +77,7 @@ def find_snapshot(model: nn.Module, data: DeviceData, recipe: FullBatchRecipe, s
     if not is_matrix_network(model):
         return _plain_snapshot(model, data, recipe)
     complex_valued = len(model.weights[0]) == 2
-    projections = recipe.projections or STUDY_PROJECTIONS[complex_valued]
-    for name in projections:
+    for name in recipe.projections:
         find_projection(name, complex_valued)
     inputs, labels = encoded_columns(model, data.batches(data.test, EVALUATION_BATCH)), data.labels[data.test]
 
@@ -87,7 +86,7 @@ def find_snapshot(model: nn.Module, data: DeviceData, recipe: FullBatchRecipe, s
             [weight.detach() for weight in model.weights],
             inputs,
             model.activated,
-            projections,
+            recipe.projections,
             generator(seed, Stream.PROJECTION, step),
             recipe.unit_draws,
             recipe.element_draws,
@@ -98,7 +97,7 @@ def find_snapshot(model: nn.Module, data: DeviceData, recipe: FullBatchRecipe, s
 
 
 def _plain_snapshot(model: nn.Module, data: DeviceData, recipe: FullBatchRecipe) -> Snapshot:
-    if {*(recipe.projections or ())} - {ORIGIN} or recipe.element_draws:
+    if {*recipe.projections} - {ORIGIN} or recipe.element_draws:
         raise PhasebenchError(
             f"recipe.projections, recipe.element_draws: {type(model).__name__} is not tested with projected weights "
             "while it trains; leave them out, and list the evaluation 'weight_projections'"
