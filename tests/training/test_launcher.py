@@ -246,7 +246,7 @@ def fail_and_stay(error: type[Exception], processes: Processes, **_arguments: ob
 
 @pytest.mark.parametrize(
     ("error", "message"),
-    [(PhasebenchError, "there is no memory left"), (RuntimeError, "process 1 of 2 failed; its last words are above")],
+    [(PhasebenchError, "there is no memory left"), (RuntimeError, "process 1 of 2 failed; see its traceback above")],
 )
 def test_an_error_ends_the_run_though_its_process_does_not_end(error: type[Exception], message: str) -> None:
     begin = time.monotonic()
