@@ -43,7 +43,7 @@ class TrainingState:
     reader: dict[str, float] = field(default_factory=dict)
     """Totals of the data's reader for the training steps, over all processes and across resumptions."""
     resumed: int = 0
-    """How often the run was resumed."""
+    """Number of times that the run was resumed."""
 
 
 def save_checkpoint(path: Path, digest: str, state: TrainingState) -> None:

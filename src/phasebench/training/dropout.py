@@ -8,7 +8,7 @@ from phasebench.common.seeding import Stream, generator
 
 
 def has_dropout(model: nn.Module) -> bool:
-    """Whether a layer of the model drops units."""
+    """True if a layer of the model drops units."""
     return any(isinstance(module, nn.Dropout) for module in model.modules())
 
 

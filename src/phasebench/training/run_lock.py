@@ -103,7 +103,7 @@ def _open(path: Path, attempts: int = 100) -> io.FileIO:
 
 
 def _is_current(handle: io.FileIO, path: Path) -> bool:
-    """Whether the locked file is still the one that others would open."""
+    """True if the locked file is still the one that others would open."""
     locked = os.fstat(handle.fileno())
     # A network file system may remember a path for seconds; it asks for the links anew when it locks.
     return locked.st_nlink > 0 and os.path.samestat(locked, path.stat())

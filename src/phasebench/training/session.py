@@ -78,7 +78,7 @@ class Session:
         return track(left, description) if self.processes.is_first else left
 
     def must_save(self) -> bool:
-        """Whether this step ends in a checkpoint, since one is due or a process was asked to stop.
+        """True if this step ends in a checkpoint, since one is due or a process was asked to stop.
 
         All processes have to ask; they get the same answer.
         """

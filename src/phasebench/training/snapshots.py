@@ -32,7 +32,7 @@ class MatrixNetwork(Protocol):
     weights: nn.ParameterList
     """Real planes ``(P, out, in)`` each, first layer first; P is 2 for complex weights and 1 for real ones."""
     activated: tuple[bool, ...]
-    """Whether an activation follows each hidden layer."""
+    """True for each hidden layer that an activation follows."""
     constraint: str | None
     """A projection that is applied to all weights after every step."""
 
@@ -44,7 +44,7 @@ class MatrixNetwork(Protocol):
 
 
 def is_matrix_network(model: object) -> TypeGuard[MatrixNetwork]:
-    """Whether a model has all attributes of a :class:`MatrixNetwork`."""
+    """True if a model has all attributes of a :class:`MatrixNetwork`."""
     # Parameters are no attributes in the eyes of isinstance, which from Python 3.12 on looks at classes alone.
     return all(hasattr(model, name) for name in ("weights", "activated", "constraint", "columns", "scores"))
 
