@@ -28,11 +28,9 @@ from phasebench.models.mlp import (
     perceptron_100,
     perceptron_real_512_100,
 )
-from phasebench.specs.run import FullBatchRecipe, Recipe, RunIdentity, RunSpec
+from phasebench.specs.run import FullBatchRecipe, RunIdentity, RunSpec
 from phasebench.training.checkpoint import TrainingState
 from phasebench.training.full_batch import descend, train_full_batch
-from phasebench.training.minibatch import train_run
-from phasebench.training.procedures import load_procedure
 from phasebench.training.session import Session
 from phasebench.training.snapshots import encoded_columns
 
@@ -383,12 +381,6 @@ def test_a_finished_run_has_its_files(undisturbed: Path, store: Path) -> None:
     # Evaluations load it like any other run.
     trained = load_trained_run(undisturbed, store, torch.device("cpu"))
     assert trained.test_accuracy() == record["test_accuracy"]
-
-
-def test_the_recipe_names_the_procedure() -> None:
-    batches = Recipe(optimizer="sgd", learning_rate=0.1, batch_size=2, steps=1, validate_every=1)
-    assert load_procedure(batches) is train_run
-    assert load_procedure(RECIPE) is train_full_batch
 
 
 @pytest.mark.parametrize(

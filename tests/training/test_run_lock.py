@@ -17,7 +17,6 @@ import pytest
 
 from phasebench.cli.main import main
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.scheduler import scheduler_job, scheduler_restarts
 from phasebench.specs.run import Recipe, RunIdentity, RunSpec
 from phasebench.training.run_lock import run_lock
 
@@ -175,15 +174,3 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path) -> None:
     message = f"phasebench.common.errors.PhasebenchError: {tmp_path / 'run/.lock'}: cannot be written: File too large"
     assert process.communicate()[1].splitlines()[-1] == message
     assert not (tmp_path / "run").exists()
-
-
-def test_the_job_is_named_as_slurm_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT"):
-        monkeypatch.delenv(name, raising=False)
-    assert scheduler_job() is None
-    assert scheduler_restarts() == 0
-    monkeypatch.setenv("SLURM_JOB_ID", "14")
-    assert scheduler_job() == "14"
-    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
-    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
-    assert scheduler_job() == "12_3"
