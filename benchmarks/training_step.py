@@ -8,7 +8,6 @@ faster of eager and compiled on both sides. The last lines are one figure each: 
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
@@ -20,6 +19,7 @@ from phasebench.common.memory import keep_freed_memory
 from phasebench.models.registry import build_model
 from phasebench.nn.complex.layout import as_complex
 from phasebench.training.compilation import compile_if_possible
+from phasebench.training.timing import interleaved_seconds
 
 BATCH, N_CLASSES, THREADS, WARM_UP = 256, 10, 2, 3
 MODELS = ("cifarnet_real", "cifarnet_type_i", "cifarnet_type_e")
@@ -54,7 +54,7 @@ def training_step(model: nn.Module, forward: Callable[[Tensor], Tensor], images:
 
 
 def check_equal(images: Tensor) -> None:
-    """Both forms of Type-E are the same function.
+    """Check that both forms of Type-E are the same function.
 
     Raises
     ------
@@ -86,19 +86,7 @@ def variants(images: Tensor) -> dict[str, Callable[[], None]]:
 
 
 def median_seconds(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    for name, step in steps.items():
-        start = time.perf_counter()
-        for _ in range(WARM_UP):
-            step()
-        print(f"# {name}: warm after {time.perf_counter() - start:.1f} s", flush=True)
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for done in range(rounds):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step()
-            seconds[name].append(time.perf_counter() - start)
-        if (done + 1) % 5 == 0:
-            print(f"# round {done + 1} of {rounds}", flush=True)
+    seconds = interleaved_seconds(steps, rounds, WARM_UP)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 

@@ -1,5 +1,6 @@
 """Progress of a loop, on a terminal and elsewhere."""
 
+import logging
 import sys
 from collections.abc import Iterator
 
@@ -16,27 +17,31 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_a_short_loop_prints_nothing(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO, logger="phasebench")
+    return caplog
+
+
+def test_a_short_loop_says_nothing(clock: list[float], log: pytest.LogCaptureFixture) -> None:
     assert list(track(range(5), "Counting")) == [0, 1, 2, 3, 4]
-    assert capsys.readouterr() == ("", "")
+    assert not log.messages
 
 
-def test_a_long_loop_prints_now_and_then_and_at_its_end(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_loop_is_logged_now_and_then_and_at_its_end(clock: list[float], log: pytest.LogCaptureFixture) -> None:
     for _ in track(range(8), "Counting"):
         clock[0] += 6.0
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.splitlines() == [
+    assert log.messages == [
         "Counting: 3/8 (38 %), 18 s",
         "Counting: 6/8 (75 %), 36 s",
         "Counting: 8/8 (100 %), 48 s",
     ]
 
 
-def test_an_iterator_without_length_is_counted(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_iterator_without_length_is_counted(clock: list[float], log: pytest.LogCaptureFixture) -> None:
     for _ in track(iter("ab"), "Letters"):
         clock[0] += 20.0
-    assert capsys.readouterr().err.splitlines()[0] == "Letters: 1, 20 s"
+    assert log.messages[0] == "Letters: 1, 20 s"
 
 
 def test_an_error_in_the_loop_comes_through(clock: list[float]) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from support.perceptron_oracle import loss_and_gradients, native
 from support.training_process import assert_same_run, run_in_process, write_arguments
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torchvision import datasets
 
@@ -28,10 +28,11 @@ from phasebench.models.mlp import (
     perceptron_100,
     perceptron_real_512_100,
 )
-from phasebench.specs.run import FullBatchRecipe, Recipe, RunIdentity, RunSpec
-from phasebench.training.full_batch import descend, encoded_columns, train_full_batch
-from phasebench.training.minibatch import train_run
-from phasebench.training.procedures import load_procedure
+from phasebench.specs.run import FullBatchRecipe, RunIdentity, RunSpec
+from phasebench.training.checkpoint import TrainingState
+from phasebench.training.full_batch import descend, train_full_batch
+from phasebench.training.session import Session
+from phasebench.training.snapshots import encoded_columns
 
 RECIPE = FullBatchRecipe(procedure="full_batch", learning_rate=0.1, steps=6, snapshot_every=2)
 DIVERGING = RECIPE.model_copy(update={"learning_rate": 3.0, "steps": 400})
@@ -65,7 +66,7 @@ def columns(network: Perceptron, data: DeviceData, indices: Tensor) -> Tensor:
 def run(network: Perceptron, folder: Path, data: DeviceData | None = None, **changes: Any) -> pd.DataFrame:
     """The history by steps; random halves have seed 2."""
     recipe = RECIPE.model_copy(update=changes)
-    state = descend(network, data or small_data(), recipe, 2, checkpoint=folder / "c.pt", digest="d")
+    state = descend(network, data or small_data(), recipe, 2, Session(folder / "c.pt", "d"))
     return pd.DataFrame(state.history).set_index("step")
 
 
@@ -151,7 +152,7 @@ def test_snapshots_do_not_touch_the_training(tmp_path: Path) -> None:
 
 def test_images_are_counted_in_the_time_of_their_steps(tmp_path: Path) -> None:
     recipe = RECIPE.model_copy(update={"steps": 5})
-    state = descend(small_network(), small_data(), recipe, 2, checkpoint=tmp_path / "c.pt", digest="d")
+    state = descend(small_network(), small_data(), recipe, 2, Session(tmp_path / "c.pt", "d"))
     assert state.train_images == 5 * 20
     rates = pd.DataFrame(state.history).dropna(subset=["images_per_second"])
     assert rates["step"].tolist() == [2, 4, 5]
@@ -191,7 +192,7 @@ def test_a_run_that_diverges_before_it_measured_anything_is_refused(tmp_path: Pa
 
 def test_a_run_that_diverges_later_keeps_its_last_snapshot(tmp_path: Path) -> None:
     network = small_network()
-    state = descend(network, small_data(), DIVERGING, 2, checkpoint=tmp_path / "c.pt", digest="d")
+    state = descend(network, small_data(), DIVERGING, 2, Session(tmp_path / "c.pt", "d"))
     history = pd.DataFrame(state.history).set_index("step")
     assert 2 < state.step < DIVERGING.steps
     assert history.index.tolist() == list(range(1, state.step + 1))
@@ -202,6 +203,84 @@ def test_a_run_that_diverges_later_keeps_its_last_snapshot(tmp_path: Path) -> No
     run(ended, tmp_path / "ended", learning_rate=DIVERGING.learning_rate, steps=state.best_step)
     for weight, other in zip(network.weights, ended.weights, strict=True):
         assert torch.equal(weight, other)
+
+
+# Models without projected weights.
+
+
+class Small(nn.Module):
+    """A network with all that has a state or a random part; it may stop a training in its midst."""
+
+    def __init__(self, stops_at: int | None = None) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.BatchNorm1d(18), nn.Dropout(0.3), nn.Linear(18, 4)).double()
+        self.passes, self.stops_at = 0, stops_at
+
+    def forward(self, planes: Tensor) -> Tensor:
+        self.passes += self.training
+        if self.passes == self.stops_at:
+            raise KeyboardInterrupt
+        logits: Tensor = self.layers(planes.flatten(1))
+        return logits
+
+
+def trained(model: nn.Module, checkpoint: Path, initial: dict[str, Tensor], **changes: Any) -> TrainingState:
+    model.load_state_dict(initial)
+    recipe = RECIPE.model_copy(update=changes)
+    return descend(model, small_data(), recipe, 2, Session(checkpoint, "d", seconds=0))
+
+
+def test_any_network_descends_on_all_samples(tmp_path: Path) -> None:
+    data, model, twin = small_data(), nn.Sequential(nn.Flatten(), nn.Linear(18, 4)).double(), nn.Linear(18, 4).double()
+    twin.load_state_dict(model[1].state_dict())
+    state = descend(model, data, RECIPE, 2, Session(tmp_path / "c.pt", "d"))
+    inputs, labels = data.batch(data.train).flatten(1), data.labels[data.train]
+    losses = []
+    for _ in range(6):
+        loss = functional.cross_entropy(twin(inputs), labels)
+        for parameter, gradient in zip(
+            twin.parameters(), torch.autograd.grad(loss, list(twin.parameters())), strict=True
+        ):
+            parameter.data -= 0.1 * gradient
+        losses.append(loss.item())
+    np.testing.assert_allclose([row["train_loss"] for row in state.history], losses, rtol=1e-12)
+    torch.testing.assert_close(model[1].weight, twin.weight, rtol=1e-11, atol=1e-14)
+    accuracy = (model(data.batch(data.test)).argmax(dim=1) == data.labels[data.test]).double().mean().item()
+    columns = {column for row in state.history for column in row if column.startswith(("accuracy", "deviation"))}
+    assert columns == {"accuracy_origin"}
+    assert [row["step"] for row in state.history if "accuracy_origin" in row] == [2, 4, 6]
+    assert state.history[-1]["accuracy_origin"] == accuracy
+
+
+def test_any_network_is_resumed_bit_identically(tmp_path: Path) -> None:
+    initial = Small().state_dict()
+    torch.manual_seed(1)
+    undisturbed = Small()
+    state = trained(undisturbed, tmp_path / "one.pt", initial)
+    with pytest.raises(KeyboardInterrupt):
+        trained(Small(stops_at=4), tmp_path / "two.pt", initial)
+    torch.manual_seed(2)
+    resumed = Small()
+    again = trained(resumed, tmp_path / "two.pt", initial)
+    assert (again.resumed, resumed.passes) == (1, 3)
+    for name, tensor in undisturbed.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name])
+    histories = [pd.DataFrame(one.history).set_index("step") for one in (state, again)]
+    pd.testing.assert_frame_equal(untimed(histories[0]), untimed(histories[1]), check_exact=True)
+
+
+def test_snapshots_of_any_network_do_not_touch_its_training(tmp_path: Path) -> None:
+    initial, models = Small().state_dict(), [Small(), Small()]
+    for model, every in zip(models, (1, 6), strict=True):
+        trained(model, tmp_path / f"{every}.pt", initial, snapshot_every=every)
+    assert all(map(torch.equal, models[0].state_dict().values(), models[1].state_dict().values()))
+
+
+@pytest.mark.parametrize("changes", [{"projections": ("origin", "only_real")}, {"element_draws": 2}])
+def test_projections_of_a_network_that_has_none_are_refused(changes: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(PhasebenchError, match=r"Small is not tested with projected weights .*'weight_projections'"):
+        trained(Small(), tmp_path / "c.pt", Small().state_dict(), **changes)
+    assert trained(Small(), tmp_path / "c.pt", Small().state_dict(), projections=("origin",)).step == 6
 
 
 # The contract of a run's folder.
@@ -271,6 +350,23 @@ def test_a_stopped_run_goes_on_bit_identically(
     assert_same_run(undisturbed, arguments["output"])
 
 
+def test_a_registered_model_that_is_no_perceptron(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    path = tmp_path / "noise.h5"
+    samples, labels = rng.integers(0, 256, (40, 28, 28, 1), dtype=np.uint8), np.arange(40, dtype=np.int64) % 2
+    arrays = {"samples": samples, "labels": labels, "splits": {"train": np.arange(30), "test": np.arange(30, 40)}}
+    write_store(path, path.with_suffix(".json"), **arrays, classes=["even", "odd"], source={"source": "generated"})
+    identity = make_identity(model="lenet_complex", recipe=RECIPE.model_copy(update={"steps": 3}))
+    train_full_batch(identity, path, tmp_path / "run", tmp_path / "c.pt", device="cpu")
+    history = pd.read_parquet(tmp_path / "run/history.parquet").set_index("step")
+    record = json.loads((tmp_path / "run/run.json").read_text())
+    assert history.index.tolist() == [1, 2, 3]
+    assert record["test_accuracy"] == history["accuracy_origin"][3]
+    found = load_trained_run(tmp_path / "run", path, torch.device("cpu"))
+    assert found.test_accuracy() == record["test_accuracy"]
+    assert {tensor.dtype for tensor in found.model.parameters()} == {torch.float64}
+
+
 def test_a_finished_run_has_its_files(undisturbed: Path, store: Path) -> None:
     record = json.loads((undisturbed / "run.json").read_text())
     history = pd.read_parquet(undisturbed / "history.parquet").set_index("step")
@@ -287,16 +383,9 @@ def test_a_finished_run_has_its_files(undisturbed: Path, store: Path) -> None:
     assert trained.test_accuracy() == record["test_accuracy"]
 
 
-def test_the_recipe_names_the_procedure() -> None:
-    batches = Recipe(optimizer="sgd", learning_rate=0.1, batch_size=2, steps=1, validate_every=1)
-    assert load_procedure(batches) is train_run
-    assert load_procedure(RECIPE) is train_full_batch
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "lenet_complex"}, "'full_batch' trains perceptrons; 'lenet_complex' is none"),
         ({"validation_fraction": 0.1}, "validation_fraction: the procedure 'full_batch' validates nothing; set it 0"),
     ],
 )

@@ -18,15 +18,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from support.tiny_shards import generate_shards
-from torch import nn
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.processes import ALONE, Processes
+from phasebench.common.processes import Processes
 from phasebench.data.store import write_store
-from phasebench.nn.spectral.norm import SpectralBatchNorm2d
 from phasebench.specs.run import Recipe, RunIdentity, RunSpec
 from phasebench.training import launcher
-from phasebench.training.distribution import check_shares, distributed_form, synchronise
 from phasebench.training.launcher import launch_run
 
 # 90 training samples: an epoch's last batch has ten, five for each of two processes.
@@ -246,7 +243,7 @@ def fail_and_stay(error: type[Exception], processes: Processes, **_arguments: ob
 
 @pytest.mark.parametrize(
     ("error", "message"),
-    [(PhasebenchError, "there is no memory left"), (RuntimeError, "process 1 of 2 failed; its last words are above")],
+    [(PhasebenchError, "there is no memory left"), (RuntimeError, "process 1 of 2 failed; see its traceback above")],
 )
 def test_an_error_ends_the_run_though_its_process_does_not_end(error: type[Exception], message: str) -> None:
     begin = time.monotonic()
@@ -259,39 +256,3 @@ def test_processes_wait_for_each_other_as_long_at_the_rendezvous() -> None:
     master = launcher._store(0, is_master=True)
     member = launcher._store(master.port, is_master=False)
     assert master.timeout == member.timeout == timedelta(hours=6)
-
-
-def test_a_batch_that_cannot_be_shared_is_refused() -> None:
-    check_shares(RECIPE, 90, Processes(0, 10))
-    check_shares(RECIPE, 96, Processes(0, 16))
-    with pytest.raises(PhasebenchError, match=r"recipe\.processes: 11 processes cannot share .* batch of 10 samples"):
-        check_shares(RECIPE, 90, Processes(0, 11))
-
-
-def test_batch_normalisation_is_synchronised_on_gpus_alone() -> None:
-    class Normalised(nn.Sequential):
-        pass
-
-    spectral = Normalised(nn.Conv2d(3, 4, 3), SpectralBatchNorm2d(4))
-    assert synchronise(spectral, Processes(0, 2)) is spectral
-    assert spectral[1].options.synchronised
-    with pytest.raises(PhasebenchError, match=r"recipe\.synchronised: batch normalisation .* on GPUs alone"):
-        synchronise(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)), Processes(0, 2))
-
-
-def test_alone_nothing_changes() -> None:
-    values = torch.arange(5.0)
-    assert ALONE.share(values) is values
-    assert ALONE.total(values) is values
-    assert ALONE.interleave(values, 5) is values
-    assert ALONE.any(True, False) == (True, False)
-    layer = nn.Linear(2, 2)
-    assert distributed_form(layer, ALONE) is layer
-    assert synchronise(layer, ALONE) is layer
-
-
-def test_shares_are_disjoint_and_cover_the_batch() -> None:
-    items = torch.arange(11)
-    shares = [Processes(rank, 3).share(items) for rank in range(3)]
-    assert sorted(torch.cat(shares).tolist()) == items.tolist()
-    assert {len(share) for share in shares} == {3, 4}

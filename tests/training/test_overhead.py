@@ -10,7 +10,6 @@ import torch
 from phasebench.specs.run import Recipe
 from phasebench.training import overhead
 from phasebench.training.overhead import ROUNDS, measure_overheads, overhead_rows
-from phasebench.training.timing import interleaved_seconds
 
 RECIPE = Recipe(
     optimizer="sgd", learning_rate=0.1, momentum=0.9, batch_size=2, steps=1, validate_every=1, channels_last=True
@@ -48,14 +47,6 @@ def test_the_overhead_is_taken_round_by_round() -> None:
         }
     )
     assert {(row["model"], row["dataset"], row["n"]) for row in rows} == {("resnet18_sbn34", "shapes", 5)}
-
-
-def test_computations_take_turns_and_warm_up_first() -> None:
-    calls: list[str] = []
-    seconds = interleaved_seconds({name: lambda name=name: calls.append(name) for name in "ab"}, 3, warm_up=2)
-    assert "".join(calls) == "aabb" + "ab" * 3
-    assert {name: len(values) for name, values in seconds.items()} == {"a": 3, "b": 3}
-    assert all(value >= 0 for values in seconds.values() for value in values)
 
 
 def test_a_step_has_the_images_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from phasebench.training.checkpoint import TrainingState
 from phasebench.training.loop import fit
 from phasebench.training.minibatch import train_run
 from phasebench.training.probe import PERCENTILES, find_probe
+from phasebench.training.session import Session
 
 RECIPE = Recipe(
     optimizer="sgd",
@@ -160,7 +161,7 @@ def test_rows_survive_an_interruption(store: Path, tmp_path: Path) -> None:
 
     def train(model: Small, checkpoint: Path) -> TrainingState:
         model.load_state_dict(initial)
-        return fit(model, data(store), recipe, 0, checkpoint=checkpoint, digest="d", checkpoint_seconds=0)
+        return fit(model, data(store), recipe, 0, Session(checkpoint, "d", seconds=0))
 
     undisturbed = train(Small(), tmp_path / "one.pt")
     with pytest.raises(KeyboardInterrupt):

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import logging
 import os
 import re
 import signal
@@ -16,14 +17,15 @@ import pytest
 
 from phasebench.cli.main import main
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.scheduler import scheduler_job, scheduler_restarts
 from phasebench.specs.run import Recipe, RunIdentity, RunSpec
 from phasebench.training.run_lock import run_lock
 
 HOLD = """
 import sys
 from pathlib import Path
+from phasebench.common.messages import show_messages
 from phasebench.training.run_lock import run_lock
+show_messages()
 with run_lock(Path(sys.argv[1]), float(sys.argv[2])):
     print("held", flush=True)
     sys.stdin.readline()
@@ -93,19 +95,20 @@ def test_the_lock_dies_with_its_process(tmp_path: Path, holder: subprocess.Popen
 
 
 def test_waiting_ends_when_the_other_lets_go(
-    tmp_path: Path, holder: subprocess.Popen[str], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, holder: subprocess.Popen[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     threading.Timer(0.2, lambda: holder.communicate("go\n")).start()
     with run_lock(tmp_path / "run", wait_seconds=30):
         assert (tmp_path / "run/.lock").exists()
-    assert f"waiting up to 30 s for process {holder.pid}" in capsys.readouterr().out
+    assert f"waiting up to 30 s for process {holder.pid}" in caplog.text
     assert not (tmp_path / "run").exists()
 
 
 def test_a_signal_ends_the_wait(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
     waiting = start(tmp_path / "run", wait_seconds=600)
-    assert waiting.stdout is not None
-    assert waiting.stdout.readline().startswith(f"waiting up to 600 s for process {holder.pid} ")
+    assert waiting.stderr is not None
+    assert waiting.stderr.readline().startswith(f"waiting up to 600 s for process {holder.pid} ")
     waiting.terminate()
     assert waiting.communicate(timeout=60)[0] == ""
     assert waiting.returncode == -signal.SIGTERM
@@ -140,7 +143,7 @@ def test_a_file_that_was_removed_is_no_lock(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_file_system_without_locks_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*arguments: Any) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
@@ -148,8 +151,9 @@ def test_a_file_system_without_locks_is_named(
     monkeypatch.setattr(fcntl, "lockf", refuse)
     with run_lock(tmp_path):
         pass
-    [line] = capsys.readouterr().err.splitlines()
-    assert "this file system has no locks" in line
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert f"{tmp_path / '.lock'}: this file system has no locks" in record.getMessage()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
@@ -170,15 +174,3 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path) -> None:
     message = f"phasebench.common.errors.PhasebenchError: {tmp_path / 'run/.lock'}: cannot be written: File too large"
     assert process.communicate()[1].splitlines()[-1] == message
     assert not (tmp_path / "run").exists()
-
-
-def test_the_job_is_named_as_slurm_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT"):
-        monkeypatch.delenv(name, raising=False)
-    assert scheduler_job() is None
-    assert scheduler_restarts() == 0
-    monkeypatch.setenv("SLURM_JOB_ID", "14")
-    assert scheduler_job() == "14"
-    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
-    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
-    assert scheduler_job() == "12_3"

@@ -3,6 +3,7 @@
 Imports stand inside the commands, so that none of them waits for libraries that it does not use.
 """
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -12,10 +13,12 @@ import typer
 
 from phasebench.cli.inspect import views
 from phasebench.common.errors import InterruptedRunError, PhasebenchError
+from phasebench.common.messages import show_messages
 from phasebench.specs.paths import SCHEMAS_FOLDER
 
 # The shell's EX_TEMPFAIL: try again. The workflow can tell it from failure.
 EXIT_INTERRUPTED = 75
+_LOGGER = logging.getLogger(__name__)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -96,8 +99,8 @@ def write_shard(
     check_code(str(listing), read_listing(listing).code, shard_code(own_source()))
     content = write_shard(listing, locations, output)
     for key, reason in content.damaged.items():
-        print(f"left out: {key}: {reason}")
-    print(f"{output}: {len(content.images)} images, {len(content.damaged)} damaged ones left out")
+        _LOGGER.warning("%s: left out: %s", key, reason)
+    _LOGGER.info("%s: %d images, %d damaged ones left out", output, len(content.images), len(content.damaged))
 
 
 @app.command()
@@ -267,6 +270,7 @@ def schemas(output: OutputOption = Path(SCHEMAS_FOLDER)) -> None:
 
 def main() -> None:
     """Run a command; a mistake of the user ends in one line and status 1, a requested stop in status 75."""
+    show_messages()
     try:
         app()
     except InterruptedRunError as error:

@@ -1,4 +1,4 @@
-"""Where tensors live."""
+"""Choice of the device, CPU or GPU."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""The one exception a person at the keyboard is meant to read."""
+"""Exceptions whose message is for the person at the keyboard."""
 
 
 class PhasebenchError(Exception):

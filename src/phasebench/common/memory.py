@@ -1,4 +1,4 @@
-"""How the process handles freed memory."""
+"""Settings of the C library's allocator for freed memory."""
 
 import ctypes
 import sys

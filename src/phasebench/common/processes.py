@@ -1,4 +1,4 @@
-"""The processes that train one run together: what each of them is, and how they add up what they have."""
+"""Processes that train one run together: rank, shares of a batch, and collective operations."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes files."""
+        """True in the process that writes files."""
         return self.rank == 0
 
     def share(self, items: Sliceable) -> Sliceable:
@@ -46,7 +46,7 @@ class Processes:
         return value
 
     def any(self, *flags: bool) -> tuple[bool, ...]:
-        """Whether each flag is up in at least one process."""
+        """For each flag, True if it is up in at least one process."""
         if self.count == 1:
             return flags
         # On the CPU, where nothing waits for a device.

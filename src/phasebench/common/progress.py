@@ -1,5 +1,6 @@
-"""Progress of a long loop on the standard error stream."""
+"""Progress of a long loop: a bar on a terminal, log messages elsewhere."""
 
+import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
@@ -10,13 +11,14 @@ from rich.progress import track as rich_track
 
 Item = TypeVar("Item")
 
+_LOGGER = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LINES = 15.0
 
 
 def track(iterable: Iterable[Item], description: str, total: int | None = None) -> Iterator[Item]:
     """Yield the items of ``iterable`` and show how far the loop has come.
 
-    A terminal gets a bar. Anything else, such as a log file, gets a line every 15 seconds and one at the end of a
+    A terminal gets a bar. Anything else, such as a log file, gets a message every 15 seconds and one at the end of a
     loop that took longer than that.
 
     Parameters
@@ -46,11 +48,11 @@ def _track_in_lines(iterable: Iterable[Item], description: str, total: int | Non
         now = time.monotonic()
         if now - last_line >= _SECONDS_BETWEEN_LINES:
             last_line = now
-            _print_line(description, done, total, now - start)
+            _log_line(description, done, total, now - start)
     if last_line > start:
-        _print_line(description, done, total, time.monotonic() - start)
+        _log_line(description, done, total, time.monotonic() - start)
 
 
-def _print_line(description: str, done: int, total: int | None, seconds: float) -> None:
+def _log_line(description: str, done: int, total: int | None, seconds: float) -> None:
     of_total = f"/{total} ({100 * done / total:.0f} %)" if total else ""
-    print(f"{description}: {done}{of_total}, {seconds:.0f} s", file=sys.stderr, flush=True)
+    _LOGGER.info("%s: %d%s, %.0f s", description, done, of_total, seconds)

@@ -1,4 +1,4 @@
-"""What the environment says of the SLURM job that this process is part of."""
+"""SLURM job of this process, from the environment."""
 
 import os
 
@@ -10,5 +10,5 @@ def scheduler_job() -> str | None:
 
 
 def scheduler_restarts() -> int:
-    """How often SLURM has started this job again."""
+    """Number of times that SLURM has restarted this job."""
     return int(os.environ.get("SLURM_RESTART_COUNT", "0"))

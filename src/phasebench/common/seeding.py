@@ -7,7 +7,7 @@ import torch
 
 
 class Stream(IntEnum):
-    """What the numbers are for."""
+    """Purpose of the random numbers; each has a stream of its own."""
 
     INITIALISATION = 0
     ORDER = 1
@@ -27,7 +27,7 @@ def generator(seed: int, stream: Stream, index: int = 0) -> torch.Generator:
     seed : int
         The run's seed.
     stream : Stream
-        What the numbers are for.
+        Purpose of the numbers.
     index : int
         Position in the stream, at least 0.
     """

@@ -57,4 +57,7 @@ def load_trained_run(folder: Path, data_path: Path, device: torch.device) -> Tra
     dtype = torch.float64 if isinstance(spec.recipe, FullBatchRecipe) else torch.float32
     data = load_device_data(spec, data_path, device, statistics=statistics, dtype=dtype)
     model = build_for_run(spec, data)
+    if isinstance(spec.recipe, FullBatchRecipe):
+        # In the precision in which it was trained.
+        model = model.double()
     return TrainedRun(spec, load_weights(model, folder / WEIGHTS).to(device), data)

@@ -102,7 +102,11 @@ class Recipe(Frozen):
 
 
 class FullBatchRecipe(Frozen):
-    """Gradient descent on all training samples at once; at snapshots, projections of the weights are tested."""
+    """Gradient descent on all training samples at once, in double precision.
+
+    At snapshots the test accuracy is measured; for a model of matrices alone, such as a perceptron, also with projected
+    weights.
+    """
 
     procedure: Literal["full_batch"] = Field(description="steps on the whole training set")
     learning_rate: PositiveFloat = Field(description="the rate of every step")

@@ -1,4 +1,4 @@
-"""The state of an unfinished run, on disk."""
+"""Checkpoints: the state of an unfinished run, on disk."""
 
 import io
 from dataclasses import dataclass, field, fields
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import atomic_path
@@ -14,7 +14,7 @@ from phasebench.common.files import atomic_path
 
 @dataclass
 class TrainingState:
-    """All that a run needs to go on as if it had never stopped.
+    """State of a run, from which it resumes as if it had never stopped.
 
     Random numbers are not part of it: each step derives its own from the seed and its position.
     """
@@ -30,7 +30,7 @@ class TrainingState:
     history: list[dict[str, float]] = field(default_factory=list)
     probes: list[dict[str, float | str]] = field(default_factory=list)
     correct: int = 0
-    """Training images since the last validation that were predicted rightly, each before its step."""
+    """Training images since the last validation that were predicted correctly, each before its step."""
     loss_sum: float = 0.0
     """Sum of the batch losses since the last validation."""
     interval_seconds: float = 0.0
@@ -41,9 +41,9 @@ class TrainingState:
     """Images seen in that time."""
     wall_seconds: float = 0.0
     reader: dict[str, float] = field(default_factory=dict)
-    """What the data's reader did for the training steps, of all processes and across resumptions."""
+    """Totals of the data's reader for the training steps, over all processes and across resumptions."""
     resumed: int = 0
-    """How often the run was taken up again."""
+    """Number of times that the run was resumed."""
 
 
 def save_checkpoint(path: Path, digest: str, state: TrainingState) -> None:
@@ -75,23 +75,4 @@ def load_checkpoint(path: Path, digest: str) -> TrainingState | None:
         raise PhasebenchError(
             f"{path}: the checkpoint belongs to another version of the run; delete it to start the run afresh"
         )
-    return state
-
-
-def resume(path: Path, digest: str, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> TrainingState:
-    """Put a model, and its optimizer, where the checkpoint left them; a fresh state where there is none.
-
-    Raises
-    ------
-    PhasebenchError
-        The file is corrupt or belongs to another run.
-    """
-    state = load_checkpoint(path, digest)
-    if state is None:
-        return TrainingState()
-    model.load_state_dict(state.model)
-    if optimizer is not None:
-        optimizer.load_state_dict(state.optimizer)
-    state.resumed += 1
-    print(f"taking up the run at step {state.step}", flush=True)
     return state

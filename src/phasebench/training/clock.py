@@ -1,4 +1,4 @@
-"""Times of a run."""
+"""Clock of a run: its wall time, and the time since the last validation and checkpoint."""
 
 import time
 
@@ -28,9 +28,9 @@ class Clock:
         return time.perf_counter() - self._save
 
     def restart_interval(self) -> None:
-        """A validation has ended."""
+        """Start the next interval, after a validation."""
         self._interval = time.perf_counter()
 
     def saved(self) -> None:
-        """A checkpoint has been written."""
+        """Note that a checkpoint was written."""
         self._save = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Compiling a network where the machine can."""
+"""Compilation of a network with ``torch.compile`` where the machine has a compiler."""
 
 import shutil
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def compile_if_possible(model: nn.Module) -> tuple[Forward, str]:
     forward : callable
         The compiled form, or the model itself.
     how : str
-        What was done and why, for the log.
+        The form that was chosen, and the reason, for the log.
     """
     device = next(model.parameters()).device.type
     if device == "cpu" and shutil.which("g++") is None and shutil.which("clang++") is None:

@@ -1,4 +1,4 @@
-"""A network that several processes train together."""
+"""Data-parallel form of a network that several processes train together."""
 
 from dataclasses import replace
 from typing import Any

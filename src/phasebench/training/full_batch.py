@@ -1,7 +1,8 @@
-"""Training of Nie and Yuan: gradient descent on the whole training set, weights projected at snapshots (section 2)."""
+"""Procedure ``full_batch``: gradient descent on the whole training set in float64 (Nie and Yuan, section 2)."""
 
+import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +10,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from phasebench.common.devices import find_device
-from phasebench.common.errors import DivergedError, InterruptedRunError, PhasebenchError
-from phasebench.common.memory import keep_freed_memory
-from phasebench.common.progress import track
+from phasebench.common.errors import DivergedError, PhasebenchError
 from phasebench.common.seeding import Stream, generator
 from phasebench.data.batches.in_memory import DeviceData, load_device_data
-from phasebench.models.inference import EVALUATION_BATCH, predict
-from phasebench.models.mlp import Perceptron, PreparedInputs, prepare_inputs
-from phasebench.models.registry import build_for_run
-from phasebench.nn.complex.weight_projections import find_projection, project
-from phasebench.specs.run import FullBatchRecipe, RunIdentity, RunSpec
-from phasebench.training.checkpoint import TrainingState, resume, save_checkpoint
-from phasebench.training.clock import Clock
-from phasebench.training.interrupt import StopRequest
-from phasebench.training.projected_pass import projected_predictions
-from phasebench.training.results import announce, write_results
+from phasebench.models.inference import EVALUATION_BATCH
+from phasebench.models.mlp import prepare_inputs
+from phasebench.nn.complex.weight_projections import project
+from phasebench.specs.run import FullBatchRecipe, RunIdentity
+from phasebench.training.checkpoint import TrainingState
+from phasebench.training.dropout import has_dropout, seed_dropout
+from phasebench.training.run import begin, build_run_model, train_and_write
+from phasebench.training.session import Session, copy_of_weights
+from phasebench.training.snapshots import encoded_columns, find_snapshot, is_matrix_network
 
+_LOGGER = logging.getLogger(__name__)
 # Nothing validates, and the accuracies at snapshots have columns of their own.
 _UNUSED = ("train_accuracy", "validation_loss", "validation_accuracy")
 
@@ -40,97 +38,56 @@ def train_full_batch(
     checkpoint_seconds: float = 60.0,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Train a perceptron by its :class:`phasebench.specs.run.FullBatchRecipe`, or go on with it, and write its folder.
+    """Train a model by its :class:`phasebench.specs.run.FullBatchRecipe`, or resume it, and write its folder.
 
     Parameters, files and errors are those of :func:`phasebench.training.minibatch.train_run`. The history has a row for
-    every step; at snapshots it has the test accuracies ``accuracy_<projection>`` and, for random halves,
-    ``deviation_<projection>``, the sample standard deviation over the draws.
+    every step; at snapshots it has the test accuracies of :func:`phasebench.training.snapshots.find_snapshot`.
 
     The study's rates are at the edge of stability. A run that diverges keeps what it measured: its history ends before
     the step that is named as ``diverged_at`` in ``run.json``, and its weights are those of its last snapshot.
     """
-    keep_freed_memory()
-    spec, target = identity.run, find_device(device)
-    recipe = spec.recipe
-    if not isinstance(recipe, FullBatchRecipe):
-        raise TypeError(f"{spec.id}: the recipe is for the procedure '{recipe.procedure}'")
+    spec = identity.run
+    recipe, target = begin(spec, FullBatchRecipe, device)
     data = load_device_data(spec, data_path, target, dtype=torch.float64)
-    network = build_perceptron(spec, data).to(target)
-    announce(spec, data, network, "off")
-    if target.type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-    state = descend(
-        network,
-        data,
-        recipe,
-        spec.seed,
-        checkpoint=checkpoint,
-        digest=identity.digest,
-        checkpoint_seconds=checkpoint_seconds,
-    )
-    diverged_at = state.step + 1 if state.step < recipe.steps else None
-    if diverged_at:
-        print(f"diverged at step {diverged_at} of {recipe.steps}; the results are those of step {state.best_step}")
-    prediction = predict(network, data.batches(data.test, EVALUATION_BATCH)).argmax(dim=1)
-    further = {"compiled": False, "diverged_at": diverged_at, **(provenance or {})}
-    write_results(identity, data, network, state, prediction, output, further)
-    checkpoint.unlink(missing_ok=True)
-
-
-def build_perceptron(spec: RunSpec, data: DeviceData) -> Perceptron:
-    """The run's network with the initial weights that its seed decides, on the CPU.
-
-    Raises
-    ------
-    PhasebenchError
-        The model is no perceptron, or part of the samples is to validate, which this procedure has no use for.
-    """
-    network = build_for_run(spec, data)
-    if not isinstance(network, Perceptron):
-        raise PhasebenchError(f"{spec.id}: recipe.procedure: 'full_batch' trains perceptrons; '{spec.model}' is none")
     if len(data.validation):
         raise PhasebenchError(f"{spec.id}: validation_fraction: the procedure 'full_batch' validates nothing; set it 0")
-    network.initialise(spec.seed)
-    return network
+    model = build_run_model(spec, data).to(target, torch.float64)
+    session = Session(checkpoint, identity.digest, checkpoint_seconds)
+
+    def train() -> TrainingState:
+        return descend(model, data, recipe, spec.seed, session)
+
+    def entries(state: TrainingState) -> dict[str, Any]:
+        diverged_at = state.step + 1 if state.step < recipe.steps else None
+        return {"compiled": False, "diverged_at": diverged_at, **(provenance or {})}
+
+    train_and_write(identity, data, model, session, output, train=train, entries=entries)
 
 
-def descend(
-    network: Perceptron,
-    data: DeviceData,
-    recipe: FullBatchRecipe,
-    seed: int,
-    *,
-    checkpoint: Path,
-    digest: str,
-    checkpoint_seconds: float = 60.0,
-) -> TrainingState:
-    """Train ``network`` in place, from the checkpoint if there is one.
+def descend(model: nn.Module, data: DeviceData, recipe: FullBatchRecipe, seed: int, session: Session) -> TrainingState:
+    """Train ``model`` in place, from the checkpoint if there is one.
 
     The loss of a step is taken before its update, so that the first is that of the initial weights; the accuracies of
     a snapshot are taken after it.
 
     Parameters
     ----------
-    network : Perceptron
-        On the data's device.
+    model : nn.Module
+        Maps planes ``(N, 2, C, H, W)`` to logits ``(N, K)``; on the data's device, with weights of the data's type.
     data : DeviceData
-        All its training samples are used in every step.
+        All its training samples are used in every step, in one pass.
     recipe : FullBatchRecipe
         Rate, length, snapshots.
     seed : int
-        Decides the random halves.
-    checkpoint : Path
-        Where the unfinished run is kept.
-    digest : str
-        Digest of the run's identity; a checkpoint of another one is refused.
-    checkpoint_seconds : float
-        Time between two checkpoints.
+        Decides noise on the inputs, dropout and the random halves.
+    session : Session
+        The checkpoint.
 
     Returns
     -------
     TrainingState
         The finished state. Where its step is not the recipe's last one the training diverged: the loss of the next
-        step, or a weight after it, is not finite, and ``network`` is as it was at the last snapshot.
+        step, or a weight after it, is not finite, and ``model`` is as it was at the last snapshot.
 
     Raises
     ------
@@ -139,135 +96,92 @@ def descend(
     InterruptedRunError
         A signal asked the run to stop; the checkpoint was written.
     """
-    complex_valued = len(network.weights[0]) == 2
-    for name in recipe.projections:
-        find_projection(name, complex_valued)
-    state = resume(checkpoint, digest, network)
-    random = generator(seed, Stream.AUGMENTATION)
-    train_batches = (data.training_batch(part, random) for part in data.train.split(EVALUATION_BATCH))
-    inputs, labels = prepare_inputs(encoded_columns(network, train_batches)), data.labels[data.train]
-    test_inputs = encoded_columns(network, data.batches(data.test, EVALUATION_BATCH))
-    test_labels = data.labels[data.test]
-    clock = Clock(state)
+    snapshot = find_snapshot(model, data, recipe, seed)
+    state = session.resume(model)
+    logits, labels = whole_set(model, data, seed), data.labels[data.train]
+    optimizer, drops = torch.optim.SGD(model.parameters(), lr=recipe.learning_rate), has_dropout(model)
 
-    def save() -> None:
-        state.interval_seconds, state.wall_seconds = clock.interval, clock.wall
-        state.model = _copy(network)
-        save_checkpoint(checkpoint, digest, state)
-        clock.saved()
-
-    with StopRequest() as stop:
-        for step in track(range(state.step + 1, recipe.steps + 1), "full-batch gradient descent"):
-            loss = gradient_step(network, inputs, labels, recipe.learning_rate).item()
-            snapshot = step % recipe.snapshot_every == 0 or step == recipe.steps
-            finite = math.isfinite(loss) and (not snapshot or all(bool(w.isfinite().all()) for w in network.weights))
-            if not finite:
-                if not state.best_model:
-                    raise DivergedError(
-                        f"step {step}: loss or weights are not finite before the first snapshot; "
-                        "lower recipe.learning_rate"
-                    )
-                network.load_state_dict(state.best_model)
+    model.train()
+    with session:
+        for step in session.steps(recipe.steps, "full-batch gradient descent"):
+            if drops:
+                seed_dropout(seed, step)
+            loss = gradient_step(model, logits, labels, optimizer).item()
+            measures = (step + 1) % recipe.snapshot_every == 0 or step + 1 == recipe.steps
+            if not math.isfinite(loss) or (measures and not _is_finite(model)):
+                _return_to_snapshot(model, state, recipe)
                 break
-            state.step = step
-            row = {"step": step, "epoch": step, "train_loss": loss, "learning_rate": recipe.learning_rate}
+            state.step = step + 1
+
+            row = {"step": state.step, "epoch": state.step, "train_loss": loss, "learning_rate": recipe.learning_rate}
             row |= dict.fromkeys((*_UNUSED, "images_per_second"), math.nan)
-            if snapshot:
-                n_images, seconds = len(labels) * (step - _last_snapshot(state)), clock.interval
-                state.train_seconds += seconds
-                state.train_images += n_images
-                row["images_per_second"] = n_images / seconds
-                # A random half of the units is the first half of them in a random order.
-                halves = generator(seed, Stream.PROJECTION, step)
-                row |= snapshot_accuracies(network, recipe, halves, test_inputs, test_labels)
-                state.best_step, state.best_model = step, _copy(network)
-                clock.restart_interval()
+            if measures:
+                row["images_per_second"] = _count_images(state, len(labels), session.clock.interval)
+                row |= snapshot(state.step)
+                state.best_step, state.best_model = state.step, copy_of_weights(model)
+                session.clock.restart_interval()
             state.history.append(row)
-            if clock.since_save >= checkpoint_seconds or stop:
-                save()
-            if stop:
-                raise InterruptedRunError(f"stopped by {stop.signal} after step {step} of {recipe.steps}")
-    state.wall_seconds = clock.wall
+            if session.must_save():
+                session.save(model)
     return state
 
 
-def _copy(network: nn.Module) -> dict[str, Tensor]:
-    """The weights as they are now, on the CPU."""
-    return {name: tensor.to("cpu", copy=True) for name, tensor in network.state_dict().items()}
+def whole_set(model: nn.Module, data: DeviceData, seed: int) -> Callable[[], Tensor]:
+    """Encode the training set once, and return the function that computes its logits ``(N, K)``."""
+    random = generator(seed, Stream.AUGMENTATION)
+    batches = (data.training_batch(part, random) for part in data.train.split(EVALUATION_BATCH))
+    if is_matrix_network(model):
+        inputs = prepare_inputs(encoded_columns(model, batches))
+        return lambda: model.scores(inputs).T
+    planes = torch.cat(list(batches))
+    return lambda: model(planes)
 
 
-def gradient_step(network: Perceptron, inputs: PreparedInputs, labels: Tensor, learning_rate: float) -> Tensor:
-    """``W <- W - learning_rate dL/dW`` for all samples (equations 1 and 2), then the network's constraint, in place.
+def gradient_step(
+    model: nn.Module, logits: Callable[[], Tensor], labels: Tensor, optimizer: torch.optim.Optimizer
+) -> Tensor:
+    """``W <- W - learning_rate dL/dW`` for all samples (equations 1 and 2), then the model's constraint, in place.
 
     Returns
     -------
     Tensor
         The mean cross-entropy L before the update, a scalar.
     """
-    weights = list(network.weights)
-    loss = functional.cross_entropy(network.scores(inputs).T, labels)
-    gradients = torch.autograd.grad(loss, weights)
-    with torch.no_grad():
-        for weight, gradient in zip(weights, gradients, strict=True):
-            weight.sub_(gradient, alpha=learning_rate)
-            if network.constraint is not None:
-                weight.copy_(project(weight, network.constraint))
+    loss = functional.cross_entropy(logits(), labels)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    _keep_constraint(model)
     return loss.detach()
 
 
 @torch.no_grad()
-def encoded_columns(network: Perceptron, batches: Iterable[Tensor]) -> Tensor:
-    """Encoded batches as ``(P, features + 1, samples)``."""
-    return torch.cat([network.columns(batch) for batch in batches], dim=2)
+def _keep_constraint(model: nn.Module) -> None:
+    """Project the weights of a model that names a constraint."""
+    if is_matrix_network(model) and model.constraint is not None:
+        for weight in model.weights:
+            weight.copy_(project(weight, model.constraint))
 
 
-def _last_snapshot(state: TrainingState) -> int:
-    """The step of the last snapshot, 0 before the first."""
-    return next((int(row["step"]) for row in reversed(state.history) if row["images_per_second"] > 0), 0)
+def _is_finite(model: nn.Module) -> bool:
+    return all(bool(weight.isfinite().all()) for weight in model.parameters())
 
 
-def snapshot_accuracies(
-    network: Perceptron,
-    recipe: FullBatchRecipe,
-    halves: torch.Generator,
-    inputs: Tensor,
-    labels: Tensor,
-) -> dict[str, float]:
-    """Accuracy of every projection, the mean over draws for random halves, and the deviation of these.
+def _return_to_snapshot(model: nn.Module, state: TrainingState, recipe: FullBatchRecipe) -> None:
+    """Give a run that diverged the weights of its last snapshot, or raise a DivergedError where there is none."""
+    at = state.step + 1
+    if not state.best_model:
+        raise DivergedError(
+            f"step {at}: loss or weights are not finite before the first snapshot; lower recipe.learning_rate"
+        )
+    _LOGGER.warning("diverged at step %d of %d; the results are those of step %d", at, recipe.steps, state.best_step)
+    model.load_state_dict(state.best_model)
 
-    Parameters
-    ----------
-    network : Perceptron
-        It is left as it is.
-    recipe : FullBatchRecipe
-        What is tested, and the numbers of draws of random halves.
-    halves : Generator
-        Of the random halves; on the CPU.
-    inputs : Tensor
-        Columns ``(P, features + 1, samples)``.
-    labels : Tensor
-        int64 ``(samples,)``.
 
-    Returns
-    -------
-    dict
-        ``accuracy_<projection>`` between 0 and 1; ``deviation_<projection>``, divided by n - 1, if there are draws.
-    """
-    weights = [weight.detach() for weight in network.weights]
-    names, predictions = projected_predictions(
-        weights,
-        inputs,
-        network.activated,
-        recipe.projections,
-        halves,
-        recipe.unit_draws,
-        recipe.element_draws,
-    )
-    accuracies = (predictions == labels).double().mean(dim=1)
-    found = {}
-    for name in dict.fromkeys(names):
-        values = accuracies[[index for index, other in enumerate(names) if other == name]]
-        found[f"accuracy_{name}"] = values.mean().item()
-        if len(values) > 1:
-            found[f"deviation_{name}"] = values.std().item()
-    return found
+def _count_images(state: TrainingState, n_train: int, seconds: float) -> float:
+    """Count the images since the last snapshot, and return how many passed in a second."""
+    # Every snapshot gives the best weights.
+    n_images = n_train * (state.step - state.best_step)
+    state.train_seconds += seconds
+    state.train_images += n_images
+    return n_images / seconds

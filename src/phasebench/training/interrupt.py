@@ -1,4 +1,4 @@
-"""Being told to stop: by a scheduler's time limit, a preemption or Ctrl-C."""
+"""Requests to stop: signals of a scheduler's time limit, a preemption or Ctrl-C."""
 
 import signal
 from types import FrameType
@@ -8,9 +8,9 @@ _SIGNALS = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
 
 
 class StopRequest:
-    """Remembers that SIGTERM, SIGUSR2 or SIGINT came while the ``with`` block ran, instead of dying of it.
+    """Record of SIGTERM, SIGUSR2 or SIGINT that came while the ``with`` block ran, which do not end the process.
 
-    A second SIGINT does what SIGINT always does.
+    A second SIGINT raises KeyboardInterrupt as usual.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Several processes that train one run, started, told to stop and ended as one."""
+"""Launcher of the processes that train one run together: start, stop and end them as one."""
 
 import contextlib
 import ctypes
@@ -17,25 +17,26 @@ from torch import distributed
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from phasebench.common.errors import InterruptedRunError, PhasebenchError
+from phasebench.common.messages import show_messages
 from phasebench.common.processes import Processes
 from phasebench.specs.run import RunIdentity
 from phasebench.training.interrupt import StopRequest
 from phasebench.training.procedures import load_procedure
 
 _HOST = "127.0.0.1"
-# Who dies is noticed by the parent; checking a million images may take the others a while.
+# The parent notices a process that dies, so this is long: checking a million images may take the others a while.
 _PATIENCE = timedelta(hours=6)
 _PR_SET_PDEATHSIG = 1
 _LOOK_SECONDS = 0.2
 
 
 def launch_run(identity: RunIdentity, device: str, **arguments: Any) -> None:
-    """Train a run in as many processes as its recipe asks for; one trains here.
+    """Train a run in as many processes as its recipe asks for; a single one is this process itself.
 
     Parameters
     ----------
     identity : RunIdentity
-        What to train.
+        The run.
     device : {"auto", "cpu", "cuda"}
         Each process takes a GPU of its own where there are GPUs.
     **arguments
@@ -44,8 +45,8 @@ def launch_run(identity: RunIdentity, device: str, **arguments: Any) -> None:
     Raises
     ------
     PhasebenchError
-        What :func:`phasebench.training.minibatch.train_run` raises in one of the processes, there are too few GPUs, or
-        a process died.
+        A process raised one, as :func:`phasebench.training.minibatch.train_run` does, or died; or there are too few
+        GPUs.
     InterruptedRunError
         A signal asked the run to stop; all processes have ended.
     """
@@ -59,7 +60,7 @@ def launch_run(identity: RunIdentity, device: str, **arguments: Any) -> None:
         raise PhasebenchError(
             f"{identity.run.id}: recipe.processes: {count} processes need as many GPUs, this machine shows {gpus}"
         )
-    # The rendezvous is here, on a port that the system chose, before anybody looks for it.
+    # The rendezvous is in this process, on a port that the system chose, and is there before any process looks for it.
     store = _store(0, is_master=True)
     context = multiprocessing.get_context("spawn")
     threads = max(1, torch.get_num_threads() // count)
@@ -81,38 +82,39 @@ def launch_run(identity: RunIdentity, device: str, **arguments: Any) -> None:
 
 @dataclass(eq=False)
 class _Member:
-    """One of the processes, and the pipe on which it says how it failed."""
+    """One of the processes, and the pipe on which it reports how it failed."""
 
     process: SpawnProcess
     connection: Connection | None
-    said: tuple[str, str] | None = None
+    report: tuple[str, str] | None = None
+    """Kind of the failure ("error", "failure" or "interrupted"), and its message."""
 
     def listen(self) -> None:
-        """Take what has come; a member says one thing at most."""
+        """Receive the report if there is one; a member sends one at most."""
         if self.connection is None or not self.connection.poll():
             return
-        # It may have ended without a word, or been killed in the middle of one.
+        # It may have ended without a report, or been killed while it sent one.
         with contextlib.suppress(EOFError, OSError):
-            self.said = self.connection.recv()
+            self.report = self.connection.recv()
         self.connection.close()
         self.connection = None
 
 
 def _watch(members: list[_Member], stop: StopRequest) -> None:
-    """Wait for all members; pass a request to stop on to them, and raise what the first that failed said.
+    """Wait for all members; forward a request to stop to them, and raise the first failure that one reports.
 
-    An error counts as soon as it is said: the member that said it may be unable to end while others wait for it.
+    An error counts as soon as it is reported: its member may be unable to end while others wait for it.
     """
-    running, told = dict(enumerate(members)), False
+    running, forwarded = dict(enumerate(members)), False
     while running:
-        if stop and not told:
-            told = True
+        if stop and not forwarded:
+            forwarded = True
             for member in running.values():
                 member.process.terminate()
         sentinels = [member.process.sentinel for member in running.values()]
         connections = [member.connection for member in running.values() if member.connection is not None]
         wait([*sentinels, *connections], timeout=_LOOK_SECONDS)
-        # Before listening: what ends now has said what it had to say.
+        # Before listening: a member that has ended has sent its report.
         ended = {rank: member for rank, member in running.items() if member.process.exitcode is not None}
         for member in running.values():
             member.listen()
@@ -120,32 +122,33 @@ def _watch(members: list[_Member], stop: StopRequest) -> None:
         for rank, member in ended.items():
             del running[rank]
             _check_end(member, running, stop, f"process {rank} of {len(members)}")
-        # A failure may only follow from another member's death, which says more.
+        # Another member's death may be the cause of a failure, so it is raised first.
         _raise_first(running | ended, "failure")
 
 
 def _raise_first(members: dict[int, _Member], kind: str) -> None:
     for member in members.values():
-        if member.said and member.said[0] == kind:
-            raise PhasebenchError(member.said[1])
+        if member.report and member.report[0] == kind:
+            raise PhasebenchError(member.report[1])
 
 
 def _check_end(member: _Member, running: dict[int, _Member], stop: StopRequest, name: str) -> None:
-    """Raise what the end of a member means for the run, unless the others are to end first."""
-    if member.said:
-        kind, text = member.said
+    """Raise the error that the end of a member means for the run, unless the others are to end first."""
+    if member.report:
+        kind, text = member.report
         if kind == "interrupted" and not running:
             raise InterruptedRunError(text)
     elif stop and member.process.exitcode == -signal.SIGTERM:
         # It had not yet begun to train.
         raise InterruptedRunError(f"stopped by {stop.signal}")
     elif member.process.exitcode != 0:
-        raise PhasebenchError(f"{name} ended with status {member.process.exitcode}; its last words are above")
+        raise PhasebenchError(f"{name} ended with status {member.process.exitcode}; see its output above")
 
 
 def _member(rank: int, count: int, port: int, threads: int, parent: Connection, arguments: dict[str, Any]) -> None:
-    """What each process does; what it has to say goes to its parent."""
+    """Join the process group and train; a failure is reported to the parent."""
     _die_with_parent()
+    show_messages()
     torch.set_num_threads(threads)
     on_gpu = arguments["device"] != "cpu" and torch.cuda.is_available()
     if on_gpu:
@@ -165,7 +168,7 @@ def _member(rank: int, count: int, port: int, threads: int, parent: Connection, 
         parent.send(("error", str(error)))
     except Exception:
         traceback.print_exc()
-        parent.send(("failure", f"process {rank} of {count} failed; its last words are above"))
+        parent.send(("failure", f"process {rank} of {count} failed; see its traceback above"))
         sys.exit(1)
     else:
         # It waits for the other processes, which after a failure may themselves be waiting for this one.
@@ -173,11 +176,11 @@ def _member(rank: int, count: int, port: int, threads: int, parent: Connection, 
 
 
 def _store(port: int, *, is_master: bool) -> TCPStore:
-    """The rendezvous; a group that is given a store leaves the store's own patience as it is."""
+    """The rendezvous of the processes; its own timeout holds, since a group that is given a store does not set it."""
     return TCPStore(_HOST, port, is_master=is_master, wait_for_workers=False, timeout=_PATIENCE)
 
 
 def _die_with_parent() -> None:
-    """Never train on behind the back of whoever starts this run again."""
+    """Let the system kill this process when its parent dies, so that the run can be started again."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""In which precision and memory layout a recipe computes."""
+"""Precision and memory layout of the computation, as a recipe asks for them."""
 
 from contextlib import AbstractContextManager, nullcontext
 

@@ -1,4 +1,4 @@
-"""How much longer training steps of a network take than those of another one (Cakaj, Mehnert and Yang 2023, Table VI).
+"""Training overhead: seconds of a training step beside those of a baseline (Cakaj, Mehnert and Yang 2023, Table VI).
 
 A step is the forward pass, the cross-entropy, the backward pass and the optimiser, on random images that are on the
 device already. All networks that are compared with one baseline take turns with it.

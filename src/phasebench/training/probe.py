@@ -1,4 +1,4 @@
-"""What normalised feature maps look like while a network trains (Cakaj, Mehnert and Yang 2023, Figs. 1 and 2)."""
+"""Probe of normalised feature maps while a network trains (Cakaj, Mehnert and Yang 2023, Figs. 1 and 2)."""
 
 from dataclasses import dataclass, field
 
@@ -75,7 +75,7 @@ class Probe:
 
 @dataclass(frozen=True, eq=False)
 class _Keeper:
-    """A hook that keeps what a part of the network computes."""
+    """Forward hook that keeps the output of a part of the network."""
 
     item: str
     maps: dict[str, Tensor] = field(default_factory=dict)

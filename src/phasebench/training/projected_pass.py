@@ -24,10 +24,10 @@ class _Variant:
     name: str
     projection: Projection
     elements: int | None = None
-    """Which draw of the element masks its weights have."""
+    """Number of the draw of the element masks on its weights."""
 
     def keys(self, n_planes: int) -> list[tuple[str | None, int | None]]:
-        """What tells its planes from those of other variants: part and draw."""
+        """Keys of its planes, part and draw, by which variants share them."""
         parts = (self.projection.re, self.projection.im)[:n_planes]
         return [(part, None if part is None else self.elements) for part in parts]
 

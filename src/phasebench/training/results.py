@@ -1,5 +1,6 @@
-"""The files that a training run leaves in its folder."""
+"""Files of a training run: weights, history, probes, predictions and ``run.json``."""
 
+import logging
 import resource
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,15 +19,14 @@ from phasebench.specs.run_folder import HISTORY, PREDICTIONS, PROBES, SPEC, WEIG
 from phasebench.training.checkpoint import TrainingState
 from phasebench.training.probe import COLUMN_TYPES as PROBE_TYPES
 
+_LOGGER = logging.getLogger(__name__)
+
 
 def announce(spec: RunSpec, data: TrainingData, model: nn.Module, how: str) -> None:
-    """Say what is about to be trained, and how its network was compiled."""
-    print(
-        f"{spec.id}: {count_parameters(model):,} parameters, {len(data.train):,} training, "
-        f"{len(data.validation):,} validation and {len(data.test):,} test samples, {data.device}, "
-        f"compilation: {how}",
-        flush=True,
-    )
+    """Log the size of a run that is about to be trained, and how its network was compiled."""
+    sizes = f"{len(data.train):,} training, {len(data.validation):,} validation and {len(data.test):,} test samples"
+    parameters = f"{count_parameters(model):,} parameters"
+    _LOGGER.info("%s: %s, %s, %s, compilation: %s", spec.id, parameters, sizes, data.device, how)
 
 
 def write_results(
@@ -93,11 +93,8 @@ def write_results(
         **further,
     }
     write_record(output, record)
-    print(
-        f"test accuracy {test_accuracy:.4f} with the weights of step {state.best_step}, "
-        f"{record['images_per_second']:,.0f} images/s",
-        flush=True,
-    )
+    speed = f"{record['images_per_second']:,.0f} images/s"
+    _LOGGER.info("test accuracy %.4f with the weights of step %d, %s", test_accuracy, state.best_step, speed)
 
 
 def _peak_memory_bytes(device: torch.device) -> int:

@@ -1,12 +1,12 @@
-"""One writer for each run, on all machines that share its folder."""
+"""Lock of a run's folder: one writer at a time, on all machines that share it."""
 
 import contextlib
 import errno
 import fcntl
 import io
+import logging
 import os
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,11 +19,12 @@ _UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _HELD = {errno.EACCES, errno.EAGAIN}
 _REMOVED = {errno.ENOENT, errno.ESTALE}
 _RETRY_SECONDS = 0.5
+_LOGGER = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
 def run_lock(folder: Path, wait_seconds: float = 0.0) -> Iterator[None]:
-    """Hold the run's folder while the block runs.
+    """Hold the lock of the run's folder while the block runs.
 
     The lock is a POSIX record lock on ``<folder>/.lock``. NFSv4, GPFS, and Lustre mounted with ``flock`` pass it on
     between machines, and it ends with its process, however that ends. The file says who holds it.
@@ -33,8 +34,8 @@ def run_lock(folder: Path, wait_seconds: float = 0.0) -> Iterator[None]:
     folder : Path
         The run's folder; it is made where it is missing.
     wait_seconds : float
-        How long to wait for another process to let go, as one that was told to stop does within seconds. A signal
-        ends the wait.
+        Time to wait for another process to release the lock, as one that was told to stop does within seconds. A
+        signal ends the wait.
 
     Raises
     ------
@@ -69,7 +70,7 @@ def _acquire(path: Path, wait_seconds: float) -> io.FileIO:
             holder = None
         except OSError as error:
             if error.errno in _UNSUPPORTED:
-                print(f"warning: {path}: this file system has no locks; never train a run twice", file=sys.stderr)
+                _LOGGER.warning("%s: this file system has no locks; do not train a run twice at the same time", path)
                 return handle
             if error.errno not in _HELD | _REMOVED:
                 handle.close()
@@ -84,7 +85,7 @@ def _acquire(path: Path, wait_seconds: float) -> io.FileIO:
                 f"{path.parent}: this run is being trained by {holder}; wait for it, or stop it, and start again"
             )
         if not announced:
-            print(f"waiting up to {wait_seconds:.0f} s for {holder} to let go of {path.parent}", flush=True)
+            _LOGGER.info("waiting up to %.0f s for %s to release %s", wait_seconds, holder, path.parent)
             announced = True
         time.sleep(_RETRY_SECONDS)
 
@@ -102,7 +103,7 @@ def _open(path: Path, attempts: int = 100) -> io.FileIO:
 
 
 def _is_current(handle: io.FileIO, path: Path) -> bool:
-    """Whether the locked file is still the one that others would open."""
+    """True if the locked file is still the one that others would open."""
     locked = os.fstat(handle.fileno())
     # A network file system may remember a path for seconds; it asks for the links anew when it locks.
     return locked.st_nlink > 0 and os.path.samestat(locked, path.stat())

@@ -1,4 +1,4 @@
-"""Times of several computations that take turns, so that whatever else the machine does hits all alike."""
+"""Timing of several computations in turns, so that other load on the machine affects all of them alike."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ WARM_UP = 2
 def interleaved_seconds(
     computations: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = WARM_UP
 ) -> dict[str, list[float]]:
-    """Seconds of each call of each computation, ``rounds`` of them, after ``warm_up`` calls that do not count.
+    """Time each call of each computation, ``rounds`` of them, in seconds, after ``warm_up`` calls that do not count.
 
     A computation on a graphics card has to wait for it itself.
     """

@@ -25,6 +25,7 @@ from phasebench.specs.run import Recipe, RunSpec
 from phasebench.training.checkpoint import TrainingState, save_checkpoint
 from phasebench.training.loop import fit
 from phasebench.training.optimizers import build_optimizer
+from phasebench.training.session import Session
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(
@@ -201,7 +202,7 @@ def test_what_the_reader_did_adds_up_across_resumptions_and_processes(folder: Pa
     recipe = RECIPE.model_copy(update={"steps": 4, "validate_every": 4})
     before.model, before.optimizer = model.state_dict(), build_optimizer(model, recipe).state_dict()
     save_checkpoint(tmp_path / "run.pt", "digest", before)
-    state = fit(model, data, recipe, 5, checkpoint=tmp_path / "run.pt", digest="digest")
+    state = fit(model, data, recipe, 5, Session(tmp_path / "run.pt", "digest"))
     assert state.reader["images"] == 1053
     assert state.reader["decode_seconds"] == pytest.approx(50 + data.times.decode_seconds)
     assert state.reader["wait_seconds"] >= 70
