@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from private_cluster import INSTALL, Accounting, PrivateCluster, missing_packages
 from support.counting_workflow import CountingWorkflow, MakeWorkflow
-from temporary_cluster import temporary_cluster
+from support.private_cluster import INSTALL, Accounting, PrivateCluster, missing_packages
+from support.temporary_cluster import temporary_cluster
 
 
 def shared_cluster(accounting: Accounting, started: list[PrivateCluster]) -> Iterator[PrivateCluster]:

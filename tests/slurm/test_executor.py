@@ -6,8 +6,8 @@ import signal
 import time
 
 import pytest
-from private_cluster import PrivateCluster
 from support.counting_workflow import CountingWorkflow, MakeWorkflow, wait_for
+from support.private_cluster import PrivateCluster
 
 
 def test_fifty_ready_jobs_are_one_array(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:

@@ -6,10 +6,10 @@ import re
 import signal
 
 import psutil
-from private_cluster import PrivateCluster
-from slurm_processes import lives
 from support.counting_workflow import CountingWorkflow, MakeWorkflow, wait_for
-from temporary_cluster import temporary_cluster
+from support.private_cluster import PrivateCluster
+from support.slurm_processes import lives
+from support.temporary_cluster import temporary_cluster
 
 # A job that needs every node, and may push jobs in `low` off them.
 URGENT = ["--partition=high", "--exclusive", "--nodes=2", "--wrap=sleep 2", "--output=/dev/null"]

@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from slurm_processes import job_processes, kill, lives, name_of, names_of_job, step_daemons
+from support.slurm_processes import job_processes, kill, lives, name_of, names_of_job, step_daemons
 
-SCRIPTS = Path(__file__).parent / "cluster"
+SCRIPTS = Path(__file__).parents[1] / "slurm/cluster"
 INSTALL = SCRIPTS / "install.sh"
 SYSTEM_PATH = "/usr/sbin:/sbin"
 # Program -> Debian package.

@@ -15,8 +15,8 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
-from private_cluster import PrivateCluster
 from support.counting_workflow import wait_for
+from support.private_cluster import PrivateCluster
 from support.tiny_benchmark import STUDY, TINY_SCALE, copy_checkout, keep_one_evaluation
 
 RUN = f"{STUDY}/table_1/colour_shapes-lab/cifarnet_type_i/seed0"
