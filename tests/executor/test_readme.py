@@ -1,6 +1,8 @@
 """The tables of the executor's README, held against the code."""
 
 import re
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -60,6 +62,26 @@ def test_the_messages_are_the_executors(message: str) -> None:
         # A placeholder stands for what differs from job to job.
         parts = [part for part in re.split(r" ?(?:\.\.\.|KEY)[: ]*", quoted) if part]
         assert any(all(part in text for part in parts) for text in texts), parts
+
+
+def block(language: str) -> str:
+    """The code block in that language."""
+    (found,) = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    return str(found)
+
+
+def test_the_example_is_a_workflow_that_the_profile_can_run(tmp_path: Path) -> None:
+    (tmp_path / "Snakefile").write_text(block("python"))
+    profile = tmp_path / "profiles/cluster/profile.v9+.yaml"
+    profile.parent.mkdir(parents=True)
+    profile.write_text(block("yaml"))
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/cluster", "--dry-run"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    for rule in ("prepare", "train", "test"):
+        assert f"rule {rule}:" in result.stdout
+    assert "slurm_partition=gpu" in result.stdout
+    assert "slurm_partition=cpu" in result.stdout
 
 
 def test_all_modules_are_listed() -> None:
