@@ -113,9 +113,9 @@ def test_jobs_outlive_their_slurmd(slurm_none: PrivateCluster, tmp_path: Path) -
 def test_high_preempts_low(slurm_none: PrivateCluster, tmp_path: Path) -> None:
     whole_node = ("--nodelist=n1", "--exclusive")
     # One that goes when it is told to; another would be requeued after its 10 s of grace.
-    yielding = "trap 'echo told; exit' USR2; sleep 300 & wait"
+    yielding = f"trap 'echo told; exit' USR2; touch {tmp_path}/listens; sleep 300 & wait"
     low = submit(slurm_none, tmp_path, yielding, "--partition=low", "--signal=B:USR2@30", *whole_node)
-    wait_for_state(slurm_none, low, "RUNNING")
+    slurm_none.wait_for((tmp_path / "listens").exists, 90, "the job listens to the signal")
     high = submit(slurm_none, tmp_path, "true", "--partition=high", *whole_node)
     wait_for_state(slurm_none, high, "COMPLETED")
     # SLURM may add that the job had gone before the next signal.
