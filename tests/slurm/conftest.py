@@ -48,7 +48,8 @@ def no_jobs_left(started_clusters: list[PrivateCluster]) -> Iterator[None]:
     """Each test finds its cluster without jobs and with all nodes, whatever the one before did."""
     yield
     for cluster in started_clusters:
-        cluster.reset()
+        if cluster.touched:
+            cluster.reset()
 
 
 WORKFLOW_OPTIONS = [
