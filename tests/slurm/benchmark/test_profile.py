@@ -98,7 +98,7 @@ def test_a_run_interrupted_twice_ends_bit_identical(
     disturbed = Benchmark(copy_checkout(tmp_path), slurm_none)
     undisturbed = Benchmark(copy_checkout(tmp_path_factory.mktemp("undisturbed")), slurm_none)
     for benchmark in (disturbed, undisturbed):
-        longer(benchmark.checkout, 600)
+        longer(benchmark.checkout, 300)
     results = f"results/tiny/runs/{RUN}"
     undisturbed.run(f"{results}/run.json")
 
