@@ -41,7 +41,8 @@ docs: $(READY)
 ## lock: resolve pyproject.toml anew into requirements.lock
 lock: $(READY)
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
-		--python-version 3.11 --extra dev --extra docs --output-file requirements.lock pyproject.toml
+		--no-emit-package snakemake-executor-plugin-submitit --python-version 3.11 --extra dev --extra docs \
+		--output-file requirements.lock pyproject.toml
 
 ## schemas: write workflow/schemas from the typed models
 schemas: $(READY)
@@ -55,9 +56,9 @@ bench: $(READY)
 clean:
 	rm -rf results logs .snakemake reports/benchmark.html reports/figures reports/tables
 
-# The stamp is renewed when the lock or the package's metadata change; otherwise nothing is installed again.
-$(READY): requirements.lock pyproject.toml
+# The stamp is renewed when the lock or the metadata of a package change; otherwise nothing is installed again.
+$(READY): requirements.lock pyproject.toml executor/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable ./executor --editable .
 	touch $(READY)

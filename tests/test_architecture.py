@@ -10,7 +10,6 @@ import pytest
 from support.checkout import ROOT
 
 PACKAGE = ROOT / "src" / "phasebench"
-PLUGIN = PACKAGE.parent / "snakemake_executor_plugin_submitit"
 FLOORS = (
     {"common"},
     {"specs", "codehash", "nn"},
@@ -26,7 +25,6 @@ FLOORS = (
 FLOOR_OF = {part: level for level, parts in enumerate(FLOORS) for part in parts}
 LONGEST_MODULE = 300
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
-PLUGIN_MODULES = sorted(PLUGIN.glob("*.py"))
 
 
 def part_of(path: Path) -> str:
@@ -69,21 +67,7 @@ def test_the_check_sees_every_kind_of_import() -> None:
     assert set(imported_parts(source, "phasebench.own")) == {"a", "b", "c", "f", "g", "own", "j"}
 
 
-@pytest.mark.parametrize("path", PLUGIN_MODULES, ids=lambda path: path.name)
-def test_the_executor_knows_nothing_of_the_benchmark(path: Path) -> None:
-    assert not set(imported_parts(path.read_text(encoding="utf-8"), PLUGIN.name))
-
-
-def test_snakemake_starts_without_submitit() -> None:
-    # Snakemake imports every installed plugin, whichever executor is used.
-    code = f"import sys\nimport {PLUGIN.name}\nprint(*sorted({{'submitit', 'numpy'}} & set(sys.modules)))"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == ""
-
-
-@pytest.mark.parametrize(
-    "path", [*MODULES, *PLUGIN_MODULES], ids=lambda path: path.relative_to(PACKAGE.parent).as_posix()
-)
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE.parent).as_posix())
 def test_a_module_has_one_subject(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
 

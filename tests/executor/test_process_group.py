@@ -9,10 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-import pytest
 
-from snakemake_executor_plugin_submitit.attempts import Attempt, read_attempt
-from snakemake_executor_plugin_submitit.call import JobFailedError, SnakemakeCall
 from snakemake_executor_plugin_submitit.process_group import ProcessGroup
 
 DEAF_TO = {signal.SIGUSR2}
@@ -88,53 +85,3 @@ def test_the_group_ends_with_its_owner(tmp_path: Path) -> None:
     owner.wait()
     wait_for(lambda: not alive(child))
     assert (tmp_path / "asked").exists()
-
-
-def test_the_latest_start_of_a_job_supersedes_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = Attempt.begin(tmp_path, "12_3", 0)
-    assert not first.superseded()
-    monkeypatch.setenv("SLURM_RESTART_COUNT", "2")
-    second = Attempt.begin(tmp_path, "12_3", 0)
-    assert first.superseded()
-    assert not second.superseded()
-    found = read_attempt(tmp_path, "12_3")
-    assert found is not None
-    assert found["requeues"] == 2
-    assert read_attempt(tmp_path, "12_4") is None
-    # A folder that was cleaned up says nothing.
-    (tmp_path / "12_3.attempt").unlink()
-    assert not second.superseded()
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.fixture
-def inside_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What submitit's local jobs have in their environment."""
-    for name, value in {"EXECUTOR": "local", "LOCAL_JOB_ID": "7", "FOLDER": str(tmp_path)}.items():
-        monkeypatch.setenv(f"SUBMITIT_{name}", value)
-    before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(signal, "signal", lambda number, handler: before)
-
-
-@pytest.mark.usefixtures("inside_a_job")
-def test_a_call_returns_zero_or_says_how_its_command_ended(tmp_path: Path) -> None:
-    assert SnakemakeCall("true", str(tmp_path), 5, 3)() == 0
-    with pytest.raises(JobFailedError, match="ended with status 4"):
-        SnakemakeCall("exit 4", str(tmp_path), 5, 3)()
-    with pytest.raises(JobFailedError, match="was killed by SIGKILL"):
-        SnakemakeCall("kill -9 $$", str(tmp_path), 5, 3)()
-
-
-@pytest.mark.usefixtures("inside_a_job")
-def test_requeues_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = SnakemakeCall("true", str(tmp_path), 5, 2)
-    for requeues in (1, 2):
-        again = call.checkpoint()
-        assert again.function is call
-        assert call.requeues == requeues
-    with pytest.raises(JobFailedError, match="interrupted 3 times, more than the 2 of max-requeues"):
-        call.checkpoint()
-    # SLURM may have requeued it for reasons of its own.
-    monkeypatch.setenv("SLURM_RESTART_COUNT", "5")
-    with pytest.raises(JobFailedError, match="requeued 5 times"):
-        SnakemakeCall("true", str(tmp_path), 5, 2)()

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from private_cluster import INSTALL, Accounting, PrivateCluster, missing_packages
 from support.counting_workflow import CountingWorkflow, MakeWorkflow
-from temporary_cluster import temporary_cluster
+from support.private_cluster import INSTALL, Accounting, PrivateCluster, missing_packages
+from support.temporary_cluster import temporary_cluster
 
 
 def shared_cluster(accounting: Accounting, started: list[PrivateCluster]) -> Iterator[PrivateCluster]:
@@ -48,7 +48,8 @@ def no_jobs_left(started_clusters: list[PrivateCluster]) -> Iterator[None]:
     """Each test finds its cluster without jobs and with all nodes, whatever the one before did."""
     yield
     for cluster in started_clusters:
-        cluster.reset()
+        if cluster.touched:
+            cluster.reset()
 
 
 WORKFLOW_OPTIONS = [

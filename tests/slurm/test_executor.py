@@ -6,8 +6,8 @@ import signal
 import time
 
 import pytest
-from private_cluster import PrivateCluster
-from support.counting_workflow import CountingWorkflow, MakeWorkflow, wait_for
+from support.counting_workflow import ENDLESS, CountingWorkflow, MakeWorkflow, wait_for
+from support.private_cluster import PrivateCluster
 
 
 def test_fifty_ready_jobs_are_one_array(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
@@ -63,42 +63,48 @@ def test_four_jobs_outlive_snakemake_and_are_not_submitted_twice(
     cluster: PrivateCluster, workflow: CountingWorkflow
 ) -> None:
     before = len(cluster.history())
-    # The jobs have to last until the second Snakemake is up, on a busy machine too.
-    first = workflow.start(jobs=4, steps=300)
+    first = workflow.start(jobs=4, steps=ENDLESS)
     workflow.wait_until_working(4)
     first.kill()
-    output = workflow.finish(workflow.start(jobs=4, steps=300))
-    assert output.count("is still in the queue: taken up again") == 4
+    second = workflow.start(jobs=4, steps=ENDLESS)
+    workflow.wait_for_output(second, "is still in the queue: taken up again", times=4)
+    workflow.release()
+    workflow.finish(second)
     assert set(workflow.submissions().values()) == {1}
     assert len(cluster.history()) - before == 4
     assert [workflow.first_steps(job) for job in range(4)] == [[0]] * 4
-    assert {workflow.result(job) for job in range(4)} == {"300"}
+    assert {workflow.result(job) for job in range(4)} == {str(ENDLESS)}
 
 
 def test_jobs_that_end_while_nobody_watches_are_not_repeated(
     cluster: PrivateCluster, workflow: CountingWorkflow
 ) -> None:
-    first = workflow.start(steps=30)
+    first = workflow.start(steps=ENDLESS)
     workflow.wait_until_working()
     first.kill()
+    workflow.release()
     wait_for(lambda: not workflow.processes())
-    workflow.finish(workflow.start(steps=30))
+    workflow.finish(workflow.start(steps=ENDLESS))
     assert set(workflow.submissions().values()) == {1}
     assert workflow.first_steps(0) == workflow.first_steps(1) == [0]
 
 
 def test_jobs_for_older_inputs_are_replaced(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
-    first = workflow.start(steps=600)
+    first = workflow.start(steps=ENDLESS)
     workflow.wait_until_working()
     first.kill()
-    output = workflow.finish(workflow.start(steps=80))
+    second = workflow.start(steps=ENDLESS + 1)
+    for job in range(2):
+        workflow.wait_for_start(2, job)
+    workflow.release()
+    output = workflow.finish(second)
     assert output.count("works on an earlier version: cancelled") == 2
     # The new job starts when the old one is gone, from what it saved.
     assert len(workflow.starts(0)) == 2
     saved = workflow.saved_step(0)
     assert saved is not None
     assert workflow.first_steps(0)[1] == saved
-    assert workflow.result(0) == str(max(saved, 80))
+    assert workflow.result(0) == str(ENDLESS + 1)
 
 
 def test_a_submission_cut_off_is_cleared_away(slurm_none: PrivateCluster, make_workflow: MakeWorkflow) -> None:
@@ -116,7 +122,7 @@ def test_a_submission_cut_off_is_cleared_away(slurm_none: PrivateCluster, make_w
 
 def test_ctrl_c_cancels_our_jobs_and_no_others(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
     other = cluster.run("sbatch", "--parsable", "--wrap=sleep 600", "--output=/dev/null").strip()
-    process = workflow.start(jobs=3, steps=600)
+    process = workflow.start(jobs=3, steps=ENDLESS)
     workflow.wait_until_working(3)
     os.killpg(process.pid, signal.SIGINT)
     output = workflow.finish(process, succeeds=False)
@@ -129,32 +135,37 @@ def test_ctrl_c_cancels_our_jobs_and_no_others(cluster: PrivateCluster, workflow
 
 
 def test_a_start_right_after_ctrl_c_waits_for_the_old_jobs(workflow: CountingWorkflow) -> None:
-    process = workflow.start(jobs=1, steps=100)
+    process = workflow.start(jobs=1, steps=ENDLESS)
     workflow.wait_until_working(1)
     os.killpg(process.pid, signal.SIGINT)
     workflow.finish(process, succeeds=False)
-    workflow.finish(workflow.start(jobs=1, steps=100))
+    second = workflow.start(jobs=1, steps=ENDLESS)
+    workflow.wait_for_start(2)
+    workflow.release()
+    workflow.finish(second)
     assert workflow.first_steps(0) == [0, workflow.saved_step(0)]
 
 
 def test_sigterm_lets_running_jobs_finish(workflow: CountingWorkflow) -> None:
-    process = workflow.start("--jobs=1", jobs=2, steps=40)
+    process = workflow.start("--jobs=1", jobs=2, steps=ENDLESS)
     wait_for(lambda: workflow.starts(0) or workflow.starts(1))
     process.terminate()
-    output = workflow.finish(process, succeeds=False)
-    assert "Will exit after finishing currently running jobs" in output
-    assert sorted([workflow.result(0) or "", workflow.result(1) or ""]) == ["", "40"]
+    workflow.wait_for_output(process, "Will exit after finishing currently running jobs")
+    workflow.release()
+    workflow.finish(process, succeeds=False)
+    assert sorted([workflow.result(0) or "", workflow.result(1) or ""]) == ["", str(ENDLESS)]
 
 
 def test_slurmctld_may_be_away_for_a_while(slurm_none: PrivateCluster, make_workflow: MakeWorkflow) -> None:
     workflow = make_workflow(slurm_none)
-    process = workflow.start(steps=150)
+    process = workflow.start(steps=ENDLESS)
     workflow.wait_until_working()
     controller = slurm_none.daemon("slurmctld")
     assert controller is not None
     os.kill(controller, signal.SIGTERM)
     slurm_none.wait_for(lambda: slurm_none.daemon("slurmctld") is None, 90, "slurmctld has ended")
     slurm_none.start()
+    workflow.release()
     workflow.finish(process)
     assert set(workflow.submissions().values()) == {1}
-    assert workflow.result(0) == workflow.result(1) == "150"
+    assert workflow.result(0) == workflow.result(1) == str(ENDLESS)

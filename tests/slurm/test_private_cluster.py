@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from private_cluster import PrivateCluster
-from slurm_processes import lives, name_of
-from temporary_cluster import temporary_cluster
+from support.private_cluster import PrivateCluster
+from support.slurm_processes import lives, name_of
+from support.temporary_cluster import temporary_cluster
 
 # What %a is for a job that is no array.
 NO_TASK = 4294967294
@@ -113,9 +113,9 @@ def test_jobs_outlive_their_slurmd(slurm_none: PrivateCluster, tmp_path: Path) -
 def test_high_preempts_low(slurm_none: PrivateCluster, tmp_path: Path) -> None:
     whole_node = ("--nodelist=n1", "--exclusive")
     # One that goes when it is told to; another would be requeued after its 10 s of grace.
-    yielding = "trap 'echo told; exit' USR2; sleep 300 & wait"
+    yielding = f"trap 'echo told; exit' USR2; touch {tmp_path}/listens; sleep 300 & wait"
     low = submit(slurm_none, tmp_path, yielding, "--partition=low", "--signal=B:USR2@30", *whole_node)
-    wait_for_state(slurm_none, low, "RUNNING")
+    slurm_none.wait_for((tmp_path / "listens").exists, 90, "the job listens to the signal")
     high = submit(slurm_none, tmp_path, "true", "--partition=high", *whole_node)
     wait_for_state(slurm_none, high, "COMPLETED")
     # SLURM may add that the job had gone before the next signal.
@@ -156,13 +156,13 @@ def test_the_cluster_ends_with_its_owner(slurm_none: PrivateCluster) -> None:
     """A test session that is killed leaves nothing behind."""
     owner = """
 import sys
-from temporary_cluster import temporary_cluster
+from support.temporary_cluster import temporary_cluster
 with temporary_cluster(nodes=1) as cluster:
     print(cluster.folder, *(cluster.daemon(name) for name in ("munged", "slurmctld", "slurmd-n1")), flush=True)
     sys.stdin.read()
 """
     command = [sys.executable, "-c", owner]
-    folder = Path(__file__).parent
+    folder = Path(__file__).parents[1]
     with subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         path, *daemons = process.stdout.readline().split()

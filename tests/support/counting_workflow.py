@@ -16,6 +16,8 @@ import psutil
 
 # When a test gives up on something that hangs; on a busy machine all takes several times as long.
 LIMIT_SECONDS = 300
+# Jobs that count for ever, until they are released or stopped.
+ENDLESS = 1_000_000
 
 SNAKEFILE = """
 rule all:
@@ -28,7 +30,8 @@ rule make:
     shell: "python {workflow.basedir}/work.py {wildcards.number} {output} {config[steps]} > {log} 2>&1"
 """
 
-# A step takes a tenth of a second. The starts are counted, with the step that each begins at.
+# A step takes a tenth of a second, and a released job makes all the rest at once. The starts are counted, with the step
+# that each begins at.
 WORK = """
 import os, pathlib, signal, sys, time
 name, output, steps = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -42,7 +45,7 @@ with open(f"{name}.starts", "a") as starts:
     starts.write(f"{os.getpid()} {done} {os.environ.get('CUDA_VISIBLE_DEVICES', '')}\\n")
 while done < steps:
     time.sleep(0.1)
-    done += 1
+    done = steps if pathlib.Path("released").exists() else done + 1
     if told:
         saved.write_text(str(done))
         print(f"stopped at step {done}", flush=True)
@@ -75,28 +78,46 @@ class CountingWorkflow:
         (folder / "work.py").write_text(WORK)
 
     def start(self, *arguments: str, jobs: int = 2, steps: int = 5) -> subprocess.Popen[str]:
-        """Start Snakemake; its output goes to ``communicate()``."""
+        """Start Snakemake; its output goes to a file, for :meth:`output`."""
         command = [sys.executable, "-m", "snakemake", *self._options, f"--jobs={max(jobs, 1)}", *arguments]
-        process = subprocess.Popen(
-            [*command, "--config", f"jobs={jobs}", f"steps={steps}"],
-            cwd=self.folder,
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            # Ctrl-C on a terminal goes to the whole group of processes.
-            start_new_session=True,
-            # Whoever started the tests may ignore Ctrl-C, as a shell does for what runs in its background.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
+        with self._output_file(len(self.started)).open("w") as output:
+            process = subprocess.Popen(
+                [*command, "--config", f"jobs={jobs}", f"steps={steps}"],
+                cwd=self.folder,
+                env=self._environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                # Ctrl-C on a terminal goes to the whole group of processes.
+                start_new_session=True,
+                # Whoever started the tests may ignore Ctrl-C, as a shell does for what runs in its background.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
         self.started.append(process)
         return process
 
     def finish(self, process: subprocess.Popen[str], succeeds: bool = True, limit: float = LIMIT_SECONDS) -> str:
         """Wait for a Snakemake and return its output."""
-        output, _ = process.communicate(timeout=limit)
+        process.wait(timeout=limit)
+        output = self.output(process)
         assert (process.returncode == 0) == succeeds, output
         return output
+
+    def output(self, process: subprocess.Popen[str]) -> str:
+        """Output of a Snakemake so far."""
+        return self._output_file(self.started.index(process)).read_text()
+
+    def _output_file(self, number: int) -> Path:
+        return self.folder / f"snakemake-{number}.out"
+
+    def wait_for_output(self, process: subprocess.Popen[str], text: str, times: int = 1) -> None:
+        """Wait until a running Snakemake has said something, so many times."""
+        wait_for(lambda: self.output(process).count(text) >= times or process.poll() is not None)
+        assert self.output(process).count(text) >= times, self.output(process)
+
+    def release(self) -> None:
+        """Let all jobs count to their end at once, also those that are still to start."""
+        (self.folder / "released").touch()
 
     def starts(self, job: int) -> list[list[str]]:
         """Process number, first step and GPUs of each start of a job's work."""
@@ -120,6 +141,10 @@ class CountingWorkflow:
     def wait_until_working(self, jobs: int = 2) -> None:
         """Wait until all jobs count."""
         wait_for(lambda: all(self.starts(job) for job in range(jobs)))
+
+    def wait_for_start(self, number: int, job: int = 0) -> None:
+        """Wait until a job has been started so many times."""
+        wait_for(lambda: len(self.starts(job)) >= number)
 
     def ledger(self) -> list[dict[str, object]]:
         """The events in the executor's ledger."""
@@ -166,7 +191,7 @@ class CountingWorkflow:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         for process in self.started:
-            process.communicate()
+            process.wait()
 
 
 # Makes a workflow on a cluster.

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from private_cluster import Accounting, PrivateCluster
+from support.private_cluster import Accounting, PrivateCluster
 
 FIRST_PORT = 17000
 LAST_PORT = 32000  # outgoing connections have ports from 32768 on

@@ -1,4 +1,4 @@
-"""What a user can set: ``--submitit-...`` on the command line, ``submitit-...:`` in a profile."""
+"""Settings of the executor: ``--submitit-...`` on the command line, ``submitit-...:`` in a profile."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,14 +38,15 @@ class ExecutorSettings(ExecutorSettingsBase):
     max_timeouts: int = field(
         default=10,
         metadata={
-            "help": "How often one job may reach its time limit and be requeued to go on from its checkpoint. After "
-            "that it has failed."
+            "help": "Number of times that one job may reach its time limit and be requeued to go on from its "
+            "checkpoint. After that it has failed."
         },
     )
     max_requeues: int = field(
         default=50,
         metadata={
-            "help": "How often one job may be requeued in all: time limits, preemptions and failed nodes together."
+            "help": "Number of times that one job may be requeued in all: time limits, preemptions and failed nodes "
+            "together."
         },
     )
     signal_delay: int = field(

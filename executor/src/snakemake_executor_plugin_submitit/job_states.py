@@ -1,4 +1,4 @@
-"""The states of all jobs, by one query."""
+"""States of all jobs from sacct, squeue or the process table, by one query."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ UNKNOWN = "UNKNOWN"
 
 @dataclass(frozen=True)
 class JobState:
-    """What the scheduler says of a job."""
+    """State of a job by the scheduler."""
 
     state: str
     """SLURM's word, such as ``RUNNING``, or ``UNKNOWN`` for a job that it does not know."""
@@ -25,7 +25,7 @@ class JobState:
 
     @property
     def live(self) -> bool:
-        """Whether the job is in the queue or on a node."""
+        """True if the job is in the queue or on a node."""
         return self.state in _LIVE
 
 
@@ -112,7 +112,7 @@ class LocalStatus:
 
 
 def is_controller(pid: int) -> bool:
-    """Whether that process is alive and controls a local submitit job."""
+    """True if that process is alive and controls a local submitit job."""
     try:
         process = psutil.Process(pid)
         return process.status() != psutil.STATUS_ZOMBIE and "submitit.local._local" in process.cmdline()

@@ -1,4 +1,4 @@
-"""From a rule's resources to the parameters of a SLURM job."""
+"""Parameters of a SLURM job, read from the resources of a rule and checked."""
 
 import re
 import shlex

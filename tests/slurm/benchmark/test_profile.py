@@ -15,8 +15,8 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
-from private_cluster import PrivateCluster
 from support.counting_workflow import wait_for
+from support.private_cluster import PrivateCluster
 from support.tiny_benchmark import STUDY, TINY_SCALE, copy_checkout, keep_one_evaluation
 
 RUN = f"{STUDY}/table_1/colour_shapes-lab/cifarnet_type_i/seed0"
@@ -98,7 +98,7 @@ def test_a_run_interrupted_twice_ends_bit_identical(
     disturbed = Benchmark(copy_checkout(tmp_path), slurm_none)
     undisturbed = Benchmark(copy_checkout(tmp_path_factory.mktemp("undisturbed")), slurm_none)
     for benchmark in (disturbed, undisturbed):
-        longer(benchmark.checkout, 600)
+        longer(benchmark.checkout, 300)
     results = f"results/tiny/runs/{RUN}"
     undisturbed.run(f"{results}/run.json")
 

@@ -8,7 +8,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from snakemake_executor_plugin_submitit import cluster as cluster_module
 from snakemake_executor_plugin_submitit.cluster import Cluster
-from snakemake_executor_plugin_submitit.parameters import JobParameters, ParameterError, job_parameters
+from snakemake_executor_plugin_submitit.job_parameters import JobParameters, ParameterError, job_parameters
 from snakemake_executor_plugin_submitit.settings import ExecutorSettings
 from snakemake_executor_plugin_submitit.submission import SlurmSubmitter, signal_delay
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from snakemake.common.tests import TestWorkflowsLocalStorageBase
 from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
-from support.counting_workflow import CountingWorkflow, wait_for
+from support.counting_workflow import ENDLESS, CountingWorkflow, wait_for
 
 from snakemake_executor_plugin_submitit import ExecutorSettings
 
@@ -33,18 +33,20 @@ def workflow(tmp_path: Path) -> Iterator[CountingWorkflow]:
 
 
 def test_jobs_survive_their_snakemake_and_are_taken_up_again(workflow: CountingWorkflow) -> None:
-    first = workflow.start(steps=60)
+    first = workflow.start(steps=ENDLESS)
     workflow.wait_until_working()
     first.kill()
-    output = workflow.finish(workflow.start(steps=60))
-    assert output.count("is still in the queue: taken up again") == 2
+    second = workflow.start(steps=ENDLESS)
+    workflow.wait_for_output(second, "is still in the queue: taken up again", times=2)
+    workflow.release()
+    output = workflow.finish(second)
     assert "Submitted" not in output
     assert workflow.first_steps(0) == workflow.first_steps(1) == [0]
     assert not workflow.processes()
 
 
 def test_a_job_that_works_on_an_old_version_is_replaced(workflow: CountingWorkflow) -> None:
-    first = workflow.start(steps=600)
+    first = workflow.start(steps=ENDLESS)
     workflow.wait_until_working()
     first.kill()
     output = workflow.finish(workflow.start(steps=5))
@@ -54,7 +56,7 @@ def test_a_job_that_works_on_an_old_version_is_replaced(workflow: CountingWorkfl
 
 
 def test_ctrl_c_stops_the_jobs_gently_and_leaves_no_process(workflow: CountingWorkflow) -> None:
-    process = workflow.start(steps=600)
+    process = workflow.start(steps=ENDLESS)
     workflow.wait_until_working()
     os.killpg(process.pid, signal.SIGINT)
     assert "Cancelling 2 jobs" in workflow.finish(process, succeeds=False)
@@ -65,25 +67,30 @@ def test_ctrl_c_stops_the_jobs_gently_and_leaves_no_process(workflow: CountingWo
 
 
 def test_ctrl_c_can_leave_the_jobs_alone(workflow: CountingWorkflow) -> None:
-    process = workflow.start("--submitit-on-exit=keep", steps=60)
+    process = workflow.start("--submitit-on-exit=keep", steps=ENDLESS)
     workflow.wait_until_working()
     os.killpg(process.pid, signal.SIGINT)
     assert "2 jobs stay in the queue" in workflow.finish(process, succeeds=False)
-    workflow.finish(workflow.start(steps=60))
+    second = workflow.start(steps=ENDLESS)
+    workflow.wait_for_output(second, "is still in the queue: taken up again", times=2)
+    workflow.release()
+    workflow.finish(second)
     assert workflow.first_steps(0) == [0]
 
 
 def test_sigterm_lets_running_jobs_finish(workflow: CountingWorkflow) -> None:
-    process = workflow.start(steps=30)
+    process = workflow.start(steps=ENDLESS)
     workflow.wait_until_working()
     process.terminate()
-    assert "Will exit after finishing currently running jobs" in workflow.finish(process, succeeds=False)
-    assert workflow.result(0) == workflow.result(1) == "30"
+    workflow.wait_for_output(process, "Will exit after finishing currently running jobs")
+    workflow.release()
+    workflow.finish(process, succeeds=False)
+    assert workflow.result(0) == workflow.result(1) == str(ENDLESS)
     assert workflow.saved_step(0) is None
 
 
 def test_a_killed_wrapper_takes_its_processes_with_it(workflow: CountingWorkflow) -> None:
-    process = workflow.start("--keep-going", steps=600)
+    process = workflow.start("--keep-going", steps=ENDLESS)
     workflow.wait_until_working()
     for pid in workflow.processes():
         # Snakemake's short-lived helpers end while one looks.
@@ -110,9 +117,9 @@ def test_more_gpus_than_visible_are_refused(workflow: CountingWorkflow) -> None:
 
 
 def test_a_second_snakemake_is_refused(workflow: CountingWorkflow) -> None:
-    first = workflow.start(steps=600)
+    first = workflow.start(steps=ENDLESS)
     workflow.wait_until_working()
-    output = workflow.finish(workflow.start(steps=600), succeeds=False)
+    output = workflow.finish(workflow.start(steps=ENDLESS), succeeds=False)
     assert f"Another Snakemake (process {first.pid} on " in output
 
 

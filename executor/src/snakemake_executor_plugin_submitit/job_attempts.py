@@ -1,4 +1,4 @@
-"""How often a job has been started, kept beside its log: a file that the latest start owns."""
+"""Attempts of a job: a file beside its log that counts the starts and belongs to the latest of them."""
 
 import json
 import os
@@ -14,7 +14,7 @@ class Attempt:
     """One start of a job."""
 
     requeues: int
-    """How often the job was put back into the queue before."""
+    """Number of times that the job was put back into the queue before."""
     host: str
     token: str
     path: Path
@@ -41,13 +41,13 @@ class Attempt:
         return attempt
 
     def superseded(self) -> bool:
-        """Whether the job was started again since, as after the failure of a node that lives on."""
+        """True if the job was started again since, as after the failure of a node that lives on."""
         found = read_attempt(self.path.parent, self.path.name.removesuffix(".attempt"))
         return found is not None and found["token"] != self.token
 
 
 def attempt_path(folder: Path, job_id: str) -> Path:
-    """Where a job's latest start is registered."""
+    """Path of the file that registers a job's latest start."""
     return folder / f"{job_id}.attempt"
 
 

@@ -1,4 +1,4 @@
-"""What became of a job, judged from its result file and the scheduler's word."""
+"""Outcome of a job: success or the reason of its failure, from its result file and the scheduler's state."""
 
 import shutil
 from collections.abc import Iterable
@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snakemake_executor_plugin_submitit.attempts import attempt_path
+from snakemake_executor_plugin_submitit.job_attempts import attempt_path
+from snakemake_executor_plugin_submitit.job_states import UNKNOWN, JobState
 from snakemake_executor_plugin_submitit.ledger import Entry
-from snakemake_executor_plugin_submitit.status import UNKNOWN, JobState
 
 if TYPE_CHECKING:
     from submitit.core.utils import JobPaths
@@ -27,7 +27,7 @@ class Tracked:
     folder: Path
     """The submission's folder."""
     output_folders: frozenset[Path] = frozenset()
-    """Where the job's output files will be."""
+    """Folders of the job's output files."""
     state: JobState = field(default_factory=lambda: JobState(UNKNOWN))
     times_seen_dead: int = 0
     requeues: int = 0
@@ -52,7 +52,7 @@ class Tracked:
         return news
 
     def failure(self) -> str | None:
-        """Why the job has failed, or None while that is not certain."""
+        """Reason why the job has failed, or None while that is not certain."""
         if self.times_seen_dead < _TIMES_SEEN_DEAD:
             return None
         return _explain(self.state, log_tail(self.paths.stdout, 50))

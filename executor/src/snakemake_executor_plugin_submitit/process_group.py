@@ -1,4 +1,4 @@
-"""A command and all that it starts, as one group that is stopped as a whole."""
+"""Process group of a command and all its descendants, stopped as a whole."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""The executor: takes ready jobs from Snakemake and tells it how they ended."""
+"""Executor: takes ready jobs from Snakemake, submits and watches them, and reports how they ended."""
 
 import asyncio
 import atexit
@@ -17,11 +17,11 @@ from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_interface_executor_plugins.logging import LoggerExecutorInterface
 from snakemake_interface_executor_plugins.workflow import WorkflowExecutorInterface
 
-from snakemake_executor_plugin_submitit.identity import describe_job, job_fingerprint, job_key
+from snakemake_executor_plugin_submitit.job_identity import describe_job, job_fingerprint, job_key
+from snakemake_executor_plugin_submitit.job_outcomes import Tracked, log_tail, remove_folder
+from snakemake_executor_plugin_submitit.job_parameters import JobParameters, ParameterError, job_parameters
 from snakemake_executor_plugin_submitit.ledger import Entry, Ledger
-from snakemake_executor_plugin_submitit.parameters import JobParameters, ParameterError, job_parameters
 from snakemake_executor_plugin_submitit.polling import Poller
-from snakemake_executor_plugin_submitit.tracking import Tracked, log_tail, remove_folder
 
 
 class Executor(RemoteExecutor):

@@ -1,4 +1,4 @@
-"""The jobs that were submitted, on disk: what a later Snakemake needs to find them again.
+"""Ledger: the submitted jobs on disk, by which a later Snakemake finds them again.
 
 ``ledger.jsonl`` has one line per event and only grows. A submission is announced before sbatch is called and completed
 with its job ids afterwards, so that no job can be in the queue without a line that leads to it.

@@ -1,4 +1,4 @@
-"""What runs inside a submitted job: one Snakemake command, stopped in time and handed back to the queue."""
+"""Job runner: the part inside the allocation, which runs one Snakemake command, stops it in time and requeues it."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from types import FrameType
 from submitit.core.job_environment import JobEnvironment
 from submitit.core.utils import DelayedSubmission
 
-from snakemake_executor_plugin_submitit.attempts import Attempt
+from snakemake_executor_plugin_submitit.job_attempts import Attempt
 from snakemake_executor_plugin_submitit.process_group import ProcessGroup
 
 _POLL_SECONDS = 0.25
@@ -31,9 +31,9 @@ class SnakemakeCall:
     folder : str
         The working directory of the workflow.
     grace_seconds : float
-        How long the command may take to write its checkpoint after SIGTERM.
+        Time that the command has after SIGTERM to write its checkpoint.
     max_requeues : int
-        How often the job may be requeued.
+        Largest number of requeues.
     """
 
     def __init__(self, command: str, folder: str, grace_seconds: float, max_requeues: int) -> None:

@@ -1,4 +1,4 @@
-"""One look at all jobs: result files every time, the scheduler now and then."""
+"""Poll of all jobs: result files every time, the scheduler less and less often while nothing changes."""
 
 import time
 from collections.abc import Sequence
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from snakemake_interface_executor_plugins.logging import LoggerExecutorInterface
 
-from snakemake_executor_plugin_submitit.attempts import read_attempt
-from snakemake_executor_plugin_submitit.tracking import Tracked, finished_jobs, read_result
+from snakemake_executor_plugin_submitit.job_attempts import read_attempt
+from snakemake_executor_plugin_submitit.job_outcomes import Tracked, finished_jobs, read_result
 
 if TYPE_CHECKING:
     from snakemake_executor_plugin_submitit.backends import Backend
@@ -18,7 +18,7 @@ _GROWTH = 1.5
 
 
 class Poller:
-    """Finds out which jobs have ended.
+    """Poll that finds the jobs that have ended.
 
     Successes show as files, so that the scheduler is asked for nothing but deaths: at first after every pause, less and
     less often while nothing changes, at least once a minute.
@@ -26,7 +26,7 @@ class Poller:
     Parameters
     ----------
     backend : Backend
-        Whom to ask.
+        Backend that is asked.
     seconds : float
         The shortest time between two queries.
     max_requeues : int
@@ -48,7 +48,7 @@ class Poller:
         self.had_jobs = False
 
     def hurry(self) -> None:
-        """Something has changed: ask often again."""
+        """Go back to the shortest interval, since something has changed."""
         self._interval = self._least
         self._next = min(self._next, time.monotonic() + self._interval)
 

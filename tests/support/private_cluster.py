@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from slurm_processes import job_processes, kill, lives, name_of, names_of_job, step_daemons
+from support.slurm_processes import job_processes, kill, lives, name_of, names_of_job, step_daemons
 
-SCRIPTS = Path(__file__).parent / "cluster"
+SCRIPTS = Path(__file__).parents[1] / "slurm/cluster"
 INSTALL = SCRIPTS / "install.sh"
 SYSTEM_PATH = "/usr/sbin:/sbin"
 # Program -> Debian package.
@@ -82,6 +82,8 @@ class PrivateCluster:
         self.accounting = accounting
         self.nodes = [f"n{number}" for number in range(1, nodes + 1)]
         self.conf = folder / "etc/slurm.conf"
+        self.touched = False
+        """True once something may have happened to the cluster since it was started or reset."""
         self._settings = {
             "SLURM_TEST_DIR": str(folder),
             "SLURM_TEST_ACCT": accounting,
@@ -98,6 +100,7 @@ class PrivateCluster:
     @property
     def environment(self) -> dict[str, str]:
         """This process's environment, with the commands of SLURM pointed at this cluster."""
+        self.touched = True
         inherited = {name: value for name, value in os.environ.items() if not SLURM_VARIABLES.match(name)}
         return inherited | {"SLURM_CONF": str(self.conf), "PATH": f"{self.folder}/bin:{os.environ['PATH']}"}
 
@@ -204,7 +207,8 @@ class PrivateCluster:
     def reset(self) -> None:
         """End all jobs and bring dead daemons back; if that fails, start anew."""
         try:
-            self.start()
+            if any(self.daemon(name) is None for name in self._daemons()):
+                self.start()
             for node in self.nodes:
                 self.start_node(node)
             self.wait_for(self._end_jobs, 120, "no jobs are left")
@@ -212,6 +216,11 @@ class PrivateCluster:
             self.stop()
             self.start()
             raise
+        self.touched = False
+
+    def _daemons(self) -> list[str]:
+        accounting = ["mariadbd", "slurmdbd"] if self.accounting == "dbd" else []
+        return ["munged", *accounting, "slurmctld", *(f"slurmd-{node}" for node in self.nodes)]
 
     def _end_jobs(self) -> bool:
         live = any(state not in FINISHED for state in self.states().values())

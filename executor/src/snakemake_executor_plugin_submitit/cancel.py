@@ -1,4 +1,4 @@
-"""Cancelling jobs: ours, all of them, with one command."""
+"""Cancellation of the executor's own jobs, all with one command."""
 
 import os
 import re
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import groupby
 
 from snakemake_executor_plugin_submitit.cluster import call_slurm
-from snakemake_executor_plugin_submitit.status import is_controller
+from snakemake_executor_plugin_submitit.job_states import is_controller
 
 
 def cancel_slurm(job_ids: Iterable[str]) -> None:

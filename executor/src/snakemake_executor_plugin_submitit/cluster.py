@@ -1,10 +1,10 @@
-"""SLURM's commands, and what the cluster offers."""
+"""Calls of SLURM's commands, and the partitions and limits of the cluster."""
 
 import re
 import subprocess
 from dataclasses import dataclass
 
-from snakemake_executor_plugin_submitit.parameters import JobParameters, ParameterError
+from snakemake_executor_plugin_submitit.job_parameters import JobParameters, ParameterError
 
 _TIMEOUT_SECONDS = 60
 

@@ -1,23 +1,23 @@
-"""The two places where jobs can run, with the same methods."""
+"""Backends: SLURM and local processes, with the same methods."""
 
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from snakemake_executor_plugin_submitit.call import SnakemakeCall
 from snakemake_executor_plugin_submitit.cancel import cancel_local, cancel_slurm
 from snakemake_executor_plugin_submitit.cluster import Cluster
-from snakemake_executor_plugin_submitit.parameters import JobParameters
+from snakemake_executor_plugin_submitit.job_parameters import JobParameters
+from snakemake_executor_plugin_submitit.job_runner import SnakemakeCall
+from snakemake_executor_plugin_submitit.job_states import JobState, LocalStatus, SlurmStatus, is_controller
 from snakemake_executor_plugin_submitit.settings import ExecutorSettings
-from snakemake_executor_plugin_submitit.status import JobState, LocalStatus, SlurmStatus, is_controller
 from snakemake_executor_plugin_submitit.submission import LocalSubmitter, SlurmSubmitter, cancel_submission
 
 _LOCAL_STOP_SECONDS = 60
 
 
 class Backend(Protocol):
-    """Somewhere that runs jobs."""
+    """Methods that every backend has."""
 
     array_size: int
     """Most jobs in one submission."""

@@ -1,8 +1,8 @@
-"""A Snakemake executor: jobs go to SLURM, or to processes of this machine, through submitit.
+"""Snakemake executor that runs jobs on SLURM, or as processes of this machine, through submitit.
 
 ``snakemake --executor submitit --submitit-cluster slurm`` sends ready jobs as job arrays, asks for the state of all of
 them with one query a poll, lets submitit requeue what a time limit or a preemption interrupts, and takes jobs up again
-that still run after Snakemake itself was killed. docs/hpc.md tells the whole story.
+that still run after Snakemake itself was killed. The distribution's README.md is the manual.
 
 Snakemake imports every executor plugin whenever it starts; therefore submitit is imported where it is used.
 """

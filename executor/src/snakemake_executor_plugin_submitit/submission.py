@@ -1,4 +1,4 @@
-"""Handing jobs over to submitit: one array for each set of equal jobs, or processes of this machine."""
+"""Submission of jobs through submitit: an array for each set of equal jobs, or processes of this machine."""
 
 import shutil
 import signal
@@ -12,9 +12,9 @@ from typing import Any
 from submitit import LocalExecutor, SlurmExecutor
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-from snakemake_executor_plugin_submitit.call import SnakemakeCall
 from snakemake_executor_plugin_submitit.cluster import SlurmError, call_slurm
-from snakemake_executor_plugin_submitit.parameters import JobParameters, ParameterError
+from snakemake_executor_plugin_submitit.job_parameters import JobParameters, ParameterError
+from snakemake_executor_plugin_submitit.job_runner import SnakemakeCall
 from snakemake_executor_plugin_submitit.settings import ExecutorSettings
 
 _RETRY_SECONDS = (2, 5, 15)
@@ -37,7 +37,7 @@ def make_call(settings: ExecutorSettings, parameters: JobParameters, command: st
 
 
 class _Submitter:
-    """What both kinds need to know.
+    """Settings and folder that both kinds of submission share.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What makes two Snakemake jobs the same job: for taking up jobs of an earlier Snakemake."""
+"""Identity of a Snakemake job: a key of its outputs and a fingerprint of its inputs, for re-attaching to jobs."""
 
 import hashlib
 import json
@@ -21,12 +21,12 @@ def describe_job(job: JobExecutorInterface) -> str:
 
 
 def job_key(job: JobExecutorInterface) -> str:
-    """Identifies what a job makes: its rules, wildcards and output files."""
+    """Key of a job: a hash of its rules, wildcards and output files."""
     return _digest([describe_job(job), sorted(map(str, job.output))])
 
 
 def job_fingerprint(job: JobExecutorInterface) -> str:
-    """Identifies how a job makes it: its commands, and the content of its input files.
+    """Fingerprint of a job: a hash of its commands and of the content of its input files.
 
     A running job whose fingerprint differs computes something out of date. Files marked ``ancient`` count by name.
     """
