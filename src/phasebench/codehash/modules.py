@@ -2,7 +2,7 @@
 
 import ast
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from phasebench.codehash.canonical import canonical_text, dotted_name, normalised_module
@@ -95,12 +95,18 @@ def parse_module(name: str, path: Path) -> Module:
     PhasebenchError
         The file is not Python.
     """
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     try:
-        tree = normalised_module(path.read_text(encoding="utf-8"), str(path))
+        return _parse_text(name, package, path.read_text(encoding="utf-8"))
     except SyntaxError as error:
         raise PhasebenchError(f"{path}: line {error.lineno}: not valid Python: {error.msg}") from error
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+
+
+# A process that looks at several checkouts, or at one again and again, parses every text once.
+@lru_cache(maxsize=1024)
+def _parse_text(name: str, package: str, text: str) -> Module:
     module = Module(name, package)
+    tree = normalised_module(text, name)
     for node in tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             _add_import(module, node)
