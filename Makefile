@@ -20,11 +20,12 @@ test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist worksteal -rs --ignore tests/slurm tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(SLURM_CLUSTERS) --dist worksteal -rs tests/slurm
 
-## lint: formatting, style, types and the workflow's own checks
+## lint: formatting, style, types, the order of imports and the workflow's own checks
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
