@@ -7,24 +7,33 @@ READY := $(VENV)/.ready
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 # Tests on SLURM wait most of the time; each worker has clusters of its own.
 SLURM_CLUSTERS ?= 4
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist worksteal -rs
 
-.PHONY: demo test lint format docs lock schemas bench clean
+.PHONY: demo test test-local test-slurm lint format docs lock schemas bench clean
 
 ## demo: run the whole benchmark on embedded data; the report is reports/benchmark.html
 demo: $(READY)
 	$(BIN)/snakemake --cores $(CORES)
 
-## test: run every test; those on SLURM and in a browser are skipped without the packages that tests/slurm/cluster/install.sh
-##       and tests/browser/install.sh install
+## test: run every test, those on SLURM side by side with the others, and print the results at the end; those on SLURM
+##       and in a browser are skipped without what tests/slurm/cluster/install.sh and tests/browser/install.sh install
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist worksteal -rs --ignore tests/slurm tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(SLURM_CLUSTERS) --dist worksteal -rs tests/slurm
+	$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target test-local test-slurm
 
-## lint: formatting, style, types and the workflow's own checks
+## test-local: run the tests that need no SLURM
+test-local: $(READY)
+	$(PYTEST) -n $(CORES) --ignore tests/slurm tests
+
+## test-slurm: run the tests on SLURM
+test-slurm: $(READY)
+	$(PYTEST) -n $(SLURM_CLUSTERS) tests/slurm
+
+## lint: formatting, style, types, the order of imports and the workflow's own checks
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 

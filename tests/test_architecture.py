@@ -1,81 +1,79 @@
-"""The floors of the package: a module imports only from floors below its own, and stays small."""
+"""The tests mirror the packages, and what starts often imports little.
 
-import ast
+Which package may import which is a contract in ``pyproject.toml``, held by ``make lint``.
+"""
+
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.checkout import ROOT
 
 PACKAGE = ROOT / "src" / "phasebench"
-FLOORS = (
-    {"common"},
-    {"specs", "codehash", "nn"},
-    {"models", "data"},
-    {"training", "evaluation", "analysis"},
-    {"plan"},
-    {"claims"},
-    {"provenance"},
-    {"tables"},
-    {"reporting"},
-    {"cli", "__main__"},
+PLUGIN = "snakemake_executor_plugin_submitit"
+# Folders of tests that mirror no package of phasebench.
+OTHER_SUBJECTS = {"benchmarks", "browser", "executor", "slurm", "support", "workflow"}
+
+
+def misplaced(tests: Path, package: Path) -> list[str]:
+    """Test files in folders that mirror no package."""
+    files = sorted(path.relative_to(tests) for path in tests.rglob("test_*.py"))
+    return [
+        str(file)
+        for file in files
+        if file.parts[0] not in OTHER_SUBJECTS and not (package / file.parent / "__init__.py").is_file()
+    ]
+
+
+def test_the_tests_mirror_the_packages() -> None:
+    assert misplaced(ROOT / "tests", PACKAGE) == []
+
+
+def test_a_misplaced_test_is_seen(tmp_path: Path) -> None:
+    for file in ("p/__init__.py", "p/data/__init__.py", "p/data/a.py", "p/folder/a.py"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    for file in (
+        "test_p.py",
+        "data/test_a.py",
+        "slurm/test_a.py",
+        "folder/test_a.py",
+        "unit/test_a.py",
+        "data/b/test_b.py",
+    ):
+        (tmp_path / "tests" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tests" / file).touch()
+    assert misplaced(tmp_path / "tests", tmp_path / "p") == ["data/b/test_b.py", "folder/test_a.py", "unit/test_a.py"]
+
+
+def modules_of(*packages: str) -> list[str]:
+    """Every module of packages of phasebench."""
+    paths = [path for package in packages for path in sorted((PACKAGE / package).rglob("*.py"))]
+    names = (".".join(path.relative_to(ROOT / "src").with_suffix("").parts) for path in paths)
+    return [name.removesuffix(".__init__") for name in names]
+
+
+@pytest.mark.parametrize(
+    ("imported", "left_out"),
+    [
+        # The workflow is parsed again by every job on a cluster.
+        (
+            ["phasebench.provenance.spec_files"],
+            {"torch", "h5py", "pandas", "numpy", "pyarrow", "scipy", "seaborn", "torchvision", "sklearn"},
+        ),
+        # Snakemake imports every installed plugin, whichever executor is used.
+        ([PLUGIN], {"submitit", "numpy", "phasebench"}),
+        # `phasebench --help` and whatever else a person waits for.
+        (["phasebench.cli.main"], {"torch", "h5py", "pandas", "numpy", "pyarrow", "scipy", "seaborn", "snakemake"}),
+        # The report is written where no torch is installed.
+        (modules_of("tables", "reporting"), {"torch", "torchvision", "h5py"}),
+    ],
+    ids=["parsing", "plugin", "command line", "report"],
 )
-FLOOR_OF = {part: level for level, parts in enumerate(FLOORS) for part in parts}
-LONGEST_MODULE = 300
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
-
-
-def part_of(path: Path) -> str:
-    """The module or package directly below ``phasebench``."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-
-
-def imported_parts(source: str, package: str) -> Iterator[str]:
-    """The parts of phasebench that a module imports anywhere, in functions and for type checking too."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            parents = package.split(".")
-            base = parents[: len(parents) - node.level + 1] if node.level else []
-            module = ".".join([*base, *filter(None, [node.module])])
-            names = [f"{module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        yield from (name.split(".")[1] for name in names if name.startswith("phasebench."))
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_imports_go_down(path: Path) -> None:
-    own = part_of(path)
-    package = ".".join(["phasebench", *path.relative_to(PACKAGE).parts[:-1]])
-    for other in imported_parts(path.read_text(encoding="utf-8"), package):
-        # On the lowest floor and on the highest stand single modules, which may use each other.
-        single = {own, other} <= FLOORS[0] or {own, other} <= FLOORS[-1]
-        assert other == own or single or FLOOR_OF[other] < FLOOR_OF[own], f"{own} imports {other}"
-
-
-def test_every_part_has_a_floor() -> None:
-    assert {part_of(path) for path in MODULES} <= FLOOR_OF.keys()
-
-
-def test_the_check_sees_every_kind_of_import() -> None:
-    source = "import phasebench.a\nfrom phasebench import b\nfrom phasebench.c.d import e\nimport torch\n"
-    source += "from .. import f\nfrom ..g import h\nfrom . import i\ndef lazy():\n    from phasebench.j import k\n"
-    assert set(imported_parts(source, "phasebench.own")) == {"a", "b", "c", "f", "g", "own", "j"}
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE.parent).as_posix())
-def test_a_module_has_one_subject(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
-
-
-def test_the_workflow_is_parsed_without_heavy_libraries() -> None:
-    code = (
-        "import sys\nimport phasebench.provenance.spec_files\n"
-        "print(*sorted({'torch', 'h5py', 'pandas', 'numpy', 'pyarrow', 'scipy', 'seaborn'} & set(sys.modules)))"
-    )
+def test_what_starts_often_or_elsewhere_imports_little(imported: list[str], left_out: set[str]) -> None:
+    code = f"import sys, {', '.join(imported)}\nprint(*sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == ""
+    loaded = set(result.stdout.split())
+    assert set(imported) <= loaded
+    assert loaded & left_out == set()

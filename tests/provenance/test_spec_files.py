@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from support.checkout import ROOT
+from support.edits import EditFile, added, changed, decorated, pinned_anew, reworded, with_key
 from support.shipped import SUITES, shipped_suite
 
 from phasebench.claims.published import read_published
@@ -47,12 +48,6 @@ def write(checkout: Path, **config: Any) -> set[str]:
     plan_benchmark(settings, checkout, checkout / "results", write=True)
     after = {path: path.read_bytes() for path in specs.rglob("*.json")}
     return {str(path.relative_to(specs)).removesuffix(".json") for path in after if before.get(path) != after[path]}
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert text.count(old) >= 1
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 def runs_of(names: set[str]) -> set[str]:
@@ -133,34 +128,24 @@ def test_the_order_of_keys_and_a_touch_change_nothing(checkout: Path) -> None:
 
 
 # An edit of the package -> the models whose runs it changes, and whether anything else changes.
-EDITS = [
-    ("nn/complex/prototype.py", '"""', '"""Other words. ', set()),
-    ("nn/complex/equivariant_norm.py", "class EquivariantBatchNorm2d", "# Why.\nclass EquivariantBatchNorm2d", set()),
-    (
-        "models/cifarnet.py",
-        "self.norm = EquivariantBatchNorm2d(128)",
-        "self.norm = EquivariantBatchNorm2d(64)",
-        {TYPE_E},
-    ),
-    ("models/mstar.py", "class Real(", "FACTOR = 2\n\n\nclass Real(", set()),
-    ("data/encodings/colour.py", "class Sliding(", "UNUSED = 1\n\n\nclass Sliding(", set()),
-    (
-        "training/loop.py",
-        "def fit(",
-        "@profile\ndef fit(",
-        MODELS,
-    ),
-]
+EDITS = {
+    "words of a layer that some reach": ("nn/complex/prototype.py", reworded, set()),
+    "words of a layer that others reach": ("nn/complex/equivariant_norm.py", reworded, set()),
+    "a network": ("models/cifarnet.py", changed("TypeE.__init__"), {TYPE_E}),
+    "a constant beside a network": ("models/mstar.py", added, set()),
+    "a constant beside an encoding": ("data/encodings/colour.py", added, set()),
+    "a decorator in the training": ("training/loop.py", decorated("fit"), MODELS),
+}
 
 
-@pytest.mark.parametrize(("file", "old", "new", "changed"), EDITS)
+@pytest.mark.parametrize(("file", "edit", "models"), EDITS.values(), ids=EDITS)
 def test_an_edit_of_the_code_changes_what_it_can_reach(
-    checkout: Path, file: str, old: str, new: str, changed: set[str]
+    checkout: Path, file: str, edit: EditFile, models: set[str]
 ) -> None:
     write(checkout)
-    edit(checkout / "src/phasebench" / file, old, new)
+    edit(checkout / "src/phasebench" / file)
     names = write(checkout)
-    assert runs_of(names) | {name for name in names if not name.startswith("runs/")} == changed
+    assert runs_of(names) | {name for name in names if not name.startswith("runs/")} == models
 
 
 @pytest.mark.parametrize(
@@ -187,44 +172,45 @@ def test_an_edit_of_the_table_of_models(
 
 def test_an_edit_of_a_template_changes_the_report_alone(checkout: Path) -> None:
     write(checkout)
-    edit(checkout / "src/phasebench/reporting/templates/style.css", "{", " {")
+    style = checkout / "src/phasebench/reporting/templates/style.css"
+    style.write_text(style.read_text() + " ")
     assert write(checkout) == {"report"}
 
 
 def test_a_run_is_identified_by_the_procedure_that_trains_it(checkout: Path) -> None:
     study = {"suites": ["phase_matters", "complex_cnn_analysis"]}
     write(checkout, **study)
-    edit(checkout / "src/phasebench/training/loop.py", "def fit(", "@profile\ndef fit(")
+    decorated("fit")(checkout / "src/phasebench/training/loop.py")
     batches = runs_of(write(checkout, **study))
     assert "lenet_complex" in batches
     assert not any(name.startswith("perceptron") for name in batches)
-    edit(checkout / "src/phasebench/training/full_batch.py", "def descend(", "@profile\ndef descend(")
+    decorated("descend")(checkout / "src/phasebench/training/full_batch.py")
     whole = runs_of(write(checkout, **study))
     assert {"perceptron_100", "perceptron_real_512_100"} <= whole
     assert all(name.startswith("perceptron") for name in whole)
     # Of the networks in one file, each run knows its own alone.
-    edit(checkout / "src/phasebench/models/mlp.py", "hidden=(20,)", "hidden=(21,)")
+    changed("perceptron_20")(checkout / "src/phasebench/models/mlp.py")
     assert runs_of(write(checkout, **study)) == {"perceptron_20"}
 
 
 def test_a_newer_package_changes_what_uses_its_environment(checkout: Path) -> None:
     write(checkout)
-    edit(checkout / "envs/analysis.yaml", "seaborn==", "seaborn==1")
+    pinned_anew("seaborn")(checkout / "envs/analysis.yaml")
     assert write(checkout) == {*ANALYSES, "aggregate", "report"}
-    edit(checkout / "envs/train.yaml", "torch==", "torch==1")
+    pinned_anew("torch")(checkout / "envs/train.yaml")
     assert runs_of(write(checkout)) == MODELS
 
 
 def test_a_new_seed_adds_runs_and_changes_none(checkout: Path) -> None:
     write(checkout)
-    edit(checkout / "workflow/scales/demo.yaml", "seeds: [0, 1]", "seeds: [0, 1, 7]")
+    with_key("seeds", value=[0, 1, 7])(checkout / "workflow/scales/demo.yaml")
     names = write(checkout)
     assert {name for name in names if not name.endswith("seed7")} == {*ANALYSES, BASELINES, "aggregate"}
 
 
 def test_a_changed_recipe_changes_its_runs(checkout: Path) -> None:
     write(checkout)
-    edit(checkout / "workflow/suites/co_domain_symmetry.yaml", "betas: [0.9, 0.99]", "betas: [0.9, 0.98]")
+    with_key("recipes", "mstar", "betas", value=[0.9, 0.98])(checkout / f"workflow/suites/{STUDY}.yaml")
     assert runs_of(write(checkout)) == {"mstar_cds", "mstar_real", "mstar_surreal"}
 
 
@@ -404,12 +390,12 @@ def test_an_experiment_whose_networks_are_timed_has_a_spec_file_that_follows_no_
         ("resnet18_2bn34", None, {}),
     ]
     assert {network["baseline"]["model"] for network in networks} == {"resnet18"}
-    edit(checkout / "src/phasebench/nn/spectral/norm.py", "coefficient_count(maps)", "1 + coefficient_count(maps)")
-    changed = write(checkout, suites=["spectral_batch_norm"])
-    assert timed in changed
+    changed("SpectralBatchNorm2d.forward")(checkout / "src/phasebench/nn/spectral/norm.py")
+    names = write(checkout, suites=["spectral_batch_norm"])
+    assert timed in names
     # A plain network reaches no spectral layer but by the code that inserts it.
-    assert "aggregate" not in changed
-    edit(checkout / "src/phasebench/data/sources/images/colour_shapes.py", "_NOISE = 0.06", "_NOISE = 0.05")
+    assert "aggregate" not in names
+    changed("_NOISE")(checkout / "src/phasebench/data/sources/images/colour_shapes.py")
     assert timed not in write(checkout, suites=["spectral_batch_norm"])
 
 
@@ -419,11 +405,11 @@ def test_baselines_follow_the_networks_input_alone(checkout: Path) -> None:
     shapes = [one for one in inputs if one["dataset"] == "few_colour_shapes"]
     assert [(one["encoding"], one["seed"], one["train_fraction"]) for one in shapes] == [("lab", 0, 1.0)]
     assert [cell["experiment"] for cell in shapes[0]["cells"]] == ["table_3"]
-    edit(checkout / "src/phasebench/evaluation/baselines.py", "PENALTY = 0.1", "PENALTY = 0.2")
+    changed("PENALTY")(checkout / "src/phasebench/evaluation/baselines.py")
     assert write(checkout) == {BASELINES}
     # What all networks read with, and what only some of them do.
-    edit(checkout / "src/phasebench/data/encodings/colour.py", "_WHITE = (0.95047", "_WHITE = (0.95048")
+    changed("_WHITE")(checkout / "src/phasebench/data/encodings/colour.py")
     assert BASELINES in write(checkout)
-    edit(checkout / "workflow/suites/co_domain_symmetry.yaml", "betas: [0.9, 0.99]", "betas: [0.9, 0.98]")
-    edit(checkout / "src/phasebench/training/loop.py", "def fit(", "@profile\ndef fit(")
+    with_key("recipes", "mstar", "betas", value=[0.9, 0.98])(checkout / f"workflow/suites/{STUDY}.yaml")
+    decorated("fit")(checkout / "src/phasebench/training/loop.py")
     assert BASELINES not in write(checkout)

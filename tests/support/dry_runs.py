@@ -1,23 +1,57 @@
 """The workflow through Snakemake's command line, in a copy of the repository, and the jobs that a dry run names."""
 
+import functools
+import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+SERVER = Path(__file__).with_name("snakemake_server.py")
 
 
 def snakemake(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Start Snakemake in a checkout."""
-    # The rules have to find the copy's code by themselves.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    """Start Snakemake in a checkout, in a process of its own that runs the checkout's code from the beginning."""
     command = [sys.executable, "-m", "snakemake", *arguments]
-    return subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True)
+    return subprocess.run(command, cwd=checkout, env=_environment(), capture_output=True, text=True)
+
+
+def forked_snakemake(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake in a fork of the server.
+
+    It plans with the code of the repository, from the files of the checkout; its jobs run the checkout's code.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        outputs = {stream: Path(folder, stream) for stream in ("stdout", "stderr")}
+        request = {"folder": str(checkout), "arguments": arguments, **{name: str(outputs[name]) for name in outputs}}
+        server = _server()
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdin.write(json.dumps(request) + "\n")
+        server.stdin.flush()
+        status = int(server.stdout.readline())
+        texts = (outputs[stream].read_text(encoding="utf-8") for stream in ("stdout", "stderr"))
+        return subprocess.CompletedProcess(["snakemake", *arguments], status, *texts)
+
+
+@functools.cache
+def _server() -> subprocess.Popen[str]:
+    """One server for this process; it ends when its input does."""
+    return subprocess.Popen(
+        [sys.executable, str(SERVER)], env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def _environment() -> dict[str, str]:
+    # The rules have to find the checkout's code by themselves.
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 def succeeds(checkout: Path, *arguments: str) -> str:
-    """What Snakemake says, where it has to succeed."""
-    result = snakemake(checkout, *arguments)
+    """Run Snakemake in a fork of the server and return what it prints; it has to succeed."""
+    result = forked_snakemake(checkout, *arguments)
     output = result.stdout + result.stderr
     assert result.returncode == 0, output
     return output

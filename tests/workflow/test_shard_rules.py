@@ -1,14 +1,12 @@
 """A data set in shards through the workflow: what is written, and what is written again."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from support.dry_runs import succeeds
 from support.tiny_benchmark import copy_checkout
 
 from phasebench.data.shards.generated_tree import Options, write_tree
@@ -62,12 +60,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def jobs(checkout: Path) -> set[str]:
     """Run until the training is done; return the messages of the jobs."""
-    command = [sys.executable, "-m", "snakemake", RECORD, "--cores", "2", "--config"]
-    settings = ["scale=few", "suites=[streams]", "data_root=raw"]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    result = subprocess.run([*command, *settings], cwd=checkout, env=environment, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return set(re.findall(r"^Job \d+: (.*)$", result.stderr, re.MULTILINE))
+    output = succeeds(checkout, RECORD, "--cores", "2", "--config", "scale=few", "suites=[streams]", "data_root=raw")
+    return set(re.findall(r"^Job \d+: (.*)$", output, re.MULTILINE))
 
 
 def shards(checkout: Path) -> dict[str, tuple[int, bytes]]:

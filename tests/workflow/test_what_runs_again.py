@@ -3,14 +3,15 @@
 The results are empty files. What runs again is decided without looking into them.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import yaml
-from support.dry_runs import planned, pretend_finished, replace
+from support.dry_runs import planned, pretend_finished
+from support.edits import EditFile, changed, reworded, reworded_error, with_entry, with_key, with_text, with_value
 from support.tiny_benchmark import STUDY, copy_checkout, keep_one_evaluation
 
 SCALE = {
@@ -81,80 +82,72 @@ class Edit:
     """A change of a file, and the jobs that it calls for."""
 
     file: str
-    old: str
-    new: str
+    edit: EditFile
     jobs: set[str] = field(default_factory=set)
 
 
+SCALE_FILE = "workflow/scales/matrix.yaml"
 EDITS = {
     "the formula of the weighted mean": Edit(
-        f"{LAYERS}/wfm.py",
-        "return transport(self.average(polar))",
-        "return transport(2.0 * self.average(polar))",
+        f"{LAYERS}/frechet_mean.py",
+        changed("WeightedFrechetMean2d.average"),
         trained({SURREAL_LAB, SURREAL_RGB, MSTAR_SURREAL}),
     ),
     "the width of CIFARnet": Edit(
-        "src/phasebench/models/cifarnet.py",
-        "ComplexConv2d(32, 64, 3",
-        "ComplexConv2d(32, 128, 3",
-        trained({TYPE_E_LAB, TYPE_E_RGB}),
+        "src/phasebench/models/cifarnet.py", changed("TypeE.__init__"), trained({TYPE_E_LAB, TYPE_E_RGB})
     ),
-    "the rate of a recipe": Edit(SUITE, "learning_rate: 0.001", "learning_rate: 0.002", trained(IMAGES)),
+    "the rate of a recipe": Edit(SUITE, with_key("recipes", "cifarnet", "learning_rate", value=0.002), trained(IMAGES)),
     "a seed more": Edit(
-        "workflow/scales/matrix.yaml",
-        "seeds:\n- 0\n",
-        "seeds:\n- 0\n- 1\n",
+        SCALE_FILE,
+        with_key("seeds", 1, value=1),
         # One job measures the baselines of a study for all seeds.
         trained({run.replace("seed0", "seed1") for run in {*IMAGES, *RADAR, *LENETS}})
         | {f"Measure the baselines of {suite}" for suite in SCALE["suites"]},
     ),
-    "a chip": Edit(CHIP, "a chip", "another chip", trained(RADAR) | BASELINES | {"Prepare mstar"}),
+    "a chip": Edit(CHIP, with_text("another chip"), trained(RADAR) | BASELINES | {"Prepare mstar"}),
     "the options of a data set": Edit(
-        "workflow/scales/matrix.yaml",
-        "n_train: 60",
-        "n_train: 70",
+        SCALE_FILE,
+        with_key("datasets", "cifar10", "options", "n_train", value=70),
         trained(IMAGES) | BASELINES | {"Prepare colour_shapes"},
     ),
-    "a figure's caption": Edit(
-        "src/phasebench/reporting/figures/similarity.py", 'caption="Mean', 'caption="The mean', REPORT
-    ),
-    "a title": Edit(SUITE, "Table 1: accuracy", "Table 1: the accuracy", TABLES),
+    "a figure": Edit("src/phasebench/reporting/figures/similarity.py", changed("similarity_figure"), REPORT),
+    "a title": Edit(SUITE, with_key("experiments", "table_1", "title", value="Another title"), TABLES),
     "the LAB encoding": Edit(
         "src/phasebench/data/encodings/colour.py",
-        "* 7.787)",
-        "* 7.788)",
+        changed("_lab_planes"),
         trained({SURREAL_LAB, TYPE_E_LAB}) | BASELINES,
     ),
-    "a colour of the figures": Edit("src/phasebench/reporting/drawing/palette.py", "#0173b2", "#0173b3", REPORT),
+    "the colours of the figures": Edit("src/phasebench/reporting/drawing/palette.py", changed("COLOURS"), REPORT),
     "one more evaluation": Edit(
         SUITE,
-        "      rotation: {}\n",
-        "      rotation: {}\n      confidence: {}\n",
+        with_key("experiments", "table_1", "evaluations", "confidence", value={}),
         {f"Evaluate the confidence of {run}" for run in IMAGES} | TABLES,
     ),
     "a published number that an analysis reads": Edit(
-        f"workflow/published/{STUDY}_table_2.csv", ",47.4,", ",47.5,", {f"Analyse {STUDY}/table_2/trend", *TABLES}
+        f"workflow/published/{STUDY}_table_2.csv",
+        with_value("value", "47.5"),
+        {f"Analyse {STUDY}/table_2/trend", *TABLES},
     ),
-    "a published number that none reads": Edit(f"workflow/published/{STUDY}_table_1.csv", "65.17", "65.18", TABLES),
-    "the words of a claim": Edit(f"workflow/claims/{STUDY}.yaml", "text: One of the", "text: Either of the", TABLES),
+    "a published number that none reads": Edit(
+        f"workflow/published/{STUDY}_table_1.csv", with_value("value", "65.18"), TABLES
+    ),
+    "the words of a claim": Edit(
+        f"workflow/claims/{STUDY}.yaml", with_key("claims", 0, "text", value="Other words."), TABLES
+    ),
 }
 
 
 HARMLESS = [
-    # A comment in a layer.
-    Edit(f"{LAYERS}/wfm.py", "        super().__init__()", "        super().__init__()  # Why."),
+    # The words and comments of a layer.
+    Edit(f"{LAYERS}/frechet_mean.py", reworded),
     # The words of an error.
-    Edit("src/phasebench/models/surreal.py", "expected chips of", "the chips must have"),
+    Edit("src/phasebench/models/surreal.py", reworded_error),
     # A file beside the chips.
-    Edit("data/raw/mstar/readme.txt", "words", "other words"),
+    Edit("data/raw/mstar/readme.txt", with_text("other words")),
     # A caption of Snakemake's own report.
-    Edit("workflow/report/benchmark.rst", "one page", "a page"),
+    Edit("workflow/report/benchmark.rst", with_text("Other words.\n")),
     # One more line in a table of names.
-    Edit(
-        "src/phasebench/analysis/registry.py",
-        '    "trend":',
-        '    "other": "phasebench.analysis.other:f",\n    "trend":',
-    ),
+    Edit("src/phasebench/analysis/registry.py", with_entry("ANALYSES", "other", "phasebench.analysis.other:f")),
 ]
 
 
@@ -175,10 +168,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def edited(checkout: Path, edits: Iterable[Edit]) -> Iterator[None]:
+def edited(checkout: Path, edits: Sequence[Edit]) -> Iterator[None]:
     """Edit, and take it back."""
-    before = {checkout / edit.file: replace(checkout / edit.file, edit.old, edit.new) for edit in edits}
+    before = {checkout / edit.file: (checkout / edit.file).read_text(encoding="utf-8") for edit in edits}
     try:
+        for edit in edits:
+            edit.edit(checkout / edit.file)
+        assert all(path.read_text(encoding="utf-8") != text for path, text in before.items())
         yield
     finally:
         for path, text in before.items():

@@ -16,7 +16,8 @@ import pandas as pd
 import pytest
 import yaml
 from support import dry_runs
-from support.dry_runs import replace, snakemake, succeeds
+from support.dry_runs import forked_snakemake, replace, snakemake, succeeds
+from support.edits import EditFile, added, changed, decorated, pinned_anew, reworded
 from support.tiny_benchmark import ROOT, STUDY, copy_checkout
 
 TABLE_1 = f"{STUDY}/table_1/colour_shapes-lab"
@@ -112,7 +113,7 @@ def test_lint_and_format_are_clean(checkout: Path) -> None:
 )
 def test_a_mistake_ends_in_one_line(checkout: Path, file: str, old: str, new: str, message: str) -> None:
     replace(checkout / file, old, new)
-    result = snakemake(checkout, "--dry-run")
+    result = forked_snakemake(checkout, "--dry-run")
     assert result.returncode != 0
     (line,) = [line for line in result.stderr.splitlines() if line]
     assert line.startswith(f"phasebench: error: {message}")
@@ -121,7 +122,7 @@ def test_a_mistake_ends_in_one_line(checkout: Path, file: str, old: str, new: st
 
 def test_a_failed_job_shows_its_error(checkout: Path) -> None:
     config = ["scale=small", "data_root=nowhere"]
-    result = snakemake(checkout, "--cores", "1", "--until", "prepare", "--config", *config)
+    result = forked_snakemake(checkout, "--cores", "1", "--until", "prepare", "--config", *config)
     assert result.returncode != 0
     errors = [line for line in result.stderr.splitlines() if line.startswith("phasebench: error: ")]
     assert len(errors) == 1
@@ -142,20 +143,29 @@ TABLES = {"Collect the results of all runs", *REPORT}
 TYPE_E = runs_with_what_follows("cifarnet_type_e")
 BOTH = runs_with_what_follows("cifarnet_type_i", "cifarnet_type_e")
 LAYERS = "src/phasebench/nn/complex"
-NORM = f"{LAYERS}/norm.py"
-FORMULA = "return planes * gain.unsqueeze(1)"
-SCALE_FILE = "workflow/scales/tiny.yaml"
+NORM = f"{LAYERS}/equivariant_norm.py"
+FORMULA = changed("EquivariantBatchNorm2d.forward")
 
-# What is edited -> file, text, new text, and the jobs that this calls for; test_what_runs_again.py has many more.
-EDITS: dict[str, tuple[str, str, str, set[str]]] = {
-    "words of a layer": (NORM, '"""Normalisation', '"""Some normalisation', set()),
-    "a formula of Type-E alone": (NORM, FORMULA, f"{FORMULA} * 2.0", TYPE_E),
-    "a layer of both": (f"{LAYERS}/pooling.py", "class LearnedPool2d(", "@edited\nclass LearnedPool2d(", BOTH),
-    "a layer of neither": (f"{LAYERS}/invariant.py", "class Conjugate(", "UNUSED = 1\n\n\nclass Conjugate(", set()),
-    "the baselines": ("src/phasebench/evaluation/baselines.py", "PENALTY = 0.1", "PENALTY = 0.2", BASELINES | TABLES),
-    "the order of keys": (SCALE_FILE, "label: DEMO\nname: tiny\n", "name: tiny\nlabel: DEMO\n", set()),
-    "the style of the page": ("src/phasebench/reporting/templates/style.css", "{", "{ ", REPORT),
-    "a package of the analysis": ("envs/analysis.yaml", "seaborn==", "seaborn==9", ANALYSES | TABLES),
+
+def in_another_order(path: Path) -> None:
+    """Write a YAML file with its keys in another order."""
+    path.write_text(yaml.safe_dump(dict(reversed(yaml.safe_load(path.read_text()).items())), sort_keys=False))
+
+
+def with_a_space_more(path: Path) -> None:
+    path.write_text(path.read_text() + " ")
+
+
+# What is edited -> file, edit, and the jobs that this calls for; test_what_runs_again.py has many more.
+EDITS: dict[str, tuple[str, EditFile, set[str]]] = {
+    "words of a layer": (NORM, reworded, set()),
+    "a formula of Type-E alone": (NORM, FORMULA, TYPE_E),
+    "a layer of both": (f"{LAYERS}/pooling.py", decorated("LearnedPool2d"), BOTH),
+    "a layer of neither": (f"{LAYERS}/invariant.py", added, set()),
+    "the baselines": ("src/phasebench/evaluation/baselines.py", changed("PENALTY"), BASELINES | TABLES),
+    "the order of keys": ("workflow/scales/tiny.yaml", in_another_order, set()),
+    "the style of the page": ("src/phasebench/reporting/templates/style.css", with_a_space_more, REPORT),
+    "a package of the analysis": ("envs/analysis.yaml", pinned_anew("seaborn"), ANALYSES | TABLES),
 }
 
 
@@ -187,7 +197,9 @@ def test_from_nothing_to_the_report_and_what_runs_again(
     checkout: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """One test, since all of it is asked of one finished benchmark and training that takes most of the time."""
-    succeeds(checkout, "--cores", "2", "--benchmark-extended", "--config", "scale=tiny")
+    # Once as a person does it: with nothing but the checkout's own code.
+    whole = snakemake(checkout, "--cores", "2", "--benchmark-extended", "--config", "scale=tiny")
+    assert whole.returncode == 0, whole.stderr
     assert "DEMO" in (checkout / "reports/benchmark.html").read_text(encoding="utf-8")
     metrics = pd.read_parquet(checkout / "results/tiny/tables/metrics.parquet")
     accuracy = metrics[metrics["metric"] == "test_accuracy"].set_index("model")
@@ -205,8 +217,9 @@ def test_from_nothing_to_the_report_and_what_runs_again(
     check_report_of_snakemake(checkout)
 
     assert planned(checkout) == set()
-    for name, (file, old, new, jobs) in EDITS.items():
-        before = replace(checkout / file, old, new)
+    for name, (file, edit, jobs) in EDITS.items():
+        before = (checkout / file).read_text(encoding="utf-8")
+        edit(checkout / file)
         assert planned(checkout) == jobs, name
         (checkout / file).write_text(before, encoding="utf-8")
     assert planned(checkout) == set(), "all edits taken back"
@@ -223,5 +236,5 @@ def test_from_nothing_to_the_report_and_what_runs_again(
     for spec in (copied / "results/tiny/specs").rglob("*.json"):
         spec.touch()
     assert planned(copied) <= TABLES, "copied"
-    replace(copied / NORM, FORMULA, f"{FORMULA} * 2.0")
+    FORMULA(copied / NORM)
     assert planned(copied) == TYPE_E, "copied and edited"

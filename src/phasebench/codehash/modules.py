@@ -2,7 +2,7 @@
 
 import ast
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from phasebench.codehash.canonical import canonical_text, dotted_name, normalised_module
@@ -95,12 +95,21 @@ def parse_module(name: str, path: Path) -> Module:
     PhasebenchError
         The file is not Python.
     """
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    stub = path.with_suffix(".pyi")
     try:
-        tree = normalised_module(path.read_text(encoding="utf-8"), str(path))
+        return _parse_text(
+            name, package, path.read_text(encoding="utf-8"), stub.read_text(encoding="utf-8") if stub.is_file() else ""
+        )
     except SyntaxError as error:
         raise PhasebenchError(f"{path}: line {error.lineno}: not valid Python: {error.msg}") from error
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+
+
+# A process that looks at several checkouts, or at one again and again, parses every text once.
+@lru_cache(maxsize=1024)
+def _parse_text(name: str, package: str, text: str, stub: str) -> Module:
     module = Module(name, package)
+    tree = normalised_module(text, name)
     for node in tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             _add_import(module, node)
@@ -108,15 +117,15 @@ def parse_module(name: str, path: Path) -> Module:
     for node in tree.body:
         if not isinstance(node, ast.Import | ast.ImportFrom):
             _add_statement(module, node)
-    _add_lazy_imports(module, path.with_suffix(".pyi"))
+    _add_lazy_imports(module, stub)
     return module
 
 
-def _add_lazy_imports(module: Module, stub: Path) -> None:
+def _add_lazy_imports(module: Module, stub: str) -> None:
     """Names that ``lazy_loader.attach_stub`` imports when they are first used: followed, but not executed before."""
-    if "__getattr__" not in module.names or not stub.is_file():
+    if "__getattr__" not in module.names:
         return
-    for node in normalised_module(stub.read_text(encoding="utf-8"), str(stub)).body:
+    for node in normalised_module(stub, module.name).body:
         if isinstance(node, ast.ImportFrom):
             for name, origin in imports_of(node, module.package).items():
                 module.imports.setdefault(name, []).append(origin)

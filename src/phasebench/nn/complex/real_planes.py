@@ -11,8 +11,8 @@ from phasebench.nn.complex.layout import as_planes
 class RealPlanes(nn.Module):
     """Select real planes of complex maps, so that a real network reads them as channels.
 
-    The input of the real networks that complex ones are compared with (Singhal, Xing and Yu 2022, section 5.2). It has no
-    parameters, and adds nothing to the state dict.
+    The input of the real networks that complex ones are compared with (Singhal, Xing and Yu 2022, section 5.2). It has
+    no parameters, and adds nothing to the state dict.
 
     Parameters
     ----------
