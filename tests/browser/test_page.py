@@ -14,7 +14,7 @@ import pytest
 from support.synthetic_tables import LABELS, write_tables
 
 from phasebench.reporting.page.build import build_report
-from phasebench.tables.read import VERDICTS
+from phasebench.tables.schema import VERDICTS
 
 HOSTILE = "<script>window.harm = true</script><img src=x onerror='window.harm = true'>"
 WIDTHS = {"desktop": 1280, "phone": 390}

@@ -19,7 +19,7 @@ from phasebench.claims.verdicts import COLUMNS, VERDICTS, judge_claims
 from phasebench.plan.config import Suite
 from phasebench.plan.yaml_files import read_model
 from phasebench.specs.paths import CLAIMS_FOLDER
-from phasebench.tables import read as inputs
+from phasebench.tables import schema as inputs
 
 HOLDS, FAILS, OPEN = VERDICTS[True], VERDICTS[False], VERDICTS[None]
 KEYS = ("suite", "experiment", "dataset", "stands_in_for", "encoding", "train_fraction", "model", "seed")

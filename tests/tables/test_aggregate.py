@@ -13,7 +13,8 @@ from phasebench.common.files import write_text
 from phasebench.specs.run import Recipe, RunIdentity, RunSpec
 from phasebench.specs.stage import StageIdentity
 from phasebench.tables.aggregate import aggregate_results
-from phasebench.tables.read import COLUMNS, read_tables
+from phasebench.tables.read import read_tables
+from phasebench.tables.schema import COLUMNS
 
 RECIPE = Recipe(optimizer="adamw", learning_rate=0.1, batch_size=32, steps=20, validate_every=10)
 FIRST = RunSpec(

@@ -6,7 +6,8 @@ from support.synthetic_tables import write_tables
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.reporting.page.build import build_report
-from phasebench.tables.read import COLUMNS, read_tables
+from phasebench.tables.read import read_tables
+from phasebench.tables.schema import COLUMNS
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_cut_file(folder: Path, keep: float) -> None:
     assert "metrics.parquet: not a complete Parquet file" in _refusal(folder)
 
 
-@pytest.mark.parametrize(("name", "column"), [(name, columns[-1]) for name, columns in COLUMNS.items()])
+@pytest.mark.parametrize(("name", "column"), [(name, list(columns)[-1]) for name, columns in COLUMNS.items()])
 def test_missing_column(folder: Path, name: str, column: str) -> None:
     path = folder / f"{name}.parquet"
     pd.read_parquet(path).drop(columns=column).to_parquet(path)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from phasebench.common.files import read_json
 from phasebench.specs.paths import Prepared
-from phasebench.specs.run import RunSpec
+from phasebench.specs.run import RunSpec, coordinates
 from phasebench.specs.run_folder import (
     HISTORY,
     PREDICTIONS,
@@ -19,7 +19,7 @@ from phasebench.specs.run_folder import (
     recorded_spec,
 )
 
-CELL_KEYS = ("dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model")
+CELL_KEYS = coordinates("suite", "experiment", "seed")
 """Fields that the runs of one cell of a table share; they differ in their seeds."""
 _PREDICTED = ("index", "label", "prediction")
 

@@ -7,10 +7,11 @@ import pandas as pd
 
 from phasebench.analysis.finished import read_run
 from phasebench.analysis.registry import load_analysis
-from phasebench.common.value_tables import write_values
 from phasebench.specs.paths import Results
+from phasebench.specs.run import coordinates
+from phasebench.specs.value_tables import write_values
 
-_PUBLISHED_COLUMNS = ("dataset", "encoding", "train_fraction", "model", "metric", "value")
+_PUBLISHED_COLUMNS = (*coordinates("suite", "experiment", "stands_in_for", "variant", "seed"), "metric", "value")
 
 
 def analyse_runs(

@@ -11,10 +11,11 @@ import pandas as pd
 from scipy.stats import linregress
 
 from phasebench.analysis.finished import FinishedRun, by_cell
+from phasebench.specs.run import coordinates
 
 # The study reads its lines at smaller training sets than it measured.
 EXTRAPOLATED = 0.01
-_LINE_KEYS = ["dataset", "stands_in_for", "encoding", "model"]
+_LINE_KEYS = coordinates("suite", "experiment", "variant", "train_fraction", "seed")
 
 
 def analyse_trend(runs: Sequence[FinishedRun], published: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Looks values up in the tables of results, for claims."""
+"""Evidence for claims: values of the tables of results, looked up by their places."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,8 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from phasebench.specs.run import coordinates, rounded
+
 # A value that does not say its level of one of these holds for every level.
-_AXES = ("dataset", "encoding", "train_fraction")
+_AXES = coordinates("suite", "experiment", "stands_in_for", "variant", "model", "seed")
 _PUBLISHED = "published_"
 
 
@@ -159,7 +161,7 @@ def _runs_behind(computed: _Entry, runs: Iterable[_Entry]) -> tuple[str, ...]:
     """Ids of all runs that a value can have been computed from."""
     said = [
         (axis, level)
-        for axis in ("suite", "experiment", "model", "dataset", "encoding", "train_fraction", "seed")
+        for axis in coordinates("stands_in_for", "variant")
         if (level := getattr(computed, axis)) is not None
     ]
     return tuple(
@@ -179,5 +181,5 @@ def _entries(table: pd.DataFrame) -> Iterator[_Entry]:
 
 
 def _rounded(level: Any) -> Any:
-    """Fractions and conditions are compared, and 0.1 has more than one neighbour."""
-    return round(level, 9) if isinstance(level, float) else level
+    """A level as it is compared; fractions and conditions are rounded."""
+    return rounded(level) if isinstance(level, float) else level

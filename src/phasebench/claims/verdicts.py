@@ -1,4 +1,4 @@
-"""Judges the claims of the studies by what was measured, and by what the studies printed themselves.
+"""Verdicts on the claims of the studies, by what was measured and by what the studies printed themselves.
 
 A comparison is True, False or open (None). A claim that has to hold in k of n settings is as true as the k-th best of
 them; one that has to hold against every rival is as true as the worst, and one that has to hold for one of several
@@ -6,9 +6,9 @@ models as the best. Every comparison has its own 95 % interval; nothing is corre
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -16,10 +16,12 @@ from phasebench.claims.comparison import Comparison, best_last, compare, worst_f
 from phasebench.claims.evidence import Evidence, Place, measured_evidence, published_evidence
 from phasebench.claims.model import Claim, Measured, Rival, StudyClaims
 
-COLUMNS = (
-    *("suite", "claim", "text", "where", "published", "unit", "threshold", "mean", "std", "low", "high", "n"),
-    *("verdict", "reason", "paper_agrees", "detail", "runs"),
-)
+COLUMNS: Mapping[str, Literal["text", "number"]] = {
+    **dict.fromkeys(("suite", "claim", "text", "where", "published", "unit", "threshold"), "text"),
+    **dict.fromkeys(("mean", "std", "low", "high", "n"), "number"),
+    **dict.fromkeys(("verdict", "reason", "paper_agrees", "detail", "runs"), "text"),
+}
+"""Column of the claims' table -> its kind; ``published`` quotes what the study printed."""
 VERDICTS = {True: "reproduced", False: "not reproduced", None: "not decidable at this scale"}
 _PAPER_AGREES = {True: "yes", False: "no", None: "unknown"}
 _MOST_NAMES = 6

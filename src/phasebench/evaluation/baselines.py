@@ -23,12 +23,12 @@ from torch.nn import functional
 
 from phasebench.common.memory import keep_freed_memory
 from phasebench.common.seeding import Stream, generator
-from phasebench.common.value_tables import write_values
 from phasebench.data.batches.in_memory import DeviceData, load_device_data
 from phasebench.data.shards.index import is_index, read_index
 from phasebench.data.splits import split_as_specified
 from phasebench.specs.paths import Prepared
-from phasebench.specs.run import Fraction, Frozen, Name, Subset
+from phasebench.specs.run import Fraction, Frozen, Name, Subset, coordinates
+from phasebench.specs.value_tables import write_values
 
 MOST_FEATURES = 4096
 PENALTY = 0.1
@@ -83,7 +83,7 @@ def measure_baselines(
     rows: list[dict[str, Any]] = []
     for one in map(NetworkInput.model_validate, inputs):
         n_test, values = baselines_of(one, Prepared(prepared).data(one.dataset))
-        keys = one.model_dump(include={"dataset", "encoding", "train_fraction", "seed"})
+        keys = one.model_dump(include={*coordinates("suite", "experiment", "stands_in_for", "variant", "model")})
         rows += (
             {**keys, **cell.model_dump(), "n": n_test, "metric": metric, "value": value}
             for cell in one.cells

@@ -7,15 +7,18 @@ from typing import Any
 from phasebench.common.files import canonical_json
 from phasebench.plan.config import Resources, Suite, TimedModel
 from phasebench.plan.runs import PlannedRun
-from phasebench.specs.run import RunSpec
+from phasebench.specs.run import RunSpec, coordinates
 from phasebench.specs.stage import datasets_of
 
 # What tells a network's rows in the tables from others.
-_TIMED = {"dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model"}
+_TIMED = set(coordinates("suite", "experiment", "seed"))
 # What decides the samples that a network reads, and how it reads them.
-_INPUT = {"dataset", "encoding", "test_encoding", "train_fraction", "validation_fraction", "subset", "seed"}
+_INPUT = {
+    *coordinates("suite", "experiment", "stands_in_for", "variant", "model"),
+    *("test_encoding", "validation_fraction", "subset"),
+}
 # What else tells a cell of the tables from others.
-_CELL = {"experiment", "stands_in_for", "variant"}
+_CELL = set(coordinates("suite", "model")) - _INPUT
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TypeVar
 import pandas as pd
 
 from phasebench.reporting.labels import DisplayNames, listed, share, slug
+from phasebench.specs.run import coordinates
 from phasebench.tables.read import ReportTables
 
 Item = TypeVar("Item")
@@ -223,7 +224,7 @@ def _arrange_one(
 
 
 def _settings_of(runs: pd.DataFrame) -> dict[str, Setting]:
-    keys = ["dataset", "stands_in_for", "encoding", "train_fraction"]
+    keys = list(coordinates("suite", "experiment", "variant", "model", "seed"))
     # A variant that only repeats the training fraction in words would split no column.
     splits = runs.groupby(keys)["variant"].transform("nunique") > 1 if len(runs) else runs["variant"] != ""
     variants = runs["variant"].where(splits, "")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from phasebench.reporting.experiments import Experiment, Setting
+from phasebench.specs.run import coordinates
 
 
 def of_runs(frame: pd.DataFrame, experiment: Experiment, *metrics: str) -> pd.DataFrame:
@@ -42,7 +43,7 @@ def of_cells(analyses: pd.DataFrame, experiment: Experiment, analysis: str) -> p
         for position, setting in enumerate(experiment.settings)
         if setting in experiment.settings_run
     }
-    names = ("dataset", "stands_in_for", "encoding", "train_fraction", "variant")
+    names = (*coordinates("suite", "experiment", "variant", "model", "seed"), "variant")
     found = []
     for *data, variant in zip(*(chosen[name] for name in names), strict=True):
         # A setting forgets a variant that tells it from no other.

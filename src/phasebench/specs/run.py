@@ -1,11 +1,11 @@
 """The typed description of a training run and of what identifies it.
 
 A :class:`RunSpec` is complete and resolved: nothing that changes a run's result stands anywhere else. Suites, scales
-and ``config.yaml`` are expanded into run specs by :mod:`phasebench.experiments`.
+and ``config.yaml`` are expanded into run specs by :mod:`phasebench.plan`.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -143,6 +143,40 @@ AnyRecipe = Annotated[
     Annotated[Recipe, Tag("[minibatch]")] | Annotated[FullBatchRecipe, Tag("[full_batch]")], Discriminator(_procedure)
 ]
 """A recipe of either procedure; one that names none is for batches."""
+
+
+COORDINATES = (
+    *("suite", "experiment", "dataset", "stands_in_for", "encoding", "variant"),
+    *("train_fraction", "model", "seed"),
+)
+"""Fields of a :class:`RunSpec` that together identify a cell of the tables and one of its seeds."""
+_DIGITS = 9
+Value = TypeVar("Value")
+
+
+def coordinates(*left_out: str) -> tuple[str, ...]:
+    """Some of :data:`COORDINATES`, in their order.
+
+    Parameters
+    ----------
+    left_out
+        Those that are not wanted.
+
+    Raises
+    ------
+    ValueError
+        There is no such coordinate.
+    """
+    if unknown := set(left_out) - set(COORDINATES):
+        raise ValueError(f"no coordinate of a cell: {', '.join(sorted(unknown))}")
+    return tuple(name for name in COORDINATES if name not in left_out)
+
+
+def rounded(value: Value) -> Value:
+    """A training fraction, or a column of them, as it is compared: 0.1 has more than one neighbour."""
+    number: Any = value
+    result: Value = number.round(_DIGITS) if hasattr(number, "round") else round(number, _DIGITS)
+    return result
 
 
 class RunSpec(Frozen):

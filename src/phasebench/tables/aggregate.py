@@ -10,8 +10,8 @@ from phasebench.claims.model import StudyClaims
 from phasebench.claims.verdicts import judge_claims
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import read_table, sha256_of_file, sha256_of_text, write_table
-from phasebench.common.value_tables import COLUMN_TYPES
 from phasebench.specs.paths import Results
+from phasebench.specs.run import COORDINATES, rounded
 from phasebench.specs.run_folder import (
     HISTORY,
     PROBES,
@@ -22,24 +22,22 @@ from phasebench.specs.run_folder import (
     read_run_table,
 )
 from phasebench.specs.stage import StageIdentity
+from phasebench.specs.value_tables import COLUMN_TYPES
+from phasebench.tables.schema import (
+    COLUMNS,
+    CURVES,
+    HISTORY_COORDINATES,
+    PUBLISHED_COORDINATES,
+    RECORDED,
+    check_columns,
+)
 
-# A run as the other tables name it; its values come from the spec.
-_KEYS = ("suite", "experiment", "dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model", "seed")
-_HISTORY_KEYS = ("suite", "experiment", "dataset", "encoding", "variant", "model", "seed")
-_CURVES = ("train_accuracy", "test_loss", "test_accuracy")
 # Columns of the history whose names begin so are metrics, with the step as condition.
 _MEASURED_IN_TRAINING = ("accuracy_", "deviation_")
-# Taken from run.json as they are.
-_RECORDED = (
-    *("parameters", "steps", "n_train", "n_validation", "n_test", "device", "images_per_second", "wall_seconds"),
-    *("train_seconds", "peak_memory_bytes", "best_step", "best_validation_accuracy", "test_accuracy", "resumed"),
-    *("threads", "git_commit", "python", "digest", "finished_at"),
-)
+_PUBLISHED_KEYS = (*PUBLISHED_COORDINATES, "metric", "condition")
 _ANALYSE_AGAIN = "delete it and run snakemake again"
 # A setting that a run's other columns do not say stands in the column `settings`.
-_NOT_SETTINGS = frozenset((*_KEYS, "schema_version", "scale", "recipe"))
-# What a published number belongs to.
-_PUBLISHED_KEYS = ("suite", "experiment", "dataset", "encoding", "train_fraction", "model", "metric", "condition")
+_NOT_SETTINGS = frozenset((*COORDINATES, "schema_version", "scale", "recipe"))
 
 
 def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
@@ -68,7 +66,7 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
         A file of a run is missing or damaged, or belongs to another spec than the current one.
     """
     settings, found = spec.settings, Results(results)
-    published = pd.DataFrame(settings["published"], columns=[*_PUBLISHED_KEYS, "value", "std", "where"])
+    published = pd.DataFrame(settings["published"], columns=list(COLUMNS["published"]))
     models = pd.DataFrame([{"model": name, **entry} for name, entry in settings["models"].items()])
     records = {run_id: _read_current_record(found, run_id) for run_id in settings["runs"]}
     recorded = {run_id: _read_history(found.run(run_id)) for run_id in records}
@@ -91,7 +89,7 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
         "models": models,
         "experiments": pd.DataFrame(
             [{**experiment, "answers": _json(experiment["answers"])} for experiment in settings["experiments"]],
-            columns=["suite", "experiment", "title", "answers", "sorted_by", "author_seed"],
+            columns=list(COLUMNS["experiments"]),
         ),
         "benchmark": pd.DataFrame(
             {
@@ -114,6 +112,7 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
         frozenset(settings["shortened"]) | {run_id for run_id, record in records.items() if record.get("diverged_at")},
     )
     for name, table in tables.items():
+        check_columns(name, list(table.columns))
         write_table(output / f"{name}.parquet", table)
 
 
@@ -123,7 +122,7 @@ def _read_current_record(results: Results, run_id: str) -> dict[str, Any]:
     for path in (current, folder / SPEC):
         if not path.is_file():
             raise PhasebenchError(f"{path}: there is no such file; {REMEDY}")
-    record = read_record(folder, *_RECORDED, "spec", "packages")
+    record = read_record(folder, *RECORDED, "spec", "packages")
     digest = sha256_of_file(current)
     if not digest == sha256_of_file(folder / SPEC) == record["digest"]:
         raise PhasebenchError(
@@ -141,8 +140,8 @@ def _runs_table(records: dict[str, dict[str, Any]], models: pd.DataFrame) -> pd.
     return pd.DataFrame(
         [
             {
-                **_keys(run_id, record, _KEYS),
-                **{name: record[name] for name in _RECORDED},
+                **_keys(run_id, record, COORDINATES),
+                **{name: record[name] for name in RECORDED},
                 "published_parameters": parameters[record["spec"]["model"]],
                 # Only procedures that keep what a diverging run measured say this.
                 "diverged_at": record.get("diverged_at"),
@@ -181,7 +180,7 @@ def _read_evaluations(
     evaluated = [read_run_table(folder, evaluation_file(name), columns) for name in evaluations]
     measured = pd.concat([accuracies.assign(condition=float("nan")), *_measured_in_training(history), *evaluated])
     measured = measured.assign(item=measured.get("item", pd.Series(dtype="str")).astype("str"))
-    keys = _keys(run_id, record, _KEYS)
+    keys = _keys(run_id, record, COORDINATES)
 
     def means(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         return rows.groupby(by, dropna=False, sort=True)["value"].mean().reset_index().assign(**keys)
@@ -208,7 +207,7 @@ def _read_analyses(analyses: dict[Path, dict[str, str]]) -> pd.DataFrame:
 
     A file of several experiments says itself of which a row is.
     """
-    tables = [pd.DataFrame(columns=["suite", "experiment", "analysis", *COLUMN_TYPES])]
+    tables = [pd.DataFrame(columns=list(COLUMNS["analyses"]))]
     for path, keys in analyses.items():
         columns = (*(("experiment",) if "experiment" not in keys else ()), *COLUMN_TYPES)
         tables.append(read_table(path, columns, _ANALYSE_AGAIN)[list(columns)].assign(**keys))
@@ -218,7 +217,7 @@ def _read_analyses(analyses: dict[Path, dict[str, str]]) -> pd.DataFrame:
 def _read_history(folder: Path) -> pd.DataFrame:
     history = read_run_table(folder, HISTORY, ("step", "validation_accuracy"))
     # Runs that do not follow training and test have no such columns.
-    return history.reindex(columns=list(dict.fromkeys([*history.columns, *_CURVES])))
+    return history.reindex(columns=list(dict.fromkeys([*history.columns, *CURVES])))
 
 
 def _measured_in_training(history: pd.DataFrame) -> list[pd.DataFrame]:
@@ -232,15 +231,15 @@ def _measured_in_training(history: pd.DataFrame) -> list[pd.DataFrame]:
 
 def _history_table(run_id: str, record: dict[str, Any], history: pd.DataFrame) -> pd.DataFrame:
     kept = [column for column in history.columns if not column.startswith(_MEASURED_IN_TRAINING)]
-    return history[kept].assign(**_keys(run_id, record, _HISTORY_KEYS))
+    return history[kept].assign(**_keys(run_id, record, HISTORY_COORDINATES))
 
 
 def _with_published(metrics: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Add the columns ``published`` and ``published_where``."""
     study = metrics["stands_in_for"].where(metrics["stands_in_for"].notna(), metrics["dataset"])
-    left = metrics.assign(_dataset=study, _fraction=metrics["train_fraction"].round(9))
+    left = metrics.assign(_dataset=study, _fraction=rounded(metrics["train_fraction"]))
     right = published.assign(
-        _fraction=published["train_fraction"].astype(float).round(9), condition=published["condition"].astype(float)
+        _fraction=rounded(published["train_fraction"].astype(float)), condition=published["condition"].astype(float)
     ).rename(columns={"dataset": "_dataset", "value": "published", "where": "published_where"})
     keys = [{"dataset": "_dataset", "train_fraction": "_fraction"}.get(key, key) for key in _PUBLISHED_KEYS]
     # Values without a condition meet published ones without: a merge takes NaN for equal to NaN.

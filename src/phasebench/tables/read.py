@@ -9,59 +9,10 @@ import pandas as pd
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import read_table, sha256_of_file
-
-_KEYS = ("suite", "experiment", "dataset", "encoding", "variant", "model", "seed")
-
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "benchmark": ("scale", "label", "description", "suites", "display_names", "config_digest"),
-    "experiments": ("suite", "experiment", "title", "answers", "sorted_by", "author_seed"),
-    "models": ("model", "label", "study", "published_parameters"),
-    "published": (
-        *("suite", "experiment", "dataset", "encoding", "train_fraction", "model", "metric", "condition"),
-        *("value", "std", "where"),
-    ),
-    "runs": (
-        *("run", *_KEYS, "stands_in_for", "train_fraction", "parameters", "published_parameters", "steps"),
-        *("batch_size", "n_train", "n_validation", "n_test", "device", "images_per_second", "wall_seconds"),
-        *("train_seconds", "peak_memory_bytes", "best_step", "best_validation_accuracy", "test_accuracy", "resumed"),
-        *("decoded_images_per_second", "wait_seconds", "diverged_at", "processes", "threads", "settings"),
-        *("environment", "git_commit", "torch", "python", "digest", "finished_at"),
-    ),
-    "metrics": (
-        *("run", *_KEYS, "stands_in_for", "train_fraction", "metric", "condition", "value"),
-        *("published", "published_where"),
-    ),
-    "items": ("run", *_KEYS, "stands_in_for", "train_fraction", "metric", "condition", "item", "value"),
-    "analyses": (
-        *("suite", "experiment", "analysis", "dataset", "stands_in_for", "encoding", "variant", "train_fraction"),
-        *("model", "seed", "n", "metric", "condition", "item", "value"),
-    ),
-    "claims": (
-        *("suite", "claim", "text", "where", "published", "unit", "threshold", "mean", "std", "low", "high", "n"),
-        *("verdict", "reason", "paper_agrees", "detail", "runs"),
-    ),
-    "history": (
-        *("run", *_KEYS, "step", "epoch", "train_loss", "validation_loss", "validation_accuracy"),
-        *("train_accuracy", "test_loss", "test_accuracy", "learning_rate", "images_per_second"),
-    ),
-}
-"""Table -> the columns it must have."""
+from phasebench.specs.run import rounded
+from phasebench.tables.schema import COLUMNS, VERDICTS
 
 _REMEDY = "aggregate the results again"
-VERDICTS = ("reproduced", "not reproduced", "not decidable at this scale")
-"""What may stand in the column ``verdict`` of the claims, in the order of the page."""
-
-_TEXT = frozenset(
-    (
-        *("answers", "display_names", "sorted_by"),
-        *("analysis", "claim", "config_digest", "dataset", "description", "detail", "device", "digest", "encoding"),
-        *("environment", "experiment", "finished_at", "git_commit", "item", "label", "metric", "model", "paper_agrees"),
-        *("published_where", "python", "reason", "run", "runs", "scale", "settings", "stands_in_for", "study", "suite"),
-        *("suites", "text", "title", "torch", "unit", "variant", "verdict", "where"),
-    )
-)
-# A claim quotes what the study printed; elsewhere the column holds a number.
-_TEXT_OF = {"claims": frozenset(("published", "threshold"))}
 
 
 @dataclass(frozen=True)
@@ -129,8 +80,8 @@ def _read(folder: Path, table: str) -> pd.DataFrame:
 
 
 def _typed_frame(path: Path, table: str, frame: pd.DataFrame) -> pd.DataFrame:
-    text = _TEXT | _TEXT_OF.get(table, frozenset())
-    return pd.DataFrame({column: _typed(path, frame[column], is_text=column in text) for column in COLUMNS[table]})
+    columns = COLUMNS[table].items()
+    return pd.DataFrame({name: _typed(path, frame[name], is_text=kind == "text") for name, kind in columns})
 
 
 def _typed(path: Path, values: "pd.Series[Any]", *, is_text: bool) -> "pd.Series[Any]":
@@ -141,8 +92,7 @@ def _typed(path: Path, values: "pd.Series[Any]", *, is_text: bool) -> "pd.Series
         numbers = pd.to_numeric(values, errors="raise").to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
         raise PhasebenchError(f"{path}: {values.name}: not a column of numbers; {_REMEDY}") from error
-    # Fractions are compared, and 0.1 has more than one neighbour.
-    return pd.Series(numbers.round(9) if values.name == "train_fraction" else numbers)
+    return pd.Series(rounded(numbers) if values.name == "train_fraction" else numbers)
 
 
 def _check_runs(folder: Path, frames: dict[str, pd.DataFrame]) -> None:

@@ -17,9 +17,9 @@ from torch.nn import functional
 from phasebench.common.devices import find_device
 from phasebench.common.files import canonical_json
 from phasebench.common.memory import keep_freed_memory
-from phasebench.common.value_tables import write_values
 from phasebench.models.registry import build_model, find_model
-from phasebench.specs.run import Recipe
+from phasebench.specs.run import Recipe, coordinates
+from phasebench.specs.value_tables import write_values
 from phasebench.training.compilation import compile_if_possible
 from phasebench.training.numerics import autocast, place
 from phasebench.training.optimizers import build_optimizer
@@ -28,7 +28,7 @@ from phasebench.training.timing import interleaved_seconds
 ROUNDS = {"cpu": 5, "cuda": 50}
 N_CLASSES = 10
 _BASELINE = "baseline"
-_KEYS = ("dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model", "item")
+_KEYS = (*coordinates("suite", "experiment", "seed"), "item")
 
 
 def measure_overheads(

@@ -18,7 +18,8 @@ from phasebench.reporting.figures.overhead import overhead_figure
 from phasebench.reporting.figures.registry import figures_of
 from phasebench.reporting.figures.spectra import spectra_figure
 from phasebench.reporting.networks import by_network
-from phasebench.tables.read import COLUMNS, ReportTables
+from phasebench.tables.read import ReportTables
+from phasebench.tables.schema import COLUMNS
 
 SUITE, EXPERIMENT = "spectral_batch_norm", "table_2"
 LABELS = {

@@ -14,6 +14,7 @@ from phasebench.reporting.drawing.palette import LineStyle, present
 from phasebench.reporting.drawing.panels import Painter, PanelDrawing, StudyFigure
 from phasebench.reporting.experiments import TEST_ACCURACY, Experiment
 from phasebench.reporting.labels import decimal
+from phasebench.specs.run import coordinates
 from phasebench.tables.read import ReportTables
 
 _QUANTITIES = ("slope", "intercept")
@@ -59,7 +60,7 @@ def trend_figure(tables: ReportTables, experiment: Experiment, styles: dict[str,
             fits = {line.model: line.published for line in own}
             panels.append(_panel(f"Published: {name}", points, fits, drawn, lowest))
     data = pd.concat([ours.assign(source="measured"), printed.assign(source="published")], ignore_index=True)
-    columns = ["source", "dataset", "encoding", "train_fraction", "model", "seed", "error"]
+    columns = ["source", *coordinates("suite", "experiment", "stands_in_for", "variant"), "error"]
     keys = {"suite": experiment.suite, "experiment": experiment.name}
     return StudyFigure(
         kind="trend",
@@ -87,7 +88,7 @@ def _lines(tables: ReportTables, experiment: Experiment) -> list[_Line]:
     own = (analyses["suite"] == experiment.suite) & (analyses["experiment"] == experiment.name)
     trend = analyses[own & (analyses["analysis"] == "trend")]
     measured = trend[trend["metric"].isin([f"trend_{name}" for name in _QUANTITIES])]
-    keys = ["dataset", "stands_in_for", "encoding", "model"]
+    keys = list(coordinates("suite", "experiment", "variant", "train_fraction", "seed"))
     lines = []
     for key, rows in measured.groupby(keys, sort=False):
         dataset, meant, encoding, model = map(str, key)

@@ -14,7 +14,8 @@ from phasebench.common.errors import PhasebenchError
 from phasebench.reporting.experiments import Experiment
 from phasebench.specs.paths import Logs, Results
 from phasebench.specs.run_folder import RECORD
-from phasebench.tables.read import COLUMNS, ReportTables
+from phasebench.tables.read import ReportTables
+from phasebench.tables.schema import COLUMNS
 
 _Record = dict[Any, Any]
 # An environment is also what of the machine a run had.

@@ -10,7 +10,8 @@ import pandas as pd
 
 from phasebench.reporting.experiments import display_names_of
 from phasebench.reporting.labels import MINUS, decimal, per_cent, slug, sortable
-from phasebench.tables.read import VERDICTS, ReportTables
+from phasebench.tables.read import ReportTables
+from phasebench.tables.schema import VERDICTS
 
 # Units of fractions that are printed a hundredfold -> what stands behind the number.
 _HUNDREDFOLD = {"points": "points", "percent": "%"}

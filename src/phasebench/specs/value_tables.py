@@ -6,12 +6,11 @@ from pathlib import Path
 import pandas as pd
 
 from phasebench.common.files import write_table
+from phasebench.specs.run import coordinates
 
+_NUMBERS = {"train_fraction": "Float64", "seed": "Int64"}
 COLUMN_TYPES = {
-    **dict.fromkeys(("dataset", "stands_in_for", "encoding", "variant"), "string"),
-    "train_fraction": "Float64",
-    "model": "string",
-    "seed": "Int64",
+    **{name: _NUMBERS.get(name, "string") for name in coordinates("suite", "experiment")},
     "n": "Int64",
     "metric": "string",
     "condition": "Float64",
