@@ -90,7 +90,7 @@ def tiny_run(name: str) -> TrainedRun:
         positions,
         encode,
         encode,
-        encode.largest(stored),
+        encode.statistics(stored),
         ("a", "b"),
         torch.float64 if full_batch else torch.float32,
     )
