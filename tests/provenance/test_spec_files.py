@@ -234,8 +234,8 @@ def test_planning_alone_writes_nothing(checkout: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{", r"spec\.json: content: Invalid JSON.*run snakemake to write the file again"),
-        (b'{"stage": "report"}', r"spec\.json: settings: Field required; run snakemake"),
+        (b"{", r"spec\.json: content: not complete JSON; run snakemake to write the file again"),
+        (b'{"stage": "report"}', r"spec\.json: key 'settings' is missing; run snakemake"),
         (None, r"spec\.json: cannot be read: No such file"),
     ],
 )
