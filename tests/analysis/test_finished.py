@@ -14,5 +14,5 @@ def test_a_damaged_run_is_named(tmp_path: Path, file: str) -> None:
     write_run(tmp_path, finished_run([0, 1, 1, 1]))
     folder = tmp_path / "runs" / SPEC.id
     (folder / file).write_bytes(b"PAR1")
-    with pytest.raises(PhasebenchError, match=rf"{file}: cannot be read"):
+    with pytest.raises(PhasebenchError, match=rf"{file}: not a complete"):
         read_run(folder, tmp_path)

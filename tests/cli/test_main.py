@@ -171,7 +171,7 @@ def test_data_are_prepared_by_the_code_that_was_planned(tmp_path: Path) -> None:
     (tmp_path / "prepared" / "d.json").unlink()
     refused = prepare(tmp_path, "digits", {}, {**code, "phasebench.data.sources.images.digits": "of other code"})
     assert_one_line_error(
-        refused, "spec.json", "has changed", "(phasebench.data.sources.images.digits)", "start snakemake again"
+        refused, "spec.json", "has changed", "(phasebench.data.sources.images.digits)", "run snakemake again"
     )
 
 

@@ -97,19 +97,19 @@ def parse_module(name: str, path: Path) -> Module:
     """
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     stub = path.with_suffix(".pyi")
+    texts = (path.read_text(encoding="utf-8"), stub.read_text(encoding="utf-8") if stub.is_file() else "")
     try:
-        return _parse_text(
-            name, package, path.read_text(encoding="utf-8"), stub.read_text(encoding="utf-8") if stub.is_file() else ""
-        )
+        return _parse_text(name, package, *texts)
     except SyntaxError as error:
-        raise PhasebenchError(f"{path}: line {error.lineno}: not valid Python: {error.msg}") from error
+        file = path.with_suffix(str(error.filename))
+        raise PhasebenchError(f"{file}: line {error.lineno}: not valid Python: {error.msg}") from error
 
 
 # A process that looks at several checkouts, or at one again and again, parses every text once.
 @lru_cache(maxsize=1024)
 def _parse_text(name: str, package: str, text: str, stub: str) -> Module:
     module = Module(name, package)
-    tree = normalised_module(text, name)
+    tree = normalised_module(text, ".py")
     for node in tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             _add_import(module, node)
@@ -125,7 +125,7 @@ def _add_lazy_imports(module: Module, stub: str) -> None:
     """Names that ``lazy_loader.attach_stub`` imports when they are first used: followed, but not executed before."""
     if "__getattr__" not in module.names:
         return
-    for node in normalised_module(stub, module.name).body:
+    for node in normalised_module(stub, ".pyi").body:
         if isinstance(node, ast.ImportFrom):
             for name, origin in imports_of(node, module.package).items():
                 module.imports.setdefault(name, []).append(origin)
