@@ -36,12 +36,6 @@ TOP = "src|workflow|tests|docs|envs|profiles|benchmarks|executor"
 # A path of the repository in code font; what has a placeholder names no file.
 PATH = re.compile(rf"`((?:{TOP})/[\w./-]*?/?)(?:::(\w+))?`")
 
-# To be removed with the last of these: the pages link to them, and the floors hold from then on.
-AWAITED = ("docs/cluster.md", "docs/layers.md", "executor/README.md", "src/phasebench/specs/paths.py")
-when_all_is_there = pytest.mark.skipif(
-    not all((ROOT / file).is_file() for file in AWAITED), reason=f"not all there yet: {', '.join(AWAITED)}"
-)
-
 
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
@@ -65,7 +59,6 @@ def shipped_plan(scale: str) -> BenchmarkPlan:
     return load_plan({**settings, "scale": scale}, ROOT, SourceTree(PACKAGE))
 
 
-@when_all_is_there
 @pytest.mark.parametrize("path", TEXTS, ids=name_of)
 def test_links_lead_somewhere(path: Path) -> None:
     for link in LINK.findall(prose(path)):
@@ -76,7 +69,6 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert not anchor or anchor in anchors(target), link
 
 
-@when_all_is_there
 @pytest.mark.parametrize("path", TEXTS, ids=name_of)
 def test_paths_and_tests_that_are_named_exist(path: Path) -> None:
     # Of the changelog, older releases name what was there then.
@@ -85,13 +77,11 @@ def test_paths_and_tests_that_are_named_exist(path: Path) -> None:
         assert not test or f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file}::{test}"
 
 
-@when_all_is_there
 def test_the_site_has_every_page() -> None:
     navigation = re.findall(r"[\w/]+\.md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
     assert sorted(navigation) == [path.relative_to(DOCS).as_posix() for path in PAGES]
 
 
-@when_all_is_there
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     pytest.importorskip("material", reason="mkdocs-material is not installed")
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(tmp_path)]
@@ -122,7 +112,6 @@ def test_pages_on_extending_end_in_their_files_and_tests(path: Path) -> None:
     assert f"](docs/extending/{path.name})" in prose(ROOT / "README.md")
 
 
-@when_all_is_there
 @pytest.mark.parametrize(
     "path", [path for path in [ROOT / "README.md", *PAGES] if any(examples(path, "python"))], ids=name_of
 )
@@ -184,7 +173,6 @@ def test_the_targets_of_make_are_those_of_the_makefile() -> None:
     assert set(re.findall(r"^\| `make (\w+)` \|", prose(ROOT / "CONTRIBUTING.md"), re.MULTILINE)) == targets
 
 
-@when_all_is_there
 def test_the_floors_are_those_of_the_packages() -> None:
     floors = re.findall(r"^\| (\d+) \| `(\w+)` \|", prose(DOCS / "architecture.md"), re.MULTILINE)
     floor_of = {package: int(floor) for floor, package in floors}
