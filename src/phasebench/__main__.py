@@ -1,4 +1,4 @@
-"""``python -m phasebench``."""
+"""Entry point of ``python -m phasebench``."""
 
 from phasebench.cli.main import main
 

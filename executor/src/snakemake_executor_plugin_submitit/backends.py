@@ -73,7 +73,7 @@ class SlurmBackend:
         return self._status.queries
 
     def release(self, job_id: str) -> None:
-        """SLURM keeps its own books."""
+        """Do nothing, since SLURM keeps its own books."""
 
 
 class LocalBackend:

@@ -25,7 +25,7 @@ from snakemake_executor_plugin_submitit.polling import Poller
 
 
 class Executor(RemoteExecutor):
-    """Sends jobs to SLURM, or to processes of this machine, through submitit."""
+    """Executor of jobs on SLURM, or as processes of this machine, through submitit."""
 
     def __init__(self, workflow: WorkflowExecutorInterface, logger: LoggerExecutorInterface) -> None:
         from snakemake_executor_plugin_submitit.backends import make_backend
@@ -198,7 +198,7 @@ class Executor(RemoteExecutor):
             remove_folder(job.folder)
 
     async def sleep(self) -> None:
-        """Between two polls; cut short when Snakemake ends."""
+        """Sleep between two polls; cut short when Snakemake ends."""
         end = time.monotonic() + self.next_seconds_between_status_checks
         while self.wait and (left := end - time.monotonic()) > 0:
             await asyncio.sleep(min(left, 0.2))

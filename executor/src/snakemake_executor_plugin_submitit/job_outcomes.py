@@ -34,7 +34,7 @@ class Tracked:
 
     @property
     def job_id(self) -> str:
-        """As SLURM writes it."""
+        """Job id as SLURM writes it."""
         return self.entry.job_id
 
     @property

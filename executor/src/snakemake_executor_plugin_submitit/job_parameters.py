@@ -59,7 +59,7 @@ class JobParameters:
 
     @property
     def gpus_per_node(self) -> str | None:
-        """As SLURM writes it, such as ``2`` or ``a100:2``; None without GPUs."""
+        """GPUs as SLURM writes them, such as ``2`` or ``a100:2``; None without GPUs."""
         if not self.gpu:
             return None
         count = str(self.gpu // self.nodes)

@@ -125,7 +125,7 @@ class SnakemakeCall:
         self._told_to_end = True
 
     def _wait_for_the_end(self, environment: JobEnvironment) -> None:
-        """After SIGTERM, a cancelled job may end; a preempted one would count as failed, and has to be killed."""
+        """Wait after SIGTERM: a cancelled job may end; a preempted one would count as failed, and has to be killed."""
         print("[submitit] stopped at SIGTERM", flush=True)
         if environment.name() == "slurm":
             while True:

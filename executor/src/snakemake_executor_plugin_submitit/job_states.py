@@ -30,7 +30,7 @@ class JobState:
 
 
 class SlurmStatus:
-    """Asks sacct where accounting answers, and squeue otherwise.
+    """States by sacct where accounting answers, and by squeue otherwise.
 
     Attributes
     ----------

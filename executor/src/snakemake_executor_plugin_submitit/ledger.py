@@ -125,7 +125,7 @@ def _hold(path: Path) -> IO[str]:
 
 
 def _remove_torn_line(path: Path) -> None:
-    """A process killed while it wrote leaves half a line at the end."""
+    """Remove half a line at the end, left by a process that was killed while it wrote."""
     if not path.exists():
         return
     content = path.read_bytes()

@@ -18,7 +18,7 @@ from snakemake_executor_plugin_submitit.job_runner import SnakemakeCall
 from snakemake_executor_plugin_submitit.settings import ExecutorSettings
 
 _RETRY_SECONDS = (2, 5, 15)
-# What slurmctld says when it is busy or restarting.
+# Messages of slurmctld when it is busy or restarting.
 _PASSING = ("timed out", "unable to contact", "temporarily", "connection refused", "slurm_receive_msg")
 
 
@@ -53,7 +53,7 @@ class _Submitter:
 
 
 class SlurmSubmitter(_Submitter):
-    """Submits to SLURM."""
+    """Submission to SLURM."""
 
     def submit(
         self, submission: str, parameters: JobParameters, calls: Sequence[SnakemakeCall], after: Sequence[str] = ()
@@ -133,7 +133,7 @@ class SlurmSubmitter(_Submitter):
 
 
 class LocalSubmitter(_Submitter):
-    """Starts processes of this machine. GPUs are dealt out evenly."""
+    """Submission as processes of this machine. GPUs are dealt out evenly."""
 
     def __init__(self, settings: ExecutorSettings, folder: Path) -> None:
         super().__init__(settings, folder)

@@ -48,7 +48,7 @@ class Comparison:
 
     @property
     def measured(self) -> bool:
-        """Whether there is a number."""
+        """True if there is a number."""
         return self.summary.n > 0
 
 
@@ -78,7 +78,7 @@ def compare(claim: Claim, setting: str, place: Place, rival: Place | None, evide
 
 
 def _outcome(claim: Claim, values: Values, summary: Summary) -> tuple[bool | None, str]:
-    """Whether values lie within the claim's bounds, and why that is open or how it was found."""
+    """Outcome: True within the claim's bounds, None if it is open; and the reason for it."""
     low, high = claim.bounds[0] - _ROUNDING, claim.bounds[1] + _ROUNDING
     if summary.n == 0:
         return None, ""

@@ -16,7 +16,7 @@ _PUBLISHED = "published_"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value stands in the tables. ``dataset`` is the study's; None stands for any.
+    """Place of a value in the tables. ``dataset`` is the study's; None stands for any.
 
     A value without condition is not that of a condition, and one without item not that of an item.
     """
@@ -34,7 +34,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Values:
-    """What stands at a place.
+    """Values at a place.
 
     Attributes
     ----------
@@ -137,7 +137,7 @@ class Evidence:
 def measured_evidence(
     metrics: pd.DataFrame, analyses: pd.DataFrame, runs: pd.DataFrame, shortened: frozenset[str]
 ) -> Evidence:
-    """What the benchmark measured; the counts of ``runs`` stand there as the metric ``parameters``."""
+    """Evidence that the benchmark measured; the counts of ``runs`` stand there as the metric ``parameters``."""
     counts = list(_entries(runs.assign(metric="parameters", value=runs["parameters"])))
     computed = [
         replace(entry, runs=_runs_behind(entry, counts))
@@ -148,7 +148,7 @@ def measured_evidence(
 
 
 def published_evidence(published: pd.DataFrame, analyses: pd.DataFrame) -> Evidence:
-    """What the studies printed, and what analyses computed from that (metrics ``published_...``)."""
+    """Evidence that the studies printed, and that analyses computed from it (metrics ``published_...``)."""
     computed = [
         replace(entry, metric=str(entry.metric).removeprefix(_PUBLISHED))
         for entry in _entries(analyses)

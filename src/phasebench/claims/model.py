@@ -1,4 +1,4 @@
-"""What the studies claim, as data: one YAML file per study in ``workflow/claims``.
+"""Claims of the studies as data: one YAML file per study in ``workflow/claims``.
 
 A claim compares a measured quantity with a bound. The quantity is a value, a difference of two values or their ratio,
 and the claim may have to hold in many settings. :mod:`phasebench.claims.verdicts` judges claims.
@@ -23,7 +23,7 @@ HUNDREDFOLD: frozenset[Unit] = frozenset(("points", "percent"))
 
 
 class Measured(Frozen):
-    """What is measured, and the settings in which the claim has to hold: all combinations of the lists."""
+    """Measured quantity, and the settings in which the claim has to hold: all combinations of the lists."""
 
     metric: Name = Field(description="as in the tables of results; 'parameters' counts a network's")
     experiment: Name = Field(description="one of the suite's experiments")
@@ -57,7 +57,7 @@ class Measured(Frozen):
 
 
 class Rival(Frozen):
-    """What the measured quantity is compared with: the same but for the keys given here."""
+    """Quantity that the measured one is compared with: the same but for the keys given here."""
 
     metric: Name | None = Field(default=None, description="another metric")
     experiment: Name | None = Field(default=None, description="another experiment")
@@ -106,7 +106,7 @@ class Claim(Frozen):
 
     @property
     def rival(self) -> Rival | None:
-        """What is subtracted or divided by."""
+        """Quantity that is subtracted or divided by."""
         return self.difference_from or self.ratio_to
 
     @property

@@ -142,7 +142,7 @@ def _items(measured: Measured, places: list[Place], evidence: Evidence) -> Seque
 
 
 def _names(groups: list[list[Place]]) -> list[str]:
-    """What tells each setting from the others."""
+    """Names that tell each setting from the others."""
     words: dict[str, Callable[[Any], str]] = {
         "dataset": str,
         "encoding": str,
@@ -168,7 +168,7 @@ def _rivals(place: Place, rival: Rival | None) -> list[Place | None]:
 
 
 def _detail(judgement: Judgement, paper: Judgement) -> str:
-    """Which settings decide, in words."""
+    """Settings that decide, in words."""
     settings, shown = judgement.settings, judgement.shown
     sentences = []
     if len(settings) > 1 and shown.measured:

@@ -68,7 +68,7 @@ def _parts(value: object) -> Iterator[str]:
 
 
 class _Normaliser(ast.NodeTransformer):
-    """Reduces a tree in place. The result is for reading only: a body may be empty."""
+    """Transformer that reduces a tree in place. The result is for reading only: a body may be empty."""
 
     def __init__(self) -> None:
         self._in_class = False

@@ -245,7 +245,7 @@ class _Walk:
             self._reach(origin.module, (origin.name, *attributes))
 
     def _execute(self, name: str) -> None:
-        """Importing a module executes its parents, itself and what these import."""
+        """Follow an import, which executes the module's parents, itself and what these import."""
         parts = name.split(".")
         if parts[0] != self.tree.folder.name:
             self.third_party.add(parts[0])

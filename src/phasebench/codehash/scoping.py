@@ -20,7 +20,7 @@ class Import:
 
     @property
     def origin(self) -> str:
-        """For people and for hashes."""
+        """Dotted name of what is imported, for people and for hashes."""
         return self.module if self.name is None else f"{self.module}:{self.name}"
 
 
@@ -123,7 +123,7 @@ def _own_scope(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
 
 
 class _Visitor(ast.NodeVisitor):
-    """Walks one statement with a stack of the scopes inside it; the module itself is not on the stack."""
+    """Visitor of one statement, with a stack of the scopes inside it; the module itself is not on the stack."""
 
     def __init__(self, package: str) -> None:
         self.package = package

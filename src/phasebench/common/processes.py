@@ -46,7 +46,7 @@ class Processes:
         return value
 
     def any(self, *flags: bool) -> tuple[bool, ...]:
-        """For each flag, True if it is up in at least one process."""
+        """True, for each flag, if it is up in at least one process."""
         if self.count == 1:
             return flags
         # On the CPU, where nothing waits for a device.

@@ -94,7 +94,7 @@ def _explain(model: type[BaseModel], error: Mapping[str, Any], place: Sequence[s
 
 
 def _is_tag(part: int | str) -> bool:
-    """Whether a part of a location is no key, but the tag of a union's member."""
+    """True if a part of a location is no key, but the tag of a union's member."""
     return isinstance(part, str) and part.startswith("[")
 
 

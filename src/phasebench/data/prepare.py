@@ -1,4 +1,4 @@
-"""From a data source to a prepared data set."""
+"""Preparation of a data set, from its source to one HDF5 file and a manifest."""
 
 from collections.abc import Mapping
 from pathlib import Path

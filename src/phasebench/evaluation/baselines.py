@@ -38,7 +38,7 @@ _BATCH = 512
 
 
 class Cell(Frozen):
-    """Of which cell of the tables an input is."""
+    """Cell of the tables that an input belongs to."""
 
     experiment: Name
     stands_in_for: Name | None

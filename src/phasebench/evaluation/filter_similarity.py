@@ -30,12 +30,12 @@ Rule = Callable[[Tensor, Tensor], Tensor]
 
 
 def positive_gradient(gradient: Tensor, maps: Tensor) -> Tensor:
-    """Behind a ReLU of each number: keep what is positive."""
+    """Keep what is positive, the rule behind a ReLU of each number."""
     return gradient.clamp(min=0.0)
 
 
 def positive_modulus_gradient(gradient: Tensor, maps: Tensor) -> Tensor:
-    """Behind a phase threshold: take away what would shrink the modulus of planes ``(N, 2, C, H, W)``."""
+    """Remove what would shrink the modulus of planes ``(N, 2, C, H, W)``, the rule behind a phase threshold."""
     modulus = torch.linalg.vector_norm(maps, dim=1, keepdim=True)
     direction = torch.where(modulus > 0.0, maps / modulus, 0.0)
     along = (gradient * direction).sum(dim=1, keepdim=True)

@@ -1,9 +1,9 @@
-"""A graph convolution before the complex LeNet-like network (Agrawal, EXP3), and its controls.
+"""A graph convolution before the complex LeNet-like network (Agrawal, EXP3), and arms to compare it with.
 
 Each clip is one graph: its 13 cepstral coefficients are the nodes, their courses over 126 frames the nodes' features,
 and every two nodes share an edge. In the study the edges have no weights or the mean distances of the phase
 coefficients. Without weights every node receives the mean of all nodes, so that nothing is left of the spectrum's
-shape: any weights at all are better than none, which is why the controls are here.
+shape, and any weights at all are better than none. The further arms tell whether the phases make the difference.
 """
 
 from typing import Literal, get_args

@@ -62,7 +62,7 @@ class PreparedInputs:
     plane_sum: Tensor | None
     """Sum of the two planes of a complex batch."""
     rows: Tensor
-    """Which features the rows are, int64."""
+    """Indices of the features that the rows are, int64."""
 
 
 def prepare_inputs(inputs: Tensor) -> PreparedInputs:

@@ -37,7 +37,7 @@ class ModelEntry:
     sized: bool = False
     """The number of its weights depends on the height and width of the input."""
     guided_rule: GuidedRule | None = None
-    """What guided gradients keep where they leave the second convolution towards the first, by what lies between
+    """Part that guided gradients keep where they leave the second convolution towards the first, by what lies between
     (``filter_similarity``): positive numbers behind a ReLU of each number, what is positive along the modulus behind a
     phase threshold, or all of it where nothing there cuts a gradient. The evaluation needs one."""
     dense_head: bool = True

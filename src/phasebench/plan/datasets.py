@@ -1,4 +1,4 @@
-"""Which data set is used for each of a study's, and how it is prepared."""
+"""Choice of the data set that is used for each of a study's, and its preparation."""
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.validation import joined
@@ -18,12 +18,12 @@ class DatasetSpec(Frozen):
 
     @property
     def is_sharded(self) -> bool:
-        """Whether it is prepared as shards of encoded images."""
+        """True if it is prepared as shards of encoded images."""
         return self.source in SHARDED_SOURCES
 
 
 class DatasetChoices:
-    """Which data set is used for each of a study's.
+    """Choice of the data set that is used for each of a study's.
 
     The configuration's choice, else that of the scale for the experiment, else that of the scale, else itself.
     """
@@ -38,7 +38,7 @@ class DatasetChoices:
         return self._choice(suite, experiment, study_dataset)[0].name or study_dataset
 
     def spec(self, run: RunSpec) -> DatasetSpec:
-        """How the run's data set is prepared."""
+        """Source and options by which the run's data set is prepared."""
         study_dataset = run.stands_in_for or run.dataset
         choice, place = self._choice(run.suite, run.experiment, study_dataset)
         source = choice.source or study_dataset
@@ -51,7 +51,7 @@ class DatasetChoices:
         return DatasetSpec(name=choice.name or study_dataset, source=source, options=options)
 
     def _choice(self, suite: str, experiment: str, study_dataset: str) -> tuple[DatasetChoice, str]:
-        """The choice and where it stands."""
+        """The choice and its place in the files."""
         scaled = (self._scale.suites[suite].experiments or {}).get(experiment, ScaledExperiment())
         levels = (
             (f"{CONFIG_FILE}: datasets", self._config.datasets),

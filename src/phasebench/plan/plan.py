@@ -80,7 +80,7 @@ class BenchmarkPlan:
         return self.planned(run_id).spec.dataset
 
     def resources_of(self, run_id: str) -> Resources:
-        """What the run's training needs."""
+        """Resources of the run's training."""
         return self.planned(run_id).resources
 
     def datasets_in_shards(self, sharded: bool) -> tuple[str, ...]:
@@ -94,12 +94,12 @@ class BenchmarkPlan:
 
     @cached_property
     def overheads(self) -> dict[str, PlannedOverhead]:
-        """What is timed, by ``<suite>/<experiment>``."""
+        """Timings of training steps, by ``<suite>/<experiment>``."""
         return plan_overheads(self.suites, self.runs)
 
     @cached_property
     def baselines(self) -> dict[str, PlannedBaselines]:
-        """What the networks' accuracies are read beside, by suite."""
+        """Baselines beside which the networks' accuracies are read, by suite."""
         return plan_baselines(planned.spec for planned in self.runs.values())
 
     @cached_property
@@ -173,5 +173,5 @@ def _by_name(pairs: Iterable[tuple[str, Planned]], clash: str) -> dict[str, Plan
     found: dict[str, Planned] = {}
     for name, item in pairs:
         if found.setdefault(name, item) != item:
-            raise PhasebenchError(f"{clash} '{name}'; give each, here or in {CONFIG_FILE}, a name of its own")
+            raise PhasebenchError(f"{clash} '{name}'; give each a different name, here or in {CONFIG_FILE}")
     return found

@@ -10,20 +10,20 @@ from phasebench.plan.runs import PlannedRun
 from phasebench.specs.run import RunSpec, coordinates
 from phasebench.specs.stage import datasets_of
 
-# What tells a network's rows in the tables from others.
+# Keys that tell a network's rows in the tables from others.
 _TIMED = set(coordinates("suite", "experiment", "seed"))
-# What decides the samples that a network reads, and how it reads them.
+# Keys that decide the samples that a network reads, and how it reads them.
 _INPUT = {
     *coordinates("suite", "experiment", "stands_in_for", "variant", "model"),
     *("test_encoding", "validation_fraction", "subset"),
 }
-# What else tells a cell of the tables from others.
+# Keys that tell a cell of the tables from others.
 _CELL = set(coordinates("suite", "model")) - _INPUT
 
 
 @dataclass(frozen=True)
 class PlannedAnalysis:
-    """What is computed from all runs of an experiment, and their ids."""
+    """Analysis of all runs of an experiment, with their ids."""
 
     suite: str
     experiment: str
@@ -77,7 +77,7 @@ class PlannedOverhead:
 
 
 def plan_overheads(suites: Iterable[Suite], runs: Mapping[str, PlannedRun]) -> dict[str, PlannedOverhead]:
-    """What is timed, by its id: each pair of models of which both are trained, as their first run trains them.
+    """Timings of training steps, by id: each pair of models of which both are trained, as their first run trains them.
 
     Parameters
     ----------

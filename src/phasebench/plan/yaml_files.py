@@ -42,7 +42,7 @@ def read_model(model: type[Model], path: Path, shown: str) -> Model:
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML forbids equal keys; PyYAML would silently keep the last."""
+    """YAML loader that refuses equal keys, of which PyYAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()

@@ -1,4 +1,4 @@
-"""What has changed since a run was made or a data set prepared, down to the lines of code."""
+"""Difference between a result and the present code, settings and data, down to the lines of code."""
 
 import subprocess
 from pathlib import Path

@@ -102,7 +102,7 @@ def record_downloads(identity: DatasetIdentity, data_root: Path, prepared: Path)
 def raw_before_download(
     source: str, options: Mapping[str, Scalar], found: Mapping[str, str], prepared: Path
 ) -> dict[str, str] | None:
-    """What the spec file of the prepared data says of raw files, if all that were added came with the preparation.
+    """Raw files by the spec file of the prepared data, if all that were added came with the preparation.
 
     Parameters
     ----------

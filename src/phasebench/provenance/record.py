@@ -46,7 +46,7 @@ def collect_provenance() -> dict[str, Any]:
 
 
 def describe_data(manifest: Path | None) -> dict[str, Any]:
-    """What a run was trained on: ``data_manifest``, the manifest's checksum, and its single values as ``data``.
+    """Data that a run was trained on: ``data_manifest``, the manifest's checksum, and its single values as ``data``.
 
     Raises
     ------

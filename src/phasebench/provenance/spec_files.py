@@ -1,4 +1,4 @@
-"""Builds the identity of everything in a plan and writes the spec files."""
+"""Spec files of everything in a plan: identities of data sets, runs and stages, written where they change."""
 
 from pathlib import Path
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""Which code each stage runs, as hashes by module; and whether it still is what a spec file says.
+"""Code hashes of each stage, by module; and the check that the code still is as a spec file says.
 
 The commands of the training environment import this module, so nothing here imports what only planning needs.
 """

@@ -31,7 +31,7 @@ class Change:
     """One difference between what a result was made from and what it would be made from now."""
 
     subject: Literal["spec", "code", "environment", "raw", "data"]
-    """Where it is."""
+    """Part of the provenance that the difference is in."""
     name: str
     """Key of the spec, module, package, raw file; or the data set and what of it."""
     before: str
@@ -44,7 +44,7 @@ class Change:
 
     @property
     def label(self) -> str:
-        """What has changed, without its values."""
+        """Name of the change, without its values."""
         return f"{self.subject} {self.name}" if self.subject in ("code", "raw", "data") else self.name
 
     @property
@@ -79,7 +79,7 @@ class PreparedData:
 
     @cached_property
     def is_there(self) -> bool:
-        """Whether it is prepared at all."""
+        """True if it is prepared at all."""
         return self.manifest.is_file() and self.data.is_file()
 
     @cached_property
@@ -89,12 +89,12 @@ class PreparedData:
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """What the manifest says in single values."""
+        """Single values of the manifest."""
         return manifest_facts(self.manifest)
 
     @cached_property
     def changes(self) -> tuple[Change, ...]:
-        """Why it is stale; empty where it is not, or is not there.
+        """Reasons why it is stale; empty where it is not, or is not there.
 
         Raises
         ------
@@ -113,7 +113,7 @@ class PreparedData:
 
 
 def run_changes(spec: str, folder: Path, record: Mapping[str, Any], data: PreparedData) -> list[Change]:
-    """Why a finished run is stale.
+    """Reasons why a finished run is stale.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def run_changes(spec: str, folder: Path, record: Mapping[str, Any], data: Prepar
 
 
 def _spec_changes(recorded: str, current: str) -> list[Change]:
-    """How the spec file that a result was made from differs from the current one's text."""
+    """Differences of the spec file that a result was made from to the text of the current one."""
     if recorded in (current, sha256_of_text(current)):
         return []
     try:
@@ -169,7 +169,7 @@ def _settings(spec: dict[str, Any]) -> dict[str, str]:
 
 
 def _content_changes(record: Mapping[str, Any], data: PreparedData) -> list[Change]:
-    """What differs in the data themselves, as far as the run remembers."""
+    """Differences of the data themselves, as far as the run remembers."""
     before, after = _flat(record.get("data", {})), _flat(data.facts)
     found = [
         Change("data", f"{data.name} {change.name}", change.before, change.after)

@@ -30,7 +30,7 @@ class DatasetStatus:
     state: State
     """Never ``interrupted``."""
     changes: tuple[Change, ...] = ()
-    """Why it is stale."""
+    """Reasons why it is stale."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class RunStatus:
     state: State
     """``interrupted``: there is a checkpoint to go on from."""
     changes: tuple[Change, ...] = ()
-    """Why it is stale."""
+    """Reasons why it is stale."""
     seconds: float | None = None
     """Wall time of its training, also that of a stale result."""
 
@@ -139,7 +139,7 @@ class Checkout:
         return str(read_record(self.folder(run_id)).get("git_commit"))
 
     def folder(self, run_id: str) -> Path:
-        """Where the run's files are."""
+        """Folder of the run's files."""
         return self._results.run(run_id)
 
 
@@ -157,7 +157,7 @@ def as_line(found: RunStatus | DatasetStatus) -> str:
 
 
 def as_total(runs: Sequence[RunStatus]) -> str:
-    """How many runs are in each state, and what they have cost."""
+    """Number of runs in each state, and their cost, as one line."""
     counts = Counter(run.state for run in runs)
     hours = sum(run.seconds or 0.0 for run in runs) / 3600
     states = ", ".join(f"{counts[state]} {state}" for state in STATES)

@@ -93,7 +93,7 @@ class _Adoption:
         self._renew_table("analyse", analysis_id, table, stage, [folder / RECORD for folder in folders], others)
 
     def overhead(self, overhead_id: str) -> None:
-        """What was timed, which depends on no run."""
+        """The timings of an experiment, which depend on no run."""
         table, stage = self.results.overhead(overhead_id), self.results.spec("overheads", overhead_id)
         self._renew_table("overhead", overhead_id, table, stage, [], [])
 

@@ -57,7 +57,7 @@ class PlainTable:
 
     @property
     def has_intervals(self) -> bool:
-        """Some cell has one."""
+        """True if some cell has one."""
         return any(cell.interval for row in self.rows for cell in row)
 
 

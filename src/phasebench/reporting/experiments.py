@@ -91,7 +91,7 @@ class Experiment:
 
     @property
     def slug(self) -> str:
-        """For file names and anchors: word characters and hyphens alone."""
+        """Name for files and anchors: word characters and hyphens alone."""
         return slug(self.suite, self.name)
 
     @property

@@ -61,12 +61,12 @@ def slug(*names: str) -> str:
 
 
 def typeset(text: str) -> str:
-    """With the apostrophes of print."""
+    """Replace typewriter apostrophes by those of print."""
     return text.replace("'", "\N{RIGHT SINGLE QUOTATION MARK}")
 
 
 def shortened(text: str, length: int = 24) -> str:
-    """At most ``length`` characters, for places without room."""
+    """Shorten a text to at most ``length`` characters, for places without room."""
     return text if len(text) <= length else text[: length - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -77,7 +77,7 @@ def item_name(item: str) -> str:
 
 
 def item_order(item: str) -> tuple[str, int]:
-    """Sorts ``image10`` behind ``image9``."""
+    """Sorting key that puts ``image10`` behind ``image9``."""
     name = item.rstrip("0123456789")
     return (name, int(item[len(name) :] or 0))
 

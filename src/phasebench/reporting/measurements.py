@@ -61,7 +61,7 @@ def by_setting(data: pd.DataFrame, experiment: Experiment) -> list[tuple[Setting
 
 
 def first_seed(data: pd.DataFrame) -> pd.DataFrame:
-    """Of each model on each setting, the run with the lowest seed."""
+    """Select, of each model on each setting, the run with the lowest seed."""
     lowest = data.groupby(["column", "model"])["seed"].transform("min") if len(data) else data["seed"]
     return data[data["seed"] == lowest].reset_index(drop=True)
 

@@ -118,11 +118,11 @@ class Prepared:
         return self.folder / dataset / PLANNED_FROM
 
     def listing(self, dataset: str, shard: str) -> Path:
-        """What a shard is to hold."""
+        """The listing of a shard: the images that it is to hold."""
         return self.folder / dataset / SHARD_LISTINGS / f"{shard}.json"
 
     def locations(self, dataset: str, shard: str) -> Path:
-        """Where the images of a shard lie."""
+        """The locations of the images of a shard."""
         return self.folder / dataset / SHARD_LOCATIONS / f"{shard}.json"
 
     def shards(self, dataset: str) -> Path:

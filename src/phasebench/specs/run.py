@@ -29,13 +29,13 @@ Subset = Literal["random", "first"]
 
 
 class Frozen(BaseModel):
-    """Immutable, and a key that is not known is an error."""
+    """Immutable pydantic model, in which a key that is not known is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Recipe(Frozen):
-    """How a model is trained in batches. Exactly one of ``steps`` and ``epochs`` is given."""
+    """Recipe for training a model in batches. Exactly one of ``steps`` and ``epochs`` is given."""
 
     procedure: Literal["minibatch"] = Field("minibatch", description="steps on random batches")
     optimizer: Literal["adamw", "sgd"] = Field(description="AdamW, or SGD with momentum")
@@ -129,7 +129,7 @@ class FullBatchRecipe(Frozen):
 
     @property
     def processes(self) -> int:
-        """That share a step."""
+        """Number of processes that share a step."""
         return 1
 
 
@@ -155,7 +155,7 @@ Value = TypeVar("Value")
 
 
 def coordinates(*left_out: str) -> tuple[str, ...]:
-    """Some of :data:`COORDINATES`, in their order.
+    """Select some of :data:`COORDINATES`, in their order.
 
     Parameters
     ----------

@@ -160,7 +160,7 @@ def _runs_table(records: dict[str, dict[str, Any]], models: pd.DataFrame) -> pd.
 
 
 def _settings(spec: dict[str, Any]) -> dict[str, Any]:
-    """How a run was made, beyond what its columns say."""
+    """Settings of a run, beyond those that have columns."""
     return {**{name: value for name, value in spec.items() if name not in _NOT_SETTINGS}, **spec["recipe"]}
 
 
@@ -186,14 +186,14 @@ def _read_evaluations(
         return rows.groupby(by, dropna=False, sort=True)["value"].mean().reset_index().assign(**keys)
 
     of_parts = measured["item"].notna()
-    # What was probed while the run trained has the epoch as its condition.
+    # Values that were probed while the run trained have the epoch as their condition.
     probes = read_run_table(folder, PROBES, ("epoch", "metric", "item", "value"))
     parts = pd.concat([measured[of_parts], probes.rename(columns={"epoch": "condition"})])
     return means(measured[~of_parts], ["metric", "condition"]), means(parts, ["metric", "condition", "item"])
 
 
 def _accuracies(record: dict[str, Any], history: pd.DataFrame) -> dict[str, float]:
-    """On the test samples and, where nothing validates, on those of the last epoch, and how much more this is."""
+    """Accuracies on the test samples and, without validation, on the last epoch's samples, and their difference."""
     test = record["test_accuracy"]
     last = history.loc[history["step"] == record["best_step"], "train_accuracy"]
     if record["best_validation_accuracy"] is not None or last.isna().all():

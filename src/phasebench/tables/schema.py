@@ -14,7 +14,7 @@ CURVES = ("train_accuracy", "test_loss", "test_accuracy")
 """Columns of the history that are empty where a run does not follow training and test."""
 HISTORY_COORDINATES = coordinates("stands_in_for", "train_fraction")
 PUBLISHED_COORDINATES = coordinates("stands_in_for", "variant", "seed")
-"""What a published number belongs to, beside its metric and condition."""
+"""Coordinates of a published number, beside its metric and condition."""
 RECORDED = (
     *("parameters", "steps", "n_train", "n_validation", "n_test", "device", "images_per_second", "wall_seconds"),
     *("train_seconds", "peak_memory_bytes", "best_step", "best_validation_accuracy", "test_accuracy", "resumed"),

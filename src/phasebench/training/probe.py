@@ -20,7 +20,7 @@ Row = dict[str, float | str]
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """Measures the maps behind the last normalisation of some modules, always on the same training images.
+    """Probe of the maps behind the last normalisation of some modules, always on the same training images.
 
     Attributes
     ----------

@@ -41,7 +41,7 @@ class _ShardImages:
 
 
 class TrainingBatches(Dataset[Decoded]):
-    """Maps a step to this process' share of its batch."""
+    """Map from a step to this process' share of its batch."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class TrainingBatches(Dataset[Decoded]):
 
 
 class EvaluationBatches(Dataset[Decoded]):
-    """Maps a number to the images of one batch."""
+    """Map from a number to the images of one batch."""
 
     def __init__(self, index: ShardIndex, parts: list[np.ndarray], image_size: int) -> None:
         self._images, self._parts, self._crop = _ShardImages(index), parts, _centre(image_size)

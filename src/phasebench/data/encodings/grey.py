@@ -24,7 +24,7 @@ class Grey(Encoding):
     n_channels = 1
     nonzero_planes: ClassVar[tuple[int, ...]] = (0,)
     offset: ClassVar[float] = 0.5
-    """What is taken from a pixel between 0 and 1."""
+    """Offset that is taken from a pixel between 0 and 1."""
 
     def statistics(self, samples: Tensor) -> Tensor:
         """One, since nothing is measured."""

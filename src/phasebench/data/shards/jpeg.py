@@ -1,4 +1,4 @@
-"""Encoded images to pixels."""
+"""Decoding of JPEG images to pixels."""
 
 import numpy as np
 import torch

@@ -13,7 +13,7 @@ Options = TypeVar("Options", bound=Frozen)
 
 
 class NoOptions(Frozen):
-    """For a source that has no options."""
+    """Options of a source that has none."""
 
 
 def listed_names(text: str) -> list[str]:

@@ -72,7 +72,7 @@ def _product_like(like: Tensor, left: Tensor, right: Tensor, dim: int, conjugate
 
 
 class _Product(torch.autograd.Function):
-    """Autograd would walk and keep the maps of four real products."""
+    """Complex product with its own backward; autograd would keep the maps of four real products."""
 
     @staticmethod
     def forward(ctx: Any, left: Tensor, right: Tensor, dim: int, conjugate: bool) -> Tensor:

@@ -87,7 +87,7 @@ def manifold_distance(left: Tensor, right: Tensor) -> Tensor:
 
 
 class _Transport(torch.autograd.Function):
-    """Autograd would keep the maps of every product; the backward needs the two that are there anyway."""
+    """Transport with its own backward, which needs two maps; autograd would keep those of every product."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, shift: Tensor | None, turn: Tensor | None) -> Tensor:

@@ -150,7 +150,7 @@ def _transform_planes(planes: Tensor, matrix: Tensor, shift: Tensor) -> Tensor:
 
 
 class _Whitening(torch.autograd.Function):
-    """Autograd would keep a dozen maps; one centred copy is enough."""
+    """Whitening with its own backward, which needs one centred copy; autograd would keep a dozen maps."""
 
     @staticmethod
     def forward(ctx: Any, planes: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -73,7 +73,7 @@ class Row:
 
     @property
     def was_run(self) -> bool:
-        """At least one cell has a run."""
+        """True if at least one cell has a run."""
         return any(cell.summary.n or cell.diverged for cell in self.cells)
 
 

@@ -110,7 +110,7 @@ def _probability(p: float) -> str:
 
 
 def _frame(compared: list[Comparison], experiment: Experiment) -> pd.DataFrame:
-    """For a file; differences are fractions."""
+    """The comparisons for a file; differences are fractions."""
     return pd.DataFrame(
         {
             **experiment.keys(one.setting),

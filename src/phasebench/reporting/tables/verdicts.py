@@ -47,12 +47,12 @@ class VerdictRow:
 
     @property
     def css_class(self) -> str:
-        """By which the page colours it."""
+        """CSS class by which the page colours it."""
         return _CLASSES[self.verdict]
 
     @property
     def order(self) -> str:
-        """Sorts verdicts; the highest is what is reproduced."""
+        """Rank of the verdict, for sorting; the highest is that of a reproduced claim."""
         return str(-VERDICTS.index(self.verdict))
 
     @property
@@ -78,7 +78,7 @@ class VerdictRow:
 
     @property
     def measured_order(self) -> str:
-        """For sorting."""
+        """Measured value, for sorting."""
         return sortable(self.mean)
 
     def _printed(self, value: float) -> str:
@@ -98,7 +98,7 @@ class StudyVerdicts:
 
     @property
     def slug(self) -> str:
-        """For anchors and file names."""
+        """Name for anchors and files."""
         return slug(self.suite, "claims")
 
     @property

@@ -21,7 +21,7 @@ RAW_KMNIST = RawPlace("KMNIST/raw", names=".*-ubyte")
 RAW_FASHION_MNIST = RawPlace("FashionMNIST/raw", names=".*-ubyte")
 
 _SPLITS = ("train", "test")
-# What torchvision's readers raise on files that are missing, damaged or cannot be fetched.
+# Errors of torchvision's readers on files that are missing, damaged or cannot be fetched.
 _READ_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError, IndexError, AssertionError)
 _Part = tuple[np.ndarray, np.ndarray, tuple[str, ...]]
 

@@ -80,7 +80,7 @@ def project(
     x, y, height = target.positions.T
     towards_radar = x * np.cos(turn) - y * np.sin(turn)
     cross_range = x * np.sin(turn) + y * np.cos(turn)
-    # What stands higher is nearer to the radar: it lays over.
+    # A point that stands higher is nearer to the radar: it lays over.
     slant_range = -towards_radar * np.cos(slope) - height * np.sin(slope)
     visibility = ((1 + np.cos(target.facing + turn)) / 2) ** _DIRECTIVITY
     return slant_range, cross_range, visibility
