@@ -83,7 +83,6 @@ def test_the_site_has_every_page() -> None:
 
 
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
-    pytest.importorskip("material", reason="mkdocs-material is not installed")
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(tmp_path)]
     built = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True
@@ -186,6 +185,17 @@ def test_the_floors_are_those_of_the_packages() -> None:
     }
     assert len(imported) > len(packages)
     assert [(own, other) for own, other in imported if own != other and floor_of[own] <= floor_of[other]] == []
+
+
+def test_the_place_of_every_fact_exists() -> None:
+    text = prose(DOCS / "architecture.md")
+    rows = text[text.index("## One fact, one place") :].split("\n\n")[1].splitlines()[2:]
+    assert len(rows) > 5
+    for row in rows:
+        _, _, place, _ = row.split("|")
+        named = [name for name in re.findall(r"`([\w/.]+\.py)`", place) if name != "registry.py"]
+        assert named or "`workflow/suites/<name>.yaml`" in place, row
+        assert [name for name in named if not (PACKAGE / name).is_file()] == []
 
 
 @pytest.mark.parametrize("table", ["_BLIND_DECORATORS", "_HARMLESS_DECORATORS"])
