@@ -89,7 +89,7 @@ class LocalBackend:
         self.release = self._submitter.release
 
     def check(self, parameters: JobParameters) -> None:
-        """The submitter checks the GPUs; nothing else is limited here."""
+        """Check nothing: the submitter checks the GPUs, and nothing else is limited here."""
 
     def submit(
         self, submission: str, parameters: JobParameters, calls: Sequence[SnakemakeCall], after: Sequence[str]
@@ -101,7 +101,7 @@ class LocalBackend:
         return self._submitter.submit(submission, parameters, calls)
 
     def cancel_submission(self, submission: str) -> None:
-        """A process that was started and not yet recorded ends for lack of its job file."""
+        """Do nothing: a process that was started and not yet recorded ends for lack of its job file."""
 
 
 def make_backend(settings: ExecutorSettings, folder: Path) -> Backend:

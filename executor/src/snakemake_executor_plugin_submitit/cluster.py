@@ -10,7 +10,7 @@ _TIMEOUT_SECONDS = 60
 
 
 class SlurmError(RuntimeError):
-    """A SLURM command failed; the message is its last line."""
+    """Failure of a SLURM command; the message is its last line."""
 
 
 def call_slurm(*command: str) -> str:

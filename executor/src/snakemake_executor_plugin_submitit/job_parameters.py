@@ -31,7 +31,7 @@ _TEXT = re.compile(r"[^\s'\"`$\\;]+")
 
 
 class ParameterError(ValueError):
-    """A resource has a value that cannot be submitted; the message names rule and key."""
+    """Value of a resource that cannot be submitted; the message names rule and key."""
 
 
 @dataclass(frozen=True)

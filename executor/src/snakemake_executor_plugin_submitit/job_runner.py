@@ -18,7 +18,7 @@ _CHECK_SECONDS = 10.0
 
 
 class JobFailedError(RuntimeError):
-    """The command failed; the message says how."""
+    """Failure of the command; the message says how."""
 
 
 class SnakemakeCall:

@@ -23,7 +23,7 @@ _PASSING = ("timed out", "unable to contact", "temporarily", "connection refused
 
 
 class SubmissionError(RuntimeError):
-    """Jobs could not be submitted; the message is for people."""
+    """Failure to submit jobs; the message is for people."""
 
 
 def signal_delay(settings: ExecutorSettings, parameters: JobParameters) -> int:

@@ -10,8 +10,8 @@ class PhasebenchError(Exception):
 
 
 class DivergedError(PhasebenchError):
-    """The training loss is no longer finite."""
+    """Divergence: the training loss is no longer finite."""
 
 
 class InterruptedRunError(PhasebenchError):
-    """A run was told to stop, wrote its checkpoint and can go on later."""
+    """Interruption of a run that was told to stop, wrote its checkpoint and can be resumed."""

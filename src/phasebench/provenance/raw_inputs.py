@@ -35,7 +35,7 @@ class RawListings:
     def of(self, name: str, source: str, options: Mapping[str, Scalar]) -> dict[str, str]:
         """The raw files of a data set and their checksums; of images in shards, folders and times of change.
 
-        Where the files are not at hand, they are as they were: who has the prepared data needs the raw ones no longer.
+        Where the files are not at hand, they count as unchanged: prepared data are used without their raw files.
         Files that came with the preparation itself, which downloaded them, are no change until they are replaced.
 
         Raises

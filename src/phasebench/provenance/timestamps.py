@@ -127,7 +127,7 @@ class _Adoption:
 
 
 def _holds(is_current: Callable[[], bool]) -> bool:
-    """A file that is missing or cannot be read is left to the stage that needs it."""
+    """True if the check holds; a file that is missing or cannot be read is left to the stage that needs it."""
     try:
         return is_current()
     except (OSError, ValueError, PhasebenchError, pa.ArrowException):

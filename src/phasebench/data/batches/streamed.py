@@ -237,7 +237,7 @@ def _load(
 
 
 def _outlive_signals(_worker: int) -> None:
-    """A scheduler tells every process to stop; workers go on for as long as the training takes to save itself."""
+    """Delay a worker's end after a scheduler's signal for as long as the training takes to save itself."""
     for number in _STOP_SIGNALS:
         signal.signal(number, lambda *_: signal.alarm(_GRACE_SECONDS))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)

@@ -52,7 +52,7 @@ class TinyImageNetOptions(_Shards):
 
 
 def list_imagenet(options: Mapping[str, Scalar], data_root: Path, workplace: Path) -> RawTree:
-    """ImageNet, its validation images as ``test``; the labels follow the sorted WordNet ids.
+    """List ImageNet, its validation images as ``test``; the labels follow the sorted WordNet ids.
 
     Training images are ``train/<wnid>/*.JPEG`` or lie in ``ILSVRC2012_img_train.tar``, which holds one archive for each
     class. Test images are ``val/<wnid>/*.JPEG``; or ``val/*.JPEG`` or ``ILSVRC2012_img_val.tar`` together with the
@@ -90,7 +90,7 @@ def list_imagenet(options: Mapping[str, Scalar], data_root: Path, workplace: Pat
 
 
 def list_tiny_imagenet(options: Mapping[str, Scalar], data_root: Path, workplace: Path) -> RawTree:
-    """Tiny ImageNet from its folder, its validation images as ``test``; the labels follow ``wnids.txt``.
+    """List Tiny ImageNet from its folder, its validation images as ``test``; the labels follow ``wnids.txt``.
 
     Parameters
     ----------

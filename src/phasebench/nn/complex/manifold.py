@@ -126,7 +126,7 @@ class _Transport(torch.autograd.Function):
 
 
 class _Distance(torch.autograd.Function):
-    """The backward of a root at zero is infinite, and a mean that was broadcast needs two sums and no maps."""
+    """Distance with its own backward: finite at zero, and with two sums and no maps for a mean that was broadcast."""
 
     @staticmethod
     def forward(ctx: Any, left: Tensor, right: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ def sum_over_processes(*values: Tensor) -> tuple[Tensor, ...]:
 
 
 class _SumOverProcesses(torch.autograd.Function):
-    """The loss of every process depends on the sum, so its gradient is summed as well."""
+    """Sum over processes and its gradient, summed as well, since the loss of every process depends on it."""
 
     @staticmethod
     def forward(_ctx: Any, values: Tensor) -> Tensor:

@@ -138,7 +138,7 @@ def maps_gradient(
 
 
 def working_dtype(dtype: torch.dtype) -> torch.dtype:
-    """Statistics of half-precision maps are taken in single precision."""
+    """Precision of the statistics: single for maps in half precision."""
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 

@@ -1,4 +1,4 @@
-"""Figures as panels side by side, in one style. What a panel shows is painted by whoever knows the quantity."""
+"""Figures as panels side by side, in one style. The module that knows a quantity paints its panels."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

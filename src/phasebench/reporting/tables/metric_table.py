@@ -21,7 +21,7 @@ def metric_table(
     title: str,
     caption: str,
 ) -> PlainTable | None:
-    """Rows are models on settings, columns are metrics (name -> heading); None without data.
+    """Table of models on settings (rows) by metrics (columns, name -> heading); None without data.
 
     Parameters
     ----------

@@ -132,7 +132,7 @@ def read_recording(path: Path) -> NDArray[np.int16]:
 
 
 def _recordings(folder: Path, options: Options) -> dict[str, list[Path]]:
-    """Each chosen class to its recordings, of which there are some."""
+    """Map from each chosen class to its recordings, of which there are some."""
     if not folder.is_dir():
         raise PhasebenchError(f"{folder}: path: no such folder; give the folder of the recordings in options.path")
     known = classes_of(folder, options.layout)

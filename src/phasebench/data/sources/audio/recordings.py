@@ -21,7 +21,7 @@ def classes_of(folder: Path, layout: str) -> list[str]:
 
 
 def recordings_of(folder: Path, layout: str, classes: Collection[str]) -> dict[str, list[Path]]:
-    """Each of these classes to its recordings, sorted; the folders of other classes are not looked into."""
+    """Map from each of these classes to its recordings, sorted; the folders of other classes are not looked into."""
     if layout == "folders":
         return {name: _audio_files(folder / name) for name in classes}
     found: dict[str, list[Path]] = {name: [] for name in classes}
