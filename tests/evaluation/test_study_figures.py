@@ -289,5 +289,7 @@ def test_every_image_model_has_its_pairs(store: Path, model: str) -> None:
 def test_a_model_without_a_rule_is_named(store: Path) -> None:
     run = untrained(store, "cifarnet_real")
     odd = TrainedRun(run.spec.model_copy(update={"model": "mstar_real"}), run.model, run.data)
-    with pytest.raises(PhasebenchError, match="no rule for model 'mstar_real'; known: cifarnet_dcn"):
+    with pytest.raises(
+        PhasebenchError, match="'mstar_real' has no guided_rule in the table of models; give it one of positive"
+    ):
         load_evaluation("filter_similarity")(odd)

@@ -101,7 +101,7 @@ def test_the_second_hidden_layer_of_a_real_network_can_be_linear(tmp_path: Path)
         return RealPerceptron(4, hidden=(7, 5), activated=(True, False), input_size=(3, 3), scale=0.3)
 
     network = build()
-    history = run(network, tmp_path, data)
+    history = run(network, tmp_path, data, projections=("origin", "only_sign", "only_absolute"))
     assert {"accuracy_only_sign", "accuracy_only_absolute"} < set(history.columns)
     weights = [weight[0].detach().clone().requires_grad_() for weight in build().weights]
     optimizer = torch.optim.SGD(weights, lr=0.1)
@@ -116,7 +116,8 @@ def test_the_second_hidden_layer_of_a_real_network_can_be_linear(tmp_path: Path)
 
 
 def test_the_history_has_every_loss_and_every_projection_at_snapshots(tmp_path: Path) -> None:
-    history = run(small_network(), tmp_path, element_draws=3, steps=7)
+    projections = ("origin", "only_phase", "only_amplitude", "only_real", "only_imaginary")
+    history = run(small_network(), tmp_path, projections=projections, element_draws=3, steps=7)
     assert history.index.tolist() == [1, 2, 3, 4, 5, 6, 7]
     assert history["train_loss"].notna().all()
     accuracies = history.filter(regex="^accuracy_")

@@ -83,11 +83,16 @@ def test_test_images_do_not_depend_on_the_number_of_training_images() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "key"),
-    [({"n_train": 3}, "n_train"), ({"n_test": "20"}, "n_test"), ({"seed": -1}, "seed"), ({"n_images": 20}, "n_images")],
+    ("options", "fault"),
+    [
+        ({"n_train": 3}, ".n_train: "),
+        ({"n_test": "20"}, ".n_test: "),
+        ({"seed": -1}, ".seed: "),
+        ({"n_images": 20}, ": key 'n_images' is not known; known keys: n_test, n_train, seed"),
+    ],
 )
-def test_wrong_option_is_named(options: dict[str, Scalar], key: str) -> None:
+def test_wrong_option_is_named(options: dict[str, Scalar], fault: str) -> None:
     with pytest.raises(PhasebenchError) as error:
         _load(**options)
-    assert str(error.value).startswith(f"data source colour_shapes: options.{key}: ")
+    assert str(error.value).startswith(f"data source colour_shapes: options{fault}")
     assert "\n" not in str(error.value)

@@ -72,13 +72,16 @@ def test_more_chips_leave_the_first_ones_as_they_were() -> None:
     assert {chip.tobytes() for chip in few.samples} < {chip.tobytes() for chip in many.samples}
 
 
-@pytest.mark.parametrize(
-    ("key", "value"), [("n_train_per_class", 0), ("n_test_per_class", 2.5), ("seed", -1), ("n_train", 3)]
-)
+@pytest.mark.parametrize(("key", "value"), [("n_train_per_class", 0), ("n_test_per_class", 2.5), ("seed", -1)])
 def test_a_bad_option_is_named(key: str, value: float) -> None:
     with pytest.raises(PhasebenchError, match=rf"simulated_mstar: options\.{key}: ") as refused:
         load(**{key: value})
     assert "\n" not in str(refused.value)
+
+
+def test_an_unknown_option_is_named() -> None:
+    with pytest.raises(PhasebenchError, match="simulated_mstar: options: key 'n_train' is not known; known keys: crop"):
+        load(n_train=3)
 
 
 def test_files_are_phoenix_chips_with_the_sensors_header(files: list[tuple[Path, Chip]]) -> None:
