@@ -9,7 +9,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 SLURM_CLUSTERS ?= 4
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist worksteal -rs
 
-.PHONY: demo test test-local test-slurm lint format docs lock schemas bench clean
+.PHONY: demo test test-local test-slurm lint format docs lock schemas bench gpu-check clean
 
 ## demo: run the whole benchmark on embedded data; the report is reports/benchmark.html
 demo: $(READY)
@@ -59,7 +59,12 @@ schemas: $(READY)
 
 ## bench: print the figures of every benchmark
 bench: $(READY)
-	@set -e; for script in benchmarks/*.py; do echo "# $$script"; $(BIN)/python "$$script"; done
+	@set -e; for script in $(filter-out benchmarks/gpu_check.py,$(wildcard benchmarks/*.py)); do echo "# $$script"; $(BIN)/python "$$script"; done
+
+## gpu-check: measure a CUDA card with the Python that is there, torch included, in under eight minutes; the table goes
+##            into benchmarks/results
+gpu-check:
+	PYTHONPATH=src:executor/src$(if $(PYTHONPATH),:$(PYTHONPATH)) $(PYTHON) benchmarks/gpu_check.py
 
 ## clean: remove all results, but neither prepared data nor the environment
 clean:

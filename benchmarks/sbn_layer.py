@@ -34,6 +34,22 @@ def forward_and_backward(layer: nn.Module, size: int, device: str) -> Callable[[
     return run
 
 
+def layer_passes(size: int, device: str, *, compiled: bool) -> dict[str, Callable[[], None]]:
+    """A pass of batch normalisation and of both forms of the spectral one over maps of a size."""
+    layers = {
+        "batchnorm": nn.BatchNorm2d(CHANNELS),
+        "direct": SpectralBatchNorm2d(CHANNELS),
+        "fft": SpectralBatchNorm2d(CHANNELS, method="fft"),
+    }
+    runs = {}
+    for name, layer in layers.items():
+        layer.to(device)
+        if compiled:
+            layer.compile(dynamic=False)
+        runs[name] = forward_and_backward(layer, size, device)
+    return runs
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=100, help="passes of each layer")
@@ -44,17 +60,7 @@ def main() -> None:
     keep_freed_memory()
     torch.set_num_threads(arguments.threads)
     for size in SIZES:
-        layers = {
-            "batchnorm": nn.BatchNorm2d(CHANNELS),
-            "direct": SpectralBatchNorm2d(CHANNELS),
-            "fft": SpectralBatchNorm2d(CHANNELS, method="fft"),
-        }
-        runs = {}
-        for name, layer in layers.items():
-            layer.to(arguments.device)
-            if arguments.compile:
-                layer.compile(dynamic=False)
-            runs[name] = forward_and_backward(layer, size, arguments.device)
+        runs = layer_passes(size, arguments.device, compiled=arguments.compile)
         times = interleaved_seconds(runs, arguments.rounds, WARM_UP)
         seconds = {name: statistics.median(values) for name, values in times.items()}
         for name, value in seconds.items():

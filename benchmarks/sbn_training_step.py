@@ -23,11 +23,21 @@ INSERTIONS = ("", "SBN34", "2BN34")
 
 
 def training_step(
-    depth: int, insertion: str, *, method: str, batch: int, device: str, compiled: bool
+    depth: int,
+    insertion: str,
+    *,
+    method: str,
+    batch: int,
+    device: str,
+    compiled: bool,
+    bfloat16: bool = False,
+    channels_last: bool = False,
 ) -> Callable[[], None]:
     """One step of the optimiser as a function without arguments."""
     torch.manual_seed(0)
     network: nn.Module = ResNet(N_CLASSES, depth=depth, insertion=insertion, method=method).to(device)
+    if channels_last:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if compiled:
         network.compile(dynamic=False)
     images = torch.randn(batch, 2, 3, 32, 32, device=device)
@@ -36,7 +46,9 @@ def training_step(
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        functional.cross_entropy(network(images), labels).backward()
+        with torch.autocast(device, torch.bfloat16, enabled=bfloat16):
+            logits = network(images)
+        functional.cross_entropy(logits.float(), labels).backward()
         optimizer.step()
         if images.is_cuda:
             torch.cuda.synchronize()

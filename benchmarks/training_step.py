@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phasebench.common.memory import keep_freed_memory
-from phasebench.models.registry import build_model
 from phasebench.nn.complex.layout import as_complex
 from phasebench.training.compilation import compile_if_possible
 from phasebench.training.timing import interleaved_seconds
@@ -34,20 +33,29 @@ def lab_like_images() -> Tensor:
 
 
 def build(name: str) -> nn.Module:
+    # Here alone: the step is also measured where pydantic, which the registry needs, is not installed.
+    from phasebench.models.registry import build_model
+
     torch.manual_seed(0)
     return build_model(name, n_classes=N_CLASSES, in_channels=2, planes=(0, 1, 3))
 
 
-def training_step(model: nn.Module, forward: Callable[[Tensor], Tensor], images: Tensor) -> Callable[[], None]:
-    """One optimiser step on the images' device as a function without arguments."""
+def training_step(
+    model: nn.Module, forward: Callable[[Tensor], Tensor], images: Tensor, *, wait: bool = True
+) -> Callable[[], None]:
+    """One optimiser step on the images' device as a function without arguments.
+
+    Without ``wait`` it does not wait for a graphics card, and a CUDA graph can capture it.
+    """
     labels = torch.arange(len(images), device=images.device) % N_CLASSES
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1, fused=True)
+    capturable = images.is_cuda and not wait
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1, fused=True, capturable=capturable)
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
         functional.cross_entropy(forward(images), labels).backward()
         optimizer.step()
-        if images.is_cuda:
+        if images.is_cuda and wait:
             torch.cuda.synchronize()
 
     return step
