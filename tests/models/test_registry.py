@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from phasebench.common.errors import PhasebenchError
+from phasebench.common.registry import Registry
 from phasebench.models.listing import COUNTS_FILE, count_of, list_models
 from phasebench.models.registry import REGISTRY, build_model, count_parameters
 from phasebench.nn.complex.invariant import Division
@@ -273,6 +274,7 @@ def test_no_parameter_count_is_stored_of_a_model_that_is_gone() -> None:
 
 def test_a_model_without_a_stored_count_is_built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("phasebench.models.listing.COUNTS_FILE", tmp_path / "counts.json")
-    monkeypatch.setattr("phasebench.models.listing.REGISTRY", {"lenet_real": REGISTRY["lenet_real"]})
+    one = Registry("model", {"lenet_real": REGISTRY["lenet_real"]})
+    monkeypatch.setattr("phasebench.models.listing.REGISTRY", one)
     (tmp_path / "counts.json").write_text("{}")
     assert [row["parameters"] for row in list_models()] == [170_810]
