@@ -1,6 +1,8 @@
 """Parameter counts, shapes, initialisation and symmetry of the registered models."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from phasebench.common.errors import PhasebenchError
+from phasebench.common.registry import Registry
+from phasebench.models.listing import COUNTS_FILE, count_of, list_models
 from phasebench.models.registry import REGISTRY, build_model, count_parameters
 from phasebench.nn.complex.invariant import Division
 from phasebench.nn.complex.layout import as_complex, rotate
@@ -257,3 +261,20 @@ def test_an_unknown_model_is_refused_with_the_known_names() -> None:
 def test_a_mistyped_option_is_named(model: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(PhasebenchError, match=message):
         build_model(model, n_classes=10, in_channels=1, planes=(0, 1, 2), **options)
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_the_stored_parameter_count_is_that_of_the_network(name: str) -> None:
+    assert json.loads(COUNTS_FILE.read_text())[name] == count_of(name), "run `phasebench models --count`"
+
+
+def test_no_parameter_count_is_stored_of_a_model_that_is_gone() -> None:
+    assert json.loads(COUNTS_FILE.read_text()).keys() == REGISTRY.keys()
+
+
+def test_a_model_without_a_stored_count_is_built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("phasebench.models.listing.COUNTS_FILE", tmp_path / "counts.json")
+    one = Registry("model", {"lenet_real": REGISTRY["lenet_real"]})
+    monkeypatch.setattr("phasebench.models.listing.REGISTRY", one)
+    (tmp_path / "counts.json").write_text("{}")
+    assert [row["parameters"] for row in list_models()] == [170_810]

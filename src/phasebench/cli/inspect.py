@@ -48,10 +48,17 @@ def diff(
 
 
 @views.command()
-def models(as_json: JsonOption = False) -> None:
+def models(
+    as_json: JsonOption = False,
+    count: Annotated[
+        bool, typer.Option("--count", help="Build all networks and store their counts anew, after a change.")
+    ] = False,
+) -> None:
     """List the registered models with their parameter counts, for ten classes."""
-    from phasebench.models.listing import list_models
+    from phasebench.models.listing import list_models, write_counts
 
+    if count:
+        write_counts()
     rows = list_models()
     if as_json:
         print(json.dumps(rows, indent=2))

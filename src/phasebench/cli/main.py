@@ -14,7 +14,6 @@ import typer
 from phasebench.cli.inspect import views
 from phasebench.common.errors import InterruptedRunError, PhasebenchError
 from phasebench.common.messages import show_messages
-from phasebench.specs.paths import SCHEMAS_FOLDER
 
 # The shell's EX_TEMPFAIL: try again. The workflow can tell it from failure.
 EXIT_INTERRUPTED = 75
@@ -261,11 +260,14 @@ def report(
 
 
 @app.command()
-def schemas(output: OutputOption = Path(SCHEMAS_FOLDER)) -> None:
+def schemas(
+    output: Annotated[Path | None, typer.Option(help="Where they go; to those of the repository if not given.")] = None,
+) -> None:
     """Write the JSON schemas of the configuration files."""
     from phasebench.cli.schemas import write_schemas
+    from phasebench.specs.paths import SCHEMAS_FOLDER
 
-    write_schemas(output)
+    write_schemas(output or Path(SCHEMAS_FOLDER))
 
 
 def main() -> None:

@@ -6,9 +6,6 @@ import time
 from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
-from rich.console import Console
-from rich.progress import track as rich_track
-
 Item = TypeVar("Item")
 
 _LOGGER = logging.getLogger(__name__)
@@ -33,6 +30,9 @@ def track(iterable: Iterable[Item], description: str, total: int | None = None) 
     if total is None and isinstance(iterable, Sized):
         total = len(iterable)
     if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import track as rich_track
+
         console = Console(stderr=True)
         yield from rich_track(iterable, description, total=total, console=console, transient=True)
     else:

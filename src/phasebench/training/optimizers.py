@@ -1,5 +1,7 @@
 """Optimisers and learning-rate schedules of the recipes."""
 
+from inspect import unwrap
+
 import numpy as np
 import torch
 from torch import nn
@@ -7,17 +9,35 @@ from torch import nn
 from phasebench.specs.run import Recipe
 
 
+# Around these methods torch has wrappers that import its compiler, which takes more than a second, to keep it out.
+class _Eager(torch.optim.Optimizer):
+    """Methods of torch's optimisers as they run without ``torch.compile``."""
+
+    add_param_group = unwrap(torch.optim.Optimizer.add_param_group)
+    load_state_dict = unwrap(torch.optim.Optimizer.load_state_dict)
+    state_dict = unwrap(torch.optim.Optimizer.state_dict)
+    zero_grad = unwrap(torch.optim.Optimizer.zero_grad)
+
+
+class _AdamW(_Eager, torch.optim.AdamW):
+    step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
+
+
+class _Sgd(_Eager, torch.optim.SGD):
+    step = torch.no_grad()(unwrap(torch.optim.SGD.step))
+
+
 def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimiser over all parameters; weight decay applies to every one of them."""
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(
+        return _AdamW(
             model.parameters(),
             lr=recipe.learning_rate,
             betas=recipe.betas,
             weight_decay=recipe.weight_decay,
             fused=True,
         )
-    return torch.optim.SGD(
+    return _Sgd(
         model.parameters(),
         lr=recipe.learning_rate,
         momentum=recipe.momentum,

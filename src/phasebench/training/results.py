@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -57,6 +56,9 @@ def write_results(
     further : dict
         Further entries of ``run.json``.
     """
+    # Here, since the first step of a run need not wait for it; pyarrow alone would import it as well.
+    import pandas as pd
+
     label = data.labels[data.test]
     predictions = pd.DataFrame({"index": data.test.cpu(), "label": label.cpu(), "prediction": prediction.cpu()})
     test_accuracy = (prediction == label).double().mean().item()

@@ -324,3 +324,9 @@ def test_downscaling_is_the_same_in_both_domains() -> None:
     maps = random_maps(2, 3, 5, 7)
     for domain in ("space", "frequency"):
         torch.testing.assert_close(ConstantDownscale(4.0, domain)(maps), maps / 4)  # type: ignore[arg-type]
+
+
+def test_the_compiler_takes_the_matrices_as_constant() -> None:
+    marked = torch.compiler.assume_constant_result(lambda: None)
+    assert vars(marked)
+    assert vars(moments.row_transforms) == vars(marked)

@@ -3,12 +3,12 @@
 import math
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision.transforms import v2
 
 from phasebench.common.processes import Processes
 from phasebench.common.seeding import Stream, generator
@@ -59,11 +59,7 @@ class TrainingBatches(Dataset[Decoded]):
         self._batch_size, self._seed, self._processes = batch_size, seed, processes
         self._per_epoch = math.ceil(len(train) / batch_size)
         self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
-        self._crop = (
-            v2.Compose([v2.RandomResizedCrop(image_size, antialias=True), v2.RandomHorizontalFlip()])
-            if augmentation == "resized_crop"
-            else _centre(image_size)
-        )
+        self._crop = _random_crop(image_size) if augmentation == "resized_crop" else _centre(image_size)
 
     def indices(self, step: int) -> np.ndarray:
         """The share's images."""
@@ -109,10 +105,24 @@ class EvaluationBatches(Dataset[Decoded]):
         return _stacked(images), time.perf_counter() - begin
 
 
-def _centre(size: int) -> v2.Compose:
+# Importing torchvision takes a second, and most data sets are in memory.
+def _random_crop(size: int) -> Callable[[Tensor], Tensor]:
+    """Random part of an image at random scale, mirrored half of the time."""
+    from torchvision.transforms import v2
+
+    crop: Callable[[Tensor], Tensor] = v2.Compose(
+        [v2.RandomResizedCrop(size, antialias=True), v2.RandomHorizontalFlip()]
+    )
+    return crop
+
+
+def _centre(size: int) -> Callable[[Tensor], Tensor]:
     """Both sides to 256 for a crop of 224, as in the study, and to as much more for another."""
+    from torchvision.transforms import v2
+
     resized = round(size * _RESIZED_OVER_CROPPED)
-    return v2.Compose([v2.Resize((resized, resized), antialias=True), v2.CenterCrop(size)])
+    crop: Callable[[Tensor], Tensor] = v2.Compose([v2.Resize((resized, resized), antialias=True), v2.CenterCrop(size)])
+    return crop
 
 
 def _stacked(images: list[Tensor]) -> Tensor:

@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.io import ImageReadMode, decode_image
 
 from phasebench.common.errors import PhasebenchError
 
@@ -16,6 +15,9 @@ def decode(content: bytes | np.ndarray) -> Tensor:
     PhasebenchError
         It is cut, empty, or no image.
     """
+    # Here, since torchvision takes a second to import and most data sets are in memory.
+    from torchvision.io import ImageReadMode, decode_image
+
     encoded = torch.from_numpy(np.array(np.frombuffer(content, dtype=np.uint8)))
     try:
         image: Tensor = decode_image(encoded, mode=ImageReadMode.RGB)

@@ -3,8 +3,12 @@
 The operator here is opaque to ``torch.compile``: what it fuses lies between convolutions and sees contiguous planes
 alone, which it vectorises. Left to itself it gives convolutions channels-last maps, mixes both layouts and does not.
 Which layout the backward takes was measured; see ``benchmarks/training_step.py``.
+
+The operators are registered one function at a time: ``torch.library.custom_op`` would import the compiler, which takes
+a second, when they are first called.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,7 +21,10 @@ MOST_GROUPS_DENSE = 4
 CHANNEL_BLOCK = 16
 
 
-@torch.library.custom_op("phasebench::block_convolution", mutates_args=(), device_types="cpu")
+_CONVOLUTION = "phasebench::block_convolution"
+_CONVOLUTION_BACKWARD = "phasebench::block_convolution_backward"
+
+
 def block_convolution(planes: Tensor, kernel: Tensor, stride: int, padding: int, groups: int) -> Tensor:
     """Convolve planes with a real kernel that mixes real and imaginary parts.
 
@@ -35,6 +42,19 @@ def block_convolution(planes: Tensor, kernel: Tensor, stride: int, padding: int,
     Tensor
         Shape ``(N, 2, C_out, H', W')``, contiguous.
     """
+    convolved: Tensor = torch.ops.phasebench.block_convolution.default(planes, kernel, stride, padding, groups)
+    return convolved
+
+
+def _define(name: str, function: Callable[..., Any], shapes: Callable[..., Any]) -> None:
+    """Register an operator by its implementation on CPUs, which changes no argument, and one that only gives shapes."""
+    schema = torch.library.infer_schema(function, mutates_args=())
+    torch.library.define(name, schema, tags=(torch.Tag.pt2_compliant_tag,))
+    torch.library.impl(name, "cpu", function)
+    torch.library.register_fake(name, shapes)
+
+
+def _convolve(planes: Tensor, kernel: Tensor, stride: int, padding: int, groups: int) -> Tensor:
     maps = planes_to_groups(planes, groups)
     return groups_to_planes(functional.conv2d(maps, kernel, None, stride, padding, 1, groups), groups)
 
@@ -56,14 +76,15 @@ def _swap(maps: Tensor, outer: int, inner: int) -> Tensor:
     return torch.unflatten(maps, 1, (outer, inner, -1)).transpose(1, 2).flatten(1, 3)
 
 
-@block_convolution.register_fake
-def _(planes: Tensor, kernel: Tensor, stride: int, padding: int, groups: int) -> Tensor:
+def _convolved_shape(planes: Tensor, kernel: Tensor, stride: int, padding: int, groups: int) -> Tensor:
     batch, _, _, *sizes = planes.shape
     height, width = ((size + 2 * padding - kernel.shape[2]) // stride + 1 for size in sizes)
     return planes.new_empty(batch, 2, kernel.shape[0] // 2, height, width)
 
 
-@torch.library.custom_op("phasebench::block_convolution_backward", mutates_args=(), device_types="cpu")
+_define(_CONVOLUTION, _convolve, _convolved_shape)
+
+
 def _gradients(
     gradient: Tensor, planes: Tensor, kernel: Tensor, stride: int, padding: int, groups: int, of_planes: bool
 ) -> tuple[Tensor, Tensor]:
@@ -89,11 +110,13 @@ def _gradients(
     return groups_to_planes(backward(gradient, maps, kernel, groups, [True, False, False])[0], groups), grad_kernel
 
 
-@_gradients.register_fake
-def _(
+def _gradient_shapes(
     gradient: Tensor, planes: Tensor, kernel: Tensor, stride: int, padding: int, groups: int, of_planes: bool
 ) -> tuple[Tensor, Tensor]:
     return gradient.new_empty(planes.shape if of_planes else (0,)), kernel.new_empty(kernel.shape)
+
+
+_define(_CONVOLUTION_BACKWARD, _gradients, _gradient_shapes)
 
 
 def _channels_last(maps: Tensor) -> Tensor:
@@ -117,10 +140,12 @@ def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> Non
 def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
     planes, kernel = ctx.saved_tensors
     of_planes = ctx.needs_input_grad[0]
-    grad_planes, grad_kernel = _gradients(gradient, planes, kernel, ctx.stride, ctx.padding, ctx.groups, of_planes)
+    grad_planes, grad_kernel = torch.ops.phasebench.block_convolution_backward.default(
+        gradient, planes, kernel, ctx.stride, ctx.padding, ctx.groups, of_planes
+    )
     return grad_planes if of_planes else None, grad_kernel, None, None, None
 
 
-block_convolution.register_autograd(_backward, setup_context=_keep_for_backward)
+torch.library.register_autograd(_CONVOLUTION, _backward, setup_context=_keep_for_backward)
 # Autocast casts the arguments, as it does those of any convolution, and is off inside.
-block_convolution.register_autocast("cpu", torch.bfloat16)
+torch.library.register_autocast(_CONVOLUTION, "cpu", torch.bfloat16)

@@ -142,8 +142,6 @@ def working_dtype(dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 
-# A compiler would ignore the cache and compute the matrices in every pass.
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def row_transforms(width: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     """The sum of a row's spectrum, and the row whose spectrum is constant, as real matrices.
 
@@ -155,6 +153,11 @@ def row_transforms(width: int, dtype: torch.dtype, device: torch.device) -> tupl
         Shape ``(2, W)``; ``irfft`` of the constants 1 and i.
     """
     return _row_transforms(width, dtype, device)
+
+
+# A compiler would ignore the cache and compute the matrices in every pass. `torch.compiler.assume_constant_result`
+# sets this mark and no more, but imports the whole compiler for it, which takes a second.
+row_transforms._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 @cache

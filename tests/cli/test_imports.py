@@ -1,0 +1,95 @@
+"""Heavy libraries that a command must not import, each in a process of its own on a tiny run."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.checkout import ROOT
+from support.squares import RECIPE, make_spec, write_squares
+from support.synthetic_tables import write_tables
+
+from phasebench.specs.run import RunIdentity
+from phasebench.specs.stage import DatasetIdentity, StageIdentity
+
+COMPILER = ("torch._dynamo", "torch._inductor", "triton")
+SCIENCE = ("torchvision", "scipy", "skimage", "sklearn", "soundfile")
+DRAWING = ("matplotlib", "jinja2")
+NUMBERS = ("h5py", "numpy", "pandas", "pyarrow", "torch", *SCIENCE, *DRAWING)
+FORBIDDEN = {
+    "--help": ("pydantic", "yaml", *NUMBERS),
+    "models": NUMBERS,
+    "schemas": ("h5py", "pandas", "torch", *SCIENCE, *DRAWING),
+    "status": ("pandas", "torch", *SCIENCE, *DRAWING),
+    "prepare": ("pandas", "sklearn", "soundfile", "torch", "torchvision", *DRAWING),
+    "train": (*COMPILER, *SCIENCE, *DRAWING),
+    "evaluate": (*COMPILER, *SCIENCE, *DRAWING),
+    "report": ("h5py", "skimage", "sklearn", "soundfile", "torch", "torchvision"),
+}
+"""Command -> what it does without. No command imports snakemake."""
+SHOW_AT_EXIT = "import atexit, sys; atexit.register(lambda: print(chr(10) + ' '.join(sys.modules)))"
+SHOW_BEFORE_RESULTS = (
+    "import sys, phasebench.training.run as run; "
+    "run.write_results = lambda *arguments: print(chr(10) + ' '.join(sys.modules))"
+)
+
+
+def imported(arguments: list[str], show: str = SHOW_AT_EXIT) -> set[str]:
+    """Modules that a command has imported when it ends."""
+    code = f"{show}; from phasebench.cli.main import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.fixture(scope="module")
+def arguments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """Command -> its arguments, for as little as can be; the last of ``evaluate`` is the run of ``train``."""
+    folder = tmp_path_factory.mktemp("imports")
+    data = write_squares(folder)
+    write_tables(folder / "tables")
+    recipe = RECIPE.model_copy(update={"steps": 2, "validate_every": 1})
+    identities = {
+        "prepare": DatasetIdentity(
+            dataset="d", source="colour_shapes", options={"n_train": 20, "n_test": 10}, code={}, environment={}
+        ),
+        "train": RunIdentity(run=make_spec(recipe), code={}, environment={}),
+        "evaluate": StageIdentity(stage="evaluate", settings={"evaluation": "rotation"}, code={}, environment={}),
+        "report": StageIdentity(stage="report", settings={}, code={}, environment={}),
+    }
+    given = {
+        "prepare": {"output": "d.h5", "manifest": "d.json"},
+        "train": {"data": data, "output": "run", "checkpoint": "run.pt", "device": "cpu"},
+        "evaluate": {"data": data, "device": "cpu", "output": "rotation.parquet", "run": "run"},
+        "report": {"tables": "tables", "output": "reports", "logs": "logs"},
+    }
+    found = {
+        "--help": ["--help"],
+        "models": ["models"],
+        "schemas": ["schemas", "--output", str(folder / "schemas")],
+        "status": ["status"],
+    }
+    for command, identity in identities.items():
+        (folder / f"{command}.spec").write_text(identity.to_json())
+        options = {"spec": f"{command}.spec", **given[command]}
+        found[command] = [command]
+        for name, value in options.items():
+            found[command] += [f"--{name}", str(value if name == "device" else folder / value)]
+    return found
+
+
+@pytest.mark.parametrize("command", FORBIDDEN)
+def test_a_command_imports_what_it_needs(command: str, arguments: dict[str, list[str]]) -> None:
+    if command == "evaluate" and not Path(arguments["evaluate"][-1]).exists():
+        imported(arguments["train"])
+    modules = imported(arguments[command])
+    assert modules.isdisjoint({*FORBIDDEN[command], "snakemake"}), modules & {*FORBIDDEN[command], "snakemake"}
+    assert "phasebench.cli.main" in modules
+
+
+def test_the_first_step_of_a_run_does_not_wait_for_pandas(tmp_path: Path, arguments: dict[str, list[str]]) -> None:
+    before = arguments["train"]
+    begin = before.index("--output") + 1
+    modules = imported([*before[:begin], str(tmp_path / "run"), *before[begin + 1 :]], SHOW_BEFORE_RESULTS)
+    assert "torch" in modules
+    assert modules.isdisjoint({"pandas", "pyarrow"})
