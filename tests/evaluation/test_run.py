@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from phasebench.data.batches.in_memory import load_device_data
 from phasebench.data.store import write_store
 from phasebench.evaluation.rotation import N_DRAWS, rotation_angles
 from phasebench.evaluation.run import evaluate_run
+from phasebench.evaluation.trained import TrainedRun
 from phasebench.models.inference import load_weights
 from phasebench.models.registry import build_model
 from phasebench.specs.run import Recipe, RunIdentity, RunSpec
@@ -52,9 +54,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def evaluate(folder: Path, model: str, name: str) -> pd.DataFrame:
-    output = folder / model / "evaluation" / f"{name}.parquet"
-    evaluate_run(name, folder / "colours.h5", folder / model, output, device="cpu")
-    return pd.read_parquet(output)
+    evaluate_run({name: {}}, folder / "colours.h5", folder / model, device="cpu")
+    return pd.read_parquet(folder / model / "evaluation" / f"{name}.parquet")
 
 
 def test_accuracy_without_rotation_is_that_of_the_stored_predictions(folder: Path) -> None:
@@ -104,19 +105,45 @@ def test_a_damaged_run_is_named(folder: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     with pytest.raises(PhasebenchError, match=r"run\.json: there is no such file"):
-        evaluate_run("rotation", folder / "colours.h5", broken, tmp_path / "x.parquet", device="cpu")
+        evaluate_run({"rotation": {}}, folder / "colours.h5", broken, device="cpu")
     record = json.loads((folder / "cifarnet_real" / "run.json").read_text())
     (broken / "run.json").write_text(json.dumps(record))
     weights = (folder / "cifarnet_real" / "weights.safetensors").read_bytes()
     (broken / "weights.safetensors").write_bytes(weights[: len(weights) // 2])
     with pytest.raises(PhasebenchError, match=r"weights\.safetensors: cannot be read"):
-        evaluate_run("rotation", folder / "colours.h5", broken, tmp_path / "x.parquet", device="cpu")
+        evaluate_run({"rotation": {}}, folder / "colours.h5", broken, device="cpu")
     (broken / "weights.safetensors").write_bytes((folder / "cifarnet_type_e" / "weights.safetensors").read_bytes())
     with pytest.raises(PhasebenchError, match=r"weights\.safetensors: holds the weights of another model"):
-        evaluate_run("rotation", folder / "colours.h5", broken, tmp_path / "x.parquet", device="cpu")
-    assert not (tmp_path / "x.parquet").exists()
+        evaluate_run({"rotation": {}}, folder / "colours.h5", broken, device="cpu")
+    assert not (broken / "evaluation").exists()
 
 
-def test_an_unknown_evaluation_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_an_unknown_evaluation_is_refused_before_anything_is_read(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(PhasebenchError, match="evaluation 'rotaton' is not known"):
-        evaluate_run("rotaton", folder / "colours.h5", folder / "cifarnet_real", tmp_path / "x.parquet")
+        evaluate_run({"rotation": {}, "rotaton": {}}, folder / "colours.h5", tmp_path)
+
+
+def test_evaluations_together_give_what_each_gives_alone(folder: Path) -> None:
+    """To the last digit, in any order: none leaves traces in the network or in the random numbers of another."""
+    names = ["rotation", "colour_jitter", "confidence", "embedding", "mixed_batches", "weight_projections"]
+    alone = {name: evaluate(folder, "cifarnet_type_e", name) for name in names}
+    for order in (names, names[::-1]):
+        evaluate_run({name: {} for name in order}, folder / "colours.h5", folder / "cifarnet_type_e", device="cpu")
+        for name in names:
+            together = pd.read_parquet(folder / "cifarnet_type_e" / "evaluation" / f"{name}.parquet")
+            pd.testing.assert_frame_equal(together, alone[name], check_exact=True)
+
+
+def test_an_evaluation_that_fails_does_not_stop_the_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = folder / "cifarnet_real"
+    before = evaluate(folder, "cifarnet_real", "mixed_batches")
+    shutil.rmtree(run / "evaluation")
+
+    def fail(run: TrainedRun) -> pd.DataFrame:
+        raise PhasebenchError("rotation: does not work")
+
+    monkeypatch.setattr("phasebench.evaluation.rotation.evaluate_rotation", fail)
+    with pytest.raises(PhasebenchError, match="rotation: does not work"):
+        evaluate_run({"rotation": {}, "mixed_batches": {}}, folder / "colours.h5", run, device="cpu")
+    assert [path.name for path in (run / "evaluation").iterdir()] == ["mixed_batches.parquet"]
+    pd.testing.assert_frame_equal(pd.read_parquet(run / "evaluation/mixed_batches.parquet"), before)

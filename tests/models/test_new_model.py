@@ -11,10 +11,12 @@ from support.tiny_benchmark import STUDY, copy_checkout
 
 import phasebench.models
 from phasebench.common.errors import PhasebenchError
+from phasebench.common.files import write_text
 from phasebench.evaluation.run import evaluate_run
 from phasebench.models.registry import REGISTRY, ModelEntry
 from phasebench.provenance.record import collect_provenance
 from phasebench.reporting.page.build import build_report
+from phasebench.specs.evaluated import EVALUATED, index_evaluations
 from phasebench.specs.run import RunIdentity
 from phasebench.specs.stage import StageIdentity, read_identity
 from phasebench.tables.aggregate import aggregate_results
@@ -78,8 +80,8 @@ def test_a_new_model_is_planned_measured_and_reported(checkout: Path, monkeypatc
     identity = read_identity(RunIdentity, results / f"specs/runs/{run_id}.json")
     assert "phasebench.models.toy" in identity.code
     train_run(identity, data, folder, checkout / "c.pt", device="cpu", provenance=collect_provenance())
-    for name in planned.evaluations:
-        evaluate_run(name, data, folder, folder / f"evaluation/{name}.parquet", device="cpu")
+    evaluate_run({name: {} for name in planned.evaluations}, data, folder, device="cpu")
+    write_text(folder / EVALUATED, index_evaluations(folder, {name: {} for name in planned.evaluations}).to_json())
     spec = read_identity(StageIdentity, results / "specs/aggregate.json")
     # What is computed from several runs, or from the input alone, knows no model.
     alone = spec.model_copy(update={"settings": {**spec.settings, "analyses": {}, "overheads": {}, "baselines": {}}})

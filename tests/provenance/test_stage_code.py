@@ -91,9 +91,9 @@ def test_evaluations_are_checked_too(source: Path, tmp_path: Path) -> None:
     identity = StageIdentity(stage="evaluate", settings={"evaluation": "rotation"}, code=code, environment={})
     spec.write_text(identity.to_json())
     edit(source / "evaluation/rotation.py", "return ", "return 0 or ")
-    command = [sys.executable, "-m", "phasebench", "evaluate", "--spec", str(spec), "--data", "none.h5"]
+    command = [sys.executable, "-m", "phasebench", "evaluate", str(spec), "--data", "none.h5"]
     environment = {**os.environ, "PYTHONPATH": str(source.parent)}
-    arguments = ["--run", str(tmp_path), "--output", str(tmp_path / "rotation.parquet")]
+    arguments = ["--run", str(tmp_path)]
     result = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True)
     assert result.returncode == 1
     assert "the code has changed since this was planned (phasebench.evaluation.rotation)" in result.stderr

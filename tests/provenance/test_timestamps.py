@@ -6,11 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.edits import changed
 from support.finished_runs import finish, plan_tiny, prepare
 from support.tiny_benchmark import STUDY, copy_checkout
 
+from phasebench.common.files import canonical_json, write_text
+from phasebench.provenance.record import origin
 from phasebench.provenance.status import Checkout
 from phasebench.provenance.timestamps import adopt_results
+from phasebench.specs.evaluated import index_evaluations
 from phasebench.specs.paths import Prepared, Results
 from phasebench.specs.run_folder import RUN_FILES
 
@@ -91,3 +95,60 @@ def test_what_is_current_is_adopted(checkout: Path, change: Callable[[Path], Non
 def test_a_damaged_record_is_left_to_the_stage_that_needs_it(checkout: Path) -> None:
     (checkout / f"results/tiny/runs/{RUN}/run.json").write_text("{")
     assert adopted(checkout) == (True, False)
+
+
+def leave_evaluations(checkout: Path) -> Path:
+    """Leave what a finished evaluation of the run leaves; return the index."""
+    results = Results(checkout / "results/tiny")
+    origins = {}
+    for name in plan_tiny(checkout).runs[RUN].evaluations:
+        write_text(results.evaluation(RUN, name), name)
+        origins[name] = origin(results.spec("evaluations", name), [results.run(RUN) / "run.json"])
+    write_text(results.evaluated(RUN), index_evaluations(results.run(RUN), origins).to_json())
+    return results.evaluated(RUN)
+
+
+def test_current_evaluations_are_adopted(checkout: Path) -> None:
+    index = leave_evaluations(checkout)
+    content = index.read_bytes()
+    adopted(checkout)
+    assert index.stat().st_mtime_ns > OLD
+    assert index.read_bytes() == content
+
+
+def edit_an_evaluation(checkout: Path) -> None:
+    changed("N_DRAWS")(checkout / "src/phasebench/evaluation/rotation.py")
+
+
+def cut_the_index(checkout: Path) -> None:
+    index = Results(checkout / "results/tiny").evaluated(RUN)
+    index.write_text(index.read_text()[:50])
+
+
+@pytest.mark.parametrize("change", [forget_the_data, edit_an_evaluation, cut_the_index])
+def test_stale_evaluations_are_not_adopted(checkout: Path, change: Callable[[Path], None]) -> None:
+    index = leave_evaluations(checkout)
+    change(checkout)
+    adopted(checkout)
+    assert index.stat().st_mtime_ns == OLD
+
+
+def lose_a_table(checkout: Path) -> None:
+    Results(checkout / "results/tiny").evaluation(RUN, "rotation").unlink()
+
+
+def ask_for_one_more(checkout: Path) -> None:
+    """One whose spec file is there already and older than the index."""
+    index = Results(checkout / "results/tiny").evaluated(RUN)
+    content = json.loads(index.read_text())
+    del content["evaluations"]["rotation"]
+    index.write_text(canonical_json(content))
+
+
+@pytest.mark.parametrize("change", [lose_a_table, ask_for_one_more])
+def test_an_index_that_lacks_a_table_is_removed(checkout: Path, change: Callable[[Path], None]) -> None:
+    """So that Snakemake, which knows of no table, starts the job."""
+    index = leave_evaluations(checkout)
+    change(checkout)
+    adopted(checkout)
+    assert not index.exists()

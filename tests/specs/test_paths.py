@@ -12,14 +12,16 @@ from phasebench.specs import paths
 from phasebench.specs.paths import Logs, Prepared, Results
 
 PACKAGE = ROOT / "src" / "phasebench"
-OWN = {PACKAGE / "specs" / "paths.py", PACKAGE / "specs" / "run_folder.py"}
+OWN = {PACKAGE / "specs" / name for name in ("paths.py", "run_folder.py", "evaluated.py")}
 MODULES = sorted(set(PACKAGE.rglob("*.py")) - OWN)
 RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 # Folders of results/<scale>, of a run and of a data set in shards.
 FOLDERS = "specs|runs|analyses|overheads|baselines|checkpoints|benchmarks|evaluation|listings|locations|shards"
 SPELT = re.compile(rf"^(?:{FOLDERS})$")
 BELOW = re.compile(rf"(?:^|/)(?:{FOLDERS}|results|logs)/|^data/prepared|^workflow/|^envs/|^config\.yaml$")
-FILES = re.compile(r"(?:^|/)(?:spec|run)\.json$|(?:^|/)(?:history|probes|predictions)\.parquet$|weights\.safetensors$")
+FILES = re.compile(
+    r"(?:^|/)(?:spec|run|evaluated)\.json$|(?:^|/)(?:history|probes|predictions)\.parquet$|weights\.safetensors$"
+)
 
 
 def spelt(source: str) -> Iterator[str]:
@@ -83,7 +85,13 @@ def test_each_result_has_a_place_of_its_own() -> None:
     found = [
         *(results.spec(kind, "a/b") for kind in ("runs", "datasets", "evaluations", "analyses", "overheads")),
         *(results.spec("baselines", "a"), results.spec("aggregate"), results.spec("report"), results.run("a/b")),
-        *(results.evaluation("a/b", "c"), results.analysis("a/b"), results.overhead("a/b"), results.baselines("a")),
+        *(
+            results.evaluation("a/b", "c"),
+            results.evaluated("a/b"),
+            results.analysis("a/b"),
+            results.overhead("a/b"),
+            results.baselines("a"),
+        ),
         *(results.table("a"), results.checkpoint("a"), results.benchmark("train", "a"), results.benchmark("report")),
         *(results.raw_checksums, prepared.data("a"), prepared.manifest("a"), prepared.shard_plan("a")),
         *(prepared.shard_spec("a"), prepared.listing("a", "b"), prepared.locations("a", "b"), prepared.shard("a", "b")),

@@ -10,6 +10,7 @@ import pytest
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import write_text
+from phasebench.specs.evaluated import EVALUATED, index_evaluations
 from phasebench.specs.run import Recipe, RunIdentity, RunSpec
 from phasebench.specs.stage import StageIdentity
 from phasebench.tables.aggregate import aggregate_results
@@ -110,7 +111,14 @@ def write_run(results: Path, spec: RunSpec, accuracy: float) -> Path:
     (folder / "evaluation").mkdir()
     rotations = [("rotation_accuracy", angle, draw, angle / 1000 + draw) for angle in (0.0, 90.0) for draw in (0, 1, 2)]
     evaluation(*rotations).to_parquet(folder / "evaluation" / "rotation.parquet")
+    index(folder)
     return folder
+
+
+def index(folder: Path) -> None:
+    """Index the evaluations that there are."""
+    names = [path.stem for path in (folder / "evaluation").iterdir()]
+    write_text(folder / EVALUATED, index_evaluations(folder, {name: {} for name in names}).to_json())
 
 
 @pytest.fixture
@@ -186,6 +194,7 @@ def test_what_belongs_to_a_part_of_a_run_stands_apart(results: Path) -> None:
     ]
     table = pd.DataFrame(rows, columns=["metric", "item", "draw", "value"]).assign(condition=90.0)
     table.to_parquet(results / "runs" / SECOND.id / "evaluation" / "confidence.parquet")
+    index(results / "runs" / SECOND.id)
     runs = {FIRST.id: ["rotation"], SECOND.id: ["confidence"]}
     spec = SPEC.model_copy(update={"settings": {**SPEC.settings, "runs": runs}})
     aggregate_results(spec, results, results / "tables")
@@ -334,6 +343,15 @@ def cut(path: Path) -> None:
 
 def without_column(path: Path) -> None:
     pd.read_parquet(path).drop(columns="value").to_parquet(path)
+    index(path.parents[1])
+
+
+def with_other_values(path: Path) -> None:
+    pd.read_parquet(path).assign(value=0.5).to_parquet(path)
+
+
+def without_evaluation(path: Path) -> None:
+    path.write_text(json.dumps({"evaluations": {}}))
 
 
 def without_key(path: Path) -> None:
@@ -352,7 +370,12 @@ def without_key(path: Path) -> None:
         ("history.parquet", Path.unlink, "history.parquet: there is no such file"),
         ("history.parquet", cut, "history.parquet: not a complete Parquet file"),
         ("probes.parquet", Path.unlink, "probes.parquet: there is no such file"),
-        ("evaluation/rotation.parquet", cut, "rotation.parquet: not a complete Parquet file"),
+        ("evaluated.json", Path.unlink, "evaluated.json: cannot be read: No such file or directory; delete it and"),
+        ("evaluated.json", cut, "evaluated.json: content: not complete JSON; delete it and run snakemake again"),
+        ("evaluated.json", without_evaluation, "evaluated.json: evaluations: 'rotation' is missing; delete it and"),
+        ("evaluation/rotation.parquet", Path.unlink, "rotation.parquet: there is no such file; run snakemake again"),
+        ("evaluation/rotation.parquet", cut, "rotation.parquet: has another checksum than in evaluated.json; delete"),
+        ("evaluation/rotation.parquet", with_other_values, "rotation.parquet: has another checksum than in evaluated"),
         ("evaluation/rotation.parquet", without_column, "rotation.parquet: value: missing column"),
     ],
 )

@@ -162,7 +162,8 @@ def test_the_quick_start_counts_the_jobs_of_the_demo() -> None:
     assert f"| prepare the embedded data | {len(plan.datasets)} data sets, one of them in shards |" in text
     assert sharded == 1
     assert f"| train | {len(plan.runs)} |" in text
-    assert f"| evaluate the trained networks | {len(plan.evaluations)} |" in text
+    evaluate = f"{len(plan.evaluated_runs)}, one a run, with {len(plan.evaluations)} evaluations"
+    assert f"| evaluate the trained networks | {evaluate} |" in text
     assert f"| analyse runs together | {len(plan.analyses)} |" in text
     assert f"| time training steps | {len(plan.overheads)} |" in text
 

@@ -71,7 +71,7 @@ def trained(runs: set[str]) -> set[str]:
     measured = {run for run in runs if run.startswith(STUDY)}
     return {
         *(f"Train {run}" for run in runs),
-        *(f"Evaluate the rotation of {run}" for run in measured),
+        *(f"Evaluate {run}" for run in measured),
         *(f"Analyse {STUDY}/{name}/{ANALYSES[name]}" for name in {run.split("/")[1] for run in measured}),
         *TABLES,
     }
@@ -121,7 +121,7 @@ EDITS = {
     "one more evaluation": Edit(
         SUITE,
         with_key("experiments", "table_1", "evaluations", "confidence", value={}),
-        {f"Evaluate the confidence of {run}" for run in IMAGES} | TABLES,
+        {f"Evaluate {run}" for run in IMAGES} | TABLES,
     ),
     "a published number that an analysis reads": Edit(
         f"workflow/published/{STUDY}_table_2.csv",

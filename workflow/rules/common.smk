@@ -60,7 +60,6 @@ run_files = {name: str(results.run("{run}") / file) for name, file in RUN_FILES.
 wildcard_constraints:
     dataset=r"\w+",
     run=r"\w+/\w+/[\w-]+/\w+/seed\d+",
-    evaluation=r"\w+",
     analysis=r"\w+/\w+/\w+",
     overhead=r"\w+/\w+",
     study=r"\w+",
@@ -119,6 +118,17 @@ def file_of(dataset, path):
         # reason to run that it had while the plan was still to come, even if no shard changes.
         checkpoints.plan_shards.get(dataset=dataset)
     return path(dataset)
+
+
+def evaluation_specs(wildcards):
+    """Input function: the spec file of each evaluation of the run."""
+    names = plan.runs[wildcards.run].evaluations
+    return [results.spec("evaluations", name) for name in names]
+
+
+def evaluation_minutes(wildcards):
+    """Resource function: one job has all evaluations of the run."""
+    return 30 * len(plan.runs[wildcards.run].evaluations)
 
 
 def analysed_runs(name):

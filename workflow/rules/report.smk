@@ -35,7 +35,7 @@ rule aggregate:
         records=collect(run_files["record"], run=plan.runs),
         history=collect(run_files["history"], run=plan.runs),
         probes=collect(run_files["probes"], run=plan.runs),
-        evaluations=[results.evaluation(run, name) for run, name in plan.evaluations],
+        evaluated=collect(results.evaluated("{run}"), run=plan.evaluated_runs),
         analyses=collect(results.analysis("{analysis}"), analysis=plan.analyses),
         overheads=collect(results.overhead("{overhead}"), overhead=plan.overheads),
         baselines=collect(results.baselines("{study}"), study=plan.baselines),

@@ -31,32 +31,32 @@ rule train:
 
 rule evaluate:
     input:
-        spec=results.spec("evaluations", "{evaluation}"),
+        specs=evaluation_specs,
         data=ancient(prepared_file(prepared.data)),
         record=run_files["record"],
         weights=run_files["weights"],
     output:
-        results.evaluation("{run}", "{evaluation}"),
+        results.evaluated("{run}"),
     log:
-        logs.log("evaluate", "{run}/{evaluation}"),
+        logs.log("evaluate", "{run}"),
     benchmark:
-        results.benchmark("evaluate", "{run}/{evaluation}")
+        results.benchmark("evaluate", "{run}")
     conda:
         "../../envs/train.yaml"
     threads: train_resource("threads")
     resources:
         gpu=lambda wildcards: min(1, plan.resources_of(wildcards.run).gpu),
-        runtime=30,
+        runtime=evaluation_minutes,
         mem_mb=train_resource("mem_mb"),
     params:
         folder=subpath(input.record, parent=True),
         device=this_machine("device"),
     message:
-        "Evaluate the {wildcards.evaluation} of {wildcards.run}"
+        "Evaluate {wildcards.run}"
     shell:
         logged(
-            "evaluate --spec {input.spec} --data {input.data} --run {params.folder}"
-            " --output {output} --device {params.device}"
+            "evaluate {input.specs} --data {input.data} --run {params.folder}"
+            " --device {params.device}"
         )
 
 

@@ -153,24 +153,36 @@ def train(
 
 @app.command()
 def evaluate(
-    spec: SpecOption,
+    specs: Annotated[list[Path], typer.Argument(help="Spec files of all evaluations of the run.")],
     data: DataOption,
-    run: Annotated[Path, typer.Option(help="The folder of the trained run.")],
-    output: OutputOption,
+    run: Annotated[Path, typer.Option(help="The folder of the trained run, where the results go.")],
     device: DeviceOption = "auto",
 ) -> None:
-    """Evaluate one trained run."""
-    from phasebench.evaluation.run import evaluate_run
+    """Evaluate one trained run: compute the evaluations that are missing or stale, keep the others, index all."""
+    from phasebench.common.files import write_text
+    from phasebench.provenance.evaluations import remove_other_evaluations, stale_evaluations
     from phasebench.provenance.record import ORIGIN, origin
     from phasebench.provenance.stage_code import check_code, evaluation_code, own_source
+    from phasebench.specs.evaluated import EVALUATED, index_evaluations
     from phasebench.specs.run_folder import RECORD
     from phasebench.specs.stage import StageIdentity, read_identity
 
-    identity = read_identity(StageIdentity, spec)
-    name = str(identity.settings["evaluation"])
-    check_code(str(spec), identity.code, evaluation_code(own_source(), name))
-    attributes = {ORIGIN: origin(spec, [run / RECORD])}
-    evaluate_run(name, data, run, output, device=device, attributes=attributes)
+    tree, origins = own_source(), {}
+    for spec in specs:
+        identity = read_identity(StageIdentity, spec)
+        name = str(identity.settings["evaluation"])
+        check_code(str(spec), identity.code, evaluation_code(tree, name))
+        origins[name] = origin(spec, [run / RECORD])
+    for name in remove_other_evaluations(run, origins):
+        _LOGGER.info("%s: removed, as it is no longer asked for", name)
+    stale = stale_evaluations(run, origins)
+    for name in sorted(origins.keys() - set(stale)):
+        _LOGGER.info("%s: kept, as it is current", name)
+    if stale:
+        from phasebench.evaluation.run import evaluate_run
+
+        evaluate_run({name: {ORIGIN: origins[name]} for name in stale}, data, run, device=device)
+    write_text(run / EVALUATED, index_evaluations(run, origins).to_json())
 
 
 @app.command()

@@ -1,50 +1,57 @@
-"""One evaluation of one run, from the files in its folder to a table."""
+"""Evaluations of one run in one process, from the files in its folder to a table each."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 from phasebench.common.devices import find_device
+from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import write_table
 from phasebench.common.memory import keep_freed_memory
 from phasebench.evaluation.registry import load_evaluation
 from phasebench.evaluation.trained import load_trained_run
+from phasebench.specs.run_folder import evaluation_file
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def evaluate_run(
-    name: str,
-    data_path: Path,
-    folder: Path,
-    output: Path,
-    *,
-    device: str = "auto",
-    attributes: Mapping[str, object] | None = None,
+    evaluations: Mapping[str, Mapping[str, object]], data_path: Path, folder: Path, *, device: str = "auto"
 ) -> None:
-    """Evaluate a trained run and write a tidy table.
+    """Load a trained run once, evaluate it, and write a tidy table for each evaluation as soon as it is finished.
 
-    Its columns are ``metric``, ``condition`` (none: NaN), ``draw`` (repetitions of a random condition, averaged later)
-    and ``value``; and ``item`` where some rows are about a part of the run, such as one image or a pair of filters.
+    The columns of a table are ``metric``, ``condition`` (none: NaN), ``draw`` (repetitions of a random condition,
+    averaged later) and ``value``; and ``item`` where some rows are about a part of the run, such as one image or a pair
+    of filters. The tables are the ``evaluation/<name>.parquet`` of the run's folder.
 
     Parameters
     ----------
-    name : str
-        The evaluation.
+    evaluations : mapping
+        Name of each evaluation -> attributes, kept with its table as JSON.
     data_path : Path
         The prepared HDF5 file.
     folder : Path
         The run's folder.
-    output : Path
-        The Parquet file to write.
     device : {"auto", "cpu", "cuda"}
         ``auto`` takes a GPU if there is one.
-    attributes : mapping, optional
-        Kept with the table, as JSON.
 
     Raises
     ------
     PhasebenchError
-        The evaluation is not known, or a file is missing or corrupt.
+        An evaluation is not known, a file is missing or corrupt, or some evaluations cannot work on the run; the others
+        are finished then.
     """
     keep_freed_memory()
-    evaluate = load_evaluation(name)
-    table = evaluate(load_trained_run(folder, data_path, find_device(device)))
-    write_table(output, table, attributes)
+    functions = {name: load_evaluation(name) for name in evaluations}
+    run = load_trained_run(folder, data_path, find_device(device))
+    failures = []
+    for name, evaluate in functions.items():
+        try:
+            table = evaluate(run)
+        except PhasebenchError as error:
+            failures.append(str(error))
+            continue
+        write_table(folder / evaluation_file(name), table, evaluations[name])
+        _LOGGER.info("%s: computed", name)
+    if failures:
+        raise PhasebenchError("; ".join(failures))

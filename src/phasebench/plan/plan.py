@@ -114,6 +114,11 @@ class BenchmarkPlan:
         return tuple((run_id, name) for run_id, planned in self.runs.items() for name in planned.evaluations)
 
     @cached_property
+    def evaluated_runs(self) -> tuple[str, ...]:
+        """Id of every run with at least one evaluation."""
+        return tuple(run_id for run_id, planned in self.runs.items() if planned.evaluations)
+
+    @cached_property
     def evaluation_names(self) -> tuple[str, ...]:
         """Every evaluation that is used, sorted."""
         return tuple(sorted({name for _, name in self.evaluations}))

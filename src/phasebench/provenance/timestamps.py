@@ -2,12 +2,13 @@
 
 Where Snakemake has no records of its own, in a copy or after its folder was lost, it goes by time stamps alone and
 repeats whatever is older than an input. A result that says what it was made from needs no such guess: where that is
-what it would be made from now, it gets a new time stamp, and Snakemake leaves it alone.
+what it would be made from now, it gets a new time stamp, and Snakemake leaves it alone. The index of a run's
+evaluations is removed where it lacks one that is asked for, or names a table that is gone, so that its job runs again.
 """
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from os import utime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from phasebench.common.errors import PhasebenchError
 from phasebench.plan.plan import BenchmarkPlan
 from phasebench.provenance.record import ORIGIN, origin
 from phasebench.provenance.staleness import PreparedData, run_changes
+from phasebench.specs.evaluated import EvaluatedTable, read_index
 from phasebench.specs.paths import Prepared, Results
 from phasebench.specs.run_folder import HISTORY, PREDICTIONS, RECORD, RUN_FILES, WEIGHTS, read_record
 
@@ -79,10 +81,7 @@ class _Adoption:
 
         outputs = [folder / name for name in RUN_FILES.values()]
         self._renew("train", run_id, outputs, [spec, data.manifest], is_current)
-        for name in evaluations:
-            table, stage = self.results.evaluation(run_id, name), self.results.spec("evaluations", name)
-            inputs = [folder / RECORD], [folder / WEIGHTS]
-            self._renew_table("evaluate", f"{run_id}/{name}", table, stage, *inputs)
+        self._evaluations(run_id, folder, list(evaluations))
 
     def analysis(self, analysis_id: str, runs: Iterable[str], datasets: Iterable[str]) -> None:
         """An analysis of finished runs."""
@@ -102,6 +101,22 @@ class _Adoption:
         table, stage = self.results.baselines(suite), self.results.spec("baselines", suite)
         manifests = [self.prepared.manifest(dataset) for dataset in datasets]
         self._renew_table("baselines", suite, table, stage, manifests, [])
+
+    def _evaluations(self, run_id: str, folder: Path, names: list[str]) -> None:
+        index = self.results.evaluated(run_id)
+        found = _read_if_whole(folder)
+        if not names or found is None:
+            return
+        if any(name not in found or not self.results.evaluation(run_id, name).is_file() for name in names):
+            # Snakemake knows the index alone: without it, the job computes what is missing and keeps the rest.
+            index.unlink(missing_ok=True)
+            return
+        specs = {name: self.results.spec("evaluations", name) for name in names}
+
+        def is_current() -> bool:
+            return all(found[name].origin == origin(spec, [folder / RECORD]) for name, spec in specs.items())
+
+        self._renew("evaluate", run_id, [index], [*specs.values(), folder / RECORD, folder / WEIGHTS], is_current)
 
     def _renew_table(
         self, rule: str, name: str, table: Path, stage: Path, records: list[Path], others: list[Path]
@@ -132,6 +147,14 @@ def _holds(is_current: Callable[[], bool]) -> bool:
         return is_current()
     except (OSError, ValueError, PhasebenchError, pa.ArrowException):
         return False
+
+
+def _read_if_whole(folder: Path) -> Mapping[str, EvaluatedTable] | None:
+    """What the index of a run's evaluations names; None where it is missing or damaged."""
+    try:
+        return read_index(folder).evaluations
+    except PhasebenchError:
+        return None
 
 
 def _recorded_origin(table: Path) -> object:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from phasebench.specs.evaluated import EVALUATED
 from phasebench.specs.run_folder import EVALUATION_FOLDER
 
 CONFIG_FILE = "config.yaml"
@@ -58,6 +59,10 @@ class Results:
     def evaluation(self, run_id: str, name: str) -> Path:
         """Table of an evaluation of a run."""
         return self.run(run_id) / EVALUATION_FOLDER / f"{name}.parquet"
+
+    def evaluated(self, run_id: str) -> Path:
+        """Index of the evaluations of a run, written when all of them are finished."""
+        return self.run(run_id) / EVALUATED
 
     def analysis(self, analysis_id: str) -> Path:
         """Table of an analysis."""

@@ -10,6 +10,7 @@ from phasebench.claims.model import StudyClaims
 from phasebench.claims.verdicts import judge_claims
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import read_table, sha256_of_file, sha256_of_text, write_table
+from phasebench.specs.evaluated import Evaluated, read_evaluation, read_index
 from phasebench.specs.paths import Results
 from phasebench.specs.run import COORDINATES, rounded
 from phasebench.specs.run_folder import (
@@ -17,7 +18,6 @@ from phasebench.specs.run_folder import (
     PROBES,
     REMEDY,
     SPEC,
-    evaluation_file,
     read_record,
     read_run_table,
 )
@@ -177,7 +177,8 @@ def _read_evaluations(
     """
     columns = ("metric", "condition", "value")
     accuracies = pd.DataFrame(_accuracies(record, history).items(), columns=["metric", "value"])
-    evaluated = [read_run_table(folder, evaluation_file(name), columns) for name in evaluations]
+    index = read_index(folder) if evaluations else Evaluated(evaluations={})
+    evaluated = [read_evaluation(folder, index, name, columns) for name in evaluations]
     measured = pd.concat([accuracies.assign(condition=float("nan")), *_measured_in_training(history), *evaluated])
     measured = measured.assign(item=measured.get("item", pd.Series(dtype="str")).astype("str"))
     keys = _keys(run_id, record, COORDINATES)
