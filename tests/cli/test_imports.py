@@ -60,7 +60,7 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     given = {
         "prepare": {"output": "d.h5", "manifest": "d.json"},
         "train": {"data": data, "output": "run", "checkpoint": "run.pt", "device": "cpu"},
-        "evaluate": {"data": data, "device": "cpu", "output": "rotation.parquet", "run": "run"},
+        "evaluate": {"data": data, "device": "cpu", "run": "run"},
         "report": {"tables": "tables", "output": "reports", "logs": "logs"},
     }
     found = {
@@ -71,9 +71,10 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     }
     for command, identity in identities.items():
         (folder / f"{command}.spec").write_text(identity.to_json())
-        options = {"spec": f"{command}.spec", **given[command]}
-        found[command] = [command]
-        for name, value in options.items():
+        spec = str(folder / f"{command}.spec")
+        # The spec files of all evaluations of a run are arguments.
+        found[command] = [command, spec] if command == "evaluate" else [command, "--spec", spec]
+        for name, value in given[command].items():
             found[command] += [f"--{name}", str(value if name == "device" else folder / value)]
     return found
 

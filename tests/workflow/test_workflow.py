@@ -20,6 +20,8 @@ from support.dry_runs import forked_snakemake, replace, snakemake, succeeds
 from support.edits import EditFile, added, changed, decorated, pinned_anew, reworded
 from support.tiny_benchmark import ROOT, STUDY, copy_checkout
 
+from phasebench.specs.run_folder import RUN_FILES
+
 TABLE_1 = f"{STUDY}/table_1/colour_shapes-lab"
 
 
@@ -207,6 +209,16 @@ def check_one_evaluation_alone(checkout: Path) -> None:
     assert planned(checkout) == set()
 
 
+def check_lost_files_are_missed(checkout: Path) -> None:
+    """A file of a finished run that is gone is planned again, though no rule but the training names some of them."""
+    folder = checkout / f"results/tiny/runs/{TABLE_1}/cifarnet_type_e/seed0"
+    for file in RUN_FILES.values():
+        away = (folder / file).rename(checkout / "away")
+        assert f"Train {TABLE_1}/cifarnet_type_e/seed0" in planned(checkout), file
+        away.rename(folder / file)
+    assert planned(checkout) == set()
+
+
 def test_from_nothing_to_the_report_and_what_runs_again(
     checkout: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -244,6 +256,7 @@ def test_from_nothing_to_the_report_and_what_runs_again(
     assert planned(checkout, "data_root=elsewhere", "download=true", "device=cpu") == set(), "settings of the machine"
 
     check_one_evaluation_alone(checkout)
+    check_lost_files_are_missed(checkout)
 
     copied = copy_checkout(tmp_path_factory.mktemp("copied"))
     for folder in ("data", "results"):
