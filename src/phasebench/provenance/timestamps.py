@@ -150,7 +150,7 @@ def _holds(is_current: Callable[[], bool]) -> bool:
 
 
 def _read_if_whole(folder: Path) -> Mapping[str, EvaluatedTable] | None:
-    """What the index of a run's evaluations names; None where it is missing or damaged."""
+    """Evaluations that the index of a run names; None where it is missing or damaged."""
     try:
         return read_index(folder).evaluations
     except PhasebenchError:
