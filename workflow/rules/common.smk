@@ -55,6 +55,13 @@ results, prepared, logs = (
     Logs(Path("<logs>")),
 )
 run_files = {name: str(results.run("{run}") / file) for name, file in RUN_FILES.items()}
+# Of all that is measured besides the runs, the files that the tables are made of.
+measured = dict(
+    evaluated=collect(results.evaluated("{run}"), run=plan.evaluated_runs),
+    analyses=collect(results.analysis("{analysis}"), analysis=plan.analyses),
+    overheads=collect(results.overhead("{overhead}"), overhead=plan.overheads),
+    baselines=collect(results.baselines("{study}"), study=plan.baselines),
+)
 
 
 wildcard_constraints:

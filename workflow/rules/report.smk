@@ -31,14 +31,11 @@ rule analyse:
 
 rule aggregate:
     input:
+        **measured,
         spec=results.spec("aggregate"),
         records=collect(run_files["record"], run=plan.runs),
         history=collect(run_files["history"], run=plan.runs),
         probes=collect(run_files["probes"], run=plan.runs),
-        evaluated=collect(results.evaluated("{run}"), run=plan.evaluated_runs),
-        analyses=collect(results.analysis("{analysis}"), analysis=plan.analyses),
-        overheads=collect(results.overhead("{overhead}"), overhead=plan.overheads),
-        baselines=collect(results.baselines("{study}"), study=plan.baselines),
     output:
         analyses=results.table("analyses"),
         benchmark=results.table("benchmark"),
