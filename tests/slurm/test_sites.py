@@ -75,7 +75,9 @@ def test_variables_of_the_site_change_nothing(slurm_none: PrivateCluster, workfl
     assert workflow.submissions()["make number=0"] == 1
 
 
-@pytest.mark.parametrize("options", [["--mem-per-cpu=300"], ["--array=7"], ["--mem=900", "--gpus-per-node=1"]], ids=str)
+@pytest.mark.parametrize(
+    "options", [["--mem-per-cpu=900"], ["--array=7", "--mem=900"], ["--mem=900", "--gpus-per-node=1"]], ids=str
+)
 def test_snakemake_inside_a_job(slurm_none: PrivateCluster, workflows: Any, options: list[str], tmp_path: Path) -> None:
     workflow = workflows(slurm_none)
     command = f"{sys.executable} -m snakemake --executor=submitit --nolock {' '.join(OPTIONS)} --jobs=5"

@@ -93,7 +93,7 @@ def _code(job: JobExecutorInterface) -> list[str]:
     for kind in ("script", "notebook"):
         path = getattr(rule, kind, None)
         if path is not None:
-            found += [str(path), _content(_source(job, path))]
+            found += [kind, str(path), _content(_source(job, path))]
     return found
 
 

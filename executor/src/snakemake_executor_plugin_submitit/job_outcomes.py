@@ -79,7 +79,9 @@ class Tracked:
             return None
         if self.state.state in _PERHAPS_SUCCEEDED and time.monotonic() - self.dead_since < patience:
             return None
-        return _explain(self.state, log_tail(self.log, 50))
+        # What kills all members of a pack is in the log around them.
+        around = log_tail(log_path(self.folder, self.slurm_id), 50) if self.slurm_id != self.job_id else ""
+        return _explain(self.state, log_tail(self.log, 50) + around)
 
     def remove_log(self) -> None:
         """Remove the log of a job that succeeded."""
@@ -115,9 +117,18 @@ def clear_folder(folder: Path, keep_logs_after: float | None = None) -> None:
         Logs last written before that time (seconds since 1970) are removed too.
     """
     with contextlib.suppress(OSError):
-        for path in folder.iterdir():
+        paths = list(folder.iterdir())
+        names = {path.name for path in paths}
+        # The log around a pack goes with the last of its members' logs.
+        packs = {match[1] for name in names if (match := re.fullmatch(r"([\d_]+)\.\d+\.attempt", name))}
+        needless = {
+            log_path(folder, pack).name
+            for pack in packs
+            if not any(name.startswith(f"{pack}.") and name.endswith(".out") for name in names)
+        }
+        for path in paths:
             old = keep_logs_after is not None and path.stat().st_mtime < keep_logs_after
-            if path.suffix != ".out" or old:
+            if path.suffix != ".out" or old or path.name in needless:
                 path.unlink(missing_ok=True)
         if not any(folder.iterdir()):
             shutil.rmtree(folder, ignore_errors=True)
