@@ -128,14 +128,15 @@ def test_forbidden_commands_and_old_ones_are_done_without(
 
 def test_lists_of_partitions_and_no_memory(slurm_none: PrivateCluster, workflows: Any) -> None:
     workflow = workflows(slurm_none, "slurm_partition=high,cpu", "--set-resources", "make:mem_mb=0")
-    workflow.finish(workflow.start(jobs=1, steps=1))
+    # Without a request it has what the cluster gives to each core.
+    workflow.finish(workflow.start("--set-threads", "make=5", jobs=1, steps=1))
     assert workflow.result(0) == "1"
 
 
 def test_lines_of_the_site_run_before_the_command(slurm_none: PrivateCluster, workflows: Any) -> None:
-    workflow = workflows(slurm_none, "--submitit-setup=export CUDA_VISIBLE_DEVICES=setup")
+    workflow = workflows(slurm_none, "--submitit-setup=touch 'the setup'")
     workflow.finish(workflow.start(jobs=1, steps=1))
-    assert workflow.starts(0)[0][2] == "setup"
+    assert (workflow.folder / "the setup").exists()
 
 
 def test_a_controller_that_is_away_at_submission_costs_no_job_and_no_retry(
@@ -253,3 +254,14 @@ def test_folders_and_results_are_private_and_no_result_is_unpickled(slurm_none: 
     assert not list(folder.glob("*result.pkl"))
     process.send_signal(signal.SIGCONT)
     workflow.finish(process)
+
+
+def test_the_check_of_a_site_runs_a_job(slurm_dbd: PrivateCluster, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "snakemake_executor_plugin_submitit.check", "check", "--job=gpu"]
+    environment = {**slurm_dbd.environment, "SBATCH_PARTITION": "low"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "gpu: at most 2880 min, 16 cores" in done.stdout
+    assert "sacct answers" in done.stdout
+    assert "and submitit are seen by the node" in done.stdout
+    assert list(tmp_path.iterdir()) == []

@@ -68,6 +68,7 @@ class Executor(RemoteExecutor):
         self._awake = threading.Event()
         self._left_in_queue = False
         self._clamped: set[str] = set()
+        self._rules: dict[str, str] = {}
         try:
             self._check_all(workflow)
         except BaseException:
@@ -160,6 +161,7 @@ class Executor(RemoteExecutor):
         with self._guard:
             # A group of an earlier start may make what several jobs of this one ask for.
             self._tracked.setdefault(entry.job_id, []).append(job)
+        self._rules[entry.slurm_id] = item.job.name
         self._poller.hurry()
         return SubmittedJobInfo(item.job, external_jobid=entry.job_id, aux={"tracked": job})
 
@@ -285,6 +287,7 @@ class Executor(RemoteExecutor):
         else:
             super().shutdown()
             if self._poller.had_jobs:
+                self._say_efficiency()
                 self.logger.info(f"{self._backend.queries} status queries to the scheduler.")
         with contextlib.suppress(OSError):
             self._clean_up()
@@ -292,6 +295,14 @@ class Executor(RemoteExecutor):
         if not self._left_in_queue:
             self._lock.release()
         self._ledger.close()
+
+    def _say_efficiency(self) -> None:
+        from snakemake_executor_plugin_submitit.efficiency import write_efficiency
+
+        path = self._folder / "efficiency.csv"
+        with contextlib.suppress(OSError):
+            if self._settings.cluster == "slurm" and write_efficiency(path, self._rules):
+                self.logger.info(f"Time, memory and processor use by rule, beside what was asked for: {path}")
 
     def _clean_up(self) -> None:
         """Remove what earlier starts left of jobs that have ended, and logs of failures that are old."""
