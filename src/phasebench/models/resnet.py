@@ -12,6 +12,8 @@ from phasebench.nn.complex.real_planes import RealPlanes
 from phasebench.nn.spectral.insertion import Insertion, batch_norms, insert
 
 Stem = Literal["cifar", "imagenet"]
+WIDTH = 64
+"""Channels of the first module in the study's networks."""
 BLOCKS: dict[int, tuple[type[nn.Module], list[int]]] = {
     18: (BasicBlock, [2, 2, 2, 2]),
     34: (BasicBlock, [3, 4, 6, 3]),
@@ -34,6 +36,9 @@ class ResNet(TorchvisionResNet):  # type: ignore[misc]
         18, 34 or 50. The bottleneck blocks of 50 take their stride in the 3x3 convolution.
     stem : "cifar" or "imagenet"
         A 3x3 convolution that keeps the size, for 32x32 images, or a 7x7 one with stride 2 and pooling.
+    width : int
+        Channels of the first module, before the expansion of bottleneck blocks; each further module has twice as many.
+        64 in the study.
     insertion : str
         Such as "SBN34" or "2BN4"; nothing if empty.
     **options
@@ -42,7 +47,7 @@ class ResNet(TorchvisionResNet):  # type: ignore[misc]
     Raises
     ------
     PhasebenchError
-        There is no such depth, stem or module.
+        There is no such depth, stem or module, or the width is not above zero.
 
     Attributes
     ----------
@@ -57,18 +62,26 @@ class ResNet(TorchvisionResNet):  # type: ignore[misc]
         planes: Sequence[int] = (0, 1, 2),
         depth: int = 18,
         stem: Stem = "cifar",
+        width: int = WIDTH,
         insertion: str = "",
         **options: Any,
     ) -> None:
         if depth not in BLOCKS:
             raise PhasebenchError(f"there is no ResNet{depth}; known depths: {', '.join(map(str, BLOCKS))}")
+        if width < 1:
+            raise PhasebenchError(f"width {width} of a ResNet is not above zero")
+        # Set before the modules are made, of which torchvision's constructor fixes the channels.
+        self._width = width
         super().__init__(*BLOCKS[depth], num_classes=n_classes)
+        if width != WIDTH:
+            self.bn1 = nn.BatchNorm2d(width)
+            self.fc = nn.Linear(self.inplanes, n_classes)
         self.planes = RealPlanes(planes)
         if stem == "cifar":
-            self.conv1 = nn.Conv2d(len(planes), 64, 3, padding=1, bias=False)
+            self.conv1 = nn.Conv2d(len(planes), width, 3, padding=1, bias=False)
             self.maxpool = nn.Identity()
         elif stem == "imagenet":
-            self.conv1 = nn.Conv2d(len(planes), 64, 7, stride=2, padding=3, bias=False)
+            self.conv1 = nn.Conv2d(len(planes), width, 7, stride=2, padding=3, bias=False)
         else:
             raise PhasebenchError(f"stem '{stem}' is neither 'cifar' nor 'imagenet'")
         for module in self.modules():
@@ -76,6 +89,14 @@ class ResNet(TorchvisionResNet):  # type: ignore[misc]
                 module.reset_parameters()
         self.module_ends = {number: _main_norms(self, number)[-1] for number in range(1, 5)}
         self._insert(Insertion(insertion, **options))
+
+    def _make_layer(self, block: Any, planes: int, blocks: int, stride: int = 1, dilate: bool = False) -> nn.Sequential:
+        """Make a module as torchvision does, of the width asked for."""
+        if planes == WIDTH:
+            # The first one reads the stem.
+            self.inplanes = self._width
+        layers: nn.Sequential = super()._make_layer(block, planes * self._width // WIDTH, blocks, stride, dilate)
+        return layers
 
     def _insert(self, insertion: Insertion) -> None:
         for number in sorted(insertion.modules):
