@@ -42,7 +42,7 @@ class Block(nn.Module):
         raise NotImplementedError
 
     def residual(self, maps: Tensor) -> Tensor:
-        """What is added, from maps ``(N, C, H, W)``."""
+        """Maps that are added to the shortcut, from maps ``(N, C, H, W)``."""
         raise NotImplementedError
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ class BasicBlock(Block):
         self.bn2 = nn.BatchNorm2d(channels)
 
     def residual(self, maps: Tensor) -> Tensor:
-        """What is added, from maps ``(N, C, H, W)``."""
+        """Maps that are added to the shortcut, from maps ``(N, C, H, W)``."""
         inner = self.relu(self.bn1(self.conv1(maps)))
         added: Tensor = self.bn2(self.conv2(inner))
         return added
@@ -84,7 +84,7 @@ class Bottleneck(Block):
         self.bn3 = nn.BatchNorm2d(self.expansion * channels)
 
     def residual(self, maps: Tensor) -> Tensor:
-        """What is added, from maps ``(N, C, H, W)``."""
+        """Maps that are added to the shortcut, from maps ``(N, C, H, W)``."""
         inner = self.relu(self.bn1(self.conv1(maps)))
         inner = self.relu(self.bn2(self.conv2(inner)))
         added: Tensor = self.bn3(self.conv3(inner))
