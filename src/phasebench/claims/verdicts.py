@@ -52,7 +52,7 @@ _PAPER_AGREES = {True: "yes", False: "no", None: "no number printed"}
 PAPER_AGREES = tuple(_PAPER_AGREES.values())
 """Answers of the study's own numbers to a claim."""
 _MOST_NAMES = 6
-_OUTCOMES = ("hold", "fail", "open", "not tested", "not measured")
+_OUTCOMES = ("hold", "fail", OPEN, NOT_TESTED, "not measured")
 
 
 @dataclass(frozen=True)
@@ -400,7 +400,7 @@ def _outcomes_of_settings(judged: Judged) -> list[str]:
         elif own.holds <= LEVEL:
             words.append("hold")
         else:
-            words.append("not tested" if one.untested else "open")
+            words.append(NOT_TESTED if one.untested else OPEN)
     return words
 
 
