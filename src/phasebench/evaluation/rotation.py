@@ -43,21 +43,48 @@ class Turned(NamedTuple):
 
 
 def evaluate_rotation(run: TrainedRun) -> pd.DataFrame:
-    """Rows of ``rotation_accuracy`` for each range in degrees and each draw of angles; range 0 needs one draw."""
+    """Rows of ``rotation_accuracy`` for each range in degrees and each draw of angles; range 0 needs one draw.
+
+    ``rotation_logit_change`` is :func:`logit_change` by the same rotations, for ranges above 0.
+    """
     conditions = [(limit, draw) for limit in RANGES_DEGREES for draw in range(N_DRAWS if limit else 1)]
     turned = [condition for condition in conditions if condition[0]]
     angles = torch.stack([rotation_angles(len(run.labels), *condition) for condition in turned])
-    accuracies = dict(zip(turned, turned_accuracies(run, angles), strict=True))
-    rows = [
-        {
-            "metric": "rotation_accuracy",
-            "condition": float(limit),
-            "draw": draw,
-            "value": accuracies[limit, draw] if limit else run.test_accuracy(),
-        }
-        for limit, draw in conditions
-    ]
-    return pd.DataFrame(rows)
+    logits = torch.empty(len(angles), *run.logits.shape, device=run.logits.device)
+    for rows, positions, part in turned_logits(run, angles):
+        logits[rows, positions] = part
+    changed = dict(zip(turned, logits, strict=True))
+    found = []
+    for limit, draw in conditions:
+        values = {"rotation_accuracy": run.accuracy(changed.get((limit, draw), run.logits))}
+        if limit:
+            values["rotation_logit_change"] = logit_change(run.logits, changed[limit, draw])
+        found += [
+            {"metric": metric, "condition": float(limit), "draw": draw, "value": value}
+            for metric, value in values.items()
+        ]
+    return pd.DataFrame(found)
+
+
+def logit_change(plain: Tensor, changed: Tensor) -> float:
+    """Change of logits relative to their spread over images, both as root mean squares.
+
+    Unlike a loss of accuracy it says something of a network at chance too.
+
+    Parameters
+    ----------
+    plain, changed : Tensor
+        Logits ``(N, K)`` of the same samples.
+
+    Returns
+    -------
+    float
+        0 for an invariant network, about the root of 2 where the change mixes images up; NaN where all images have the
+        same logits.
+    """
+    spread = (plain - plain.mean(dim=0)).double().square().mean().sqrt()
+    change = (changed - plain).double().square().mean().sqrt()
+    return (change / spread).item() if spread > 0.0 else math.nan
 
 
 def rotation_angles(count: int, limit_degrees: float, draw: int) -> Tensor:
