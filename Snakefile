@@ -1,5 +1,8 @@
+import time
+
 from snakemake.utils import min_version
 
+started = time.time()
 min_version("9.27")
 
 
@@ -25,3 +28,15 @@ rule all:
 # What failed, and a page of what did not; the status of Snakemake stays.
 onerror:
     shell(preview_command() + " >&2 || true")
+
+
+onsuccess:
+    from phasebench.reporting.outcome import outcome
+
+    if words := outcome(
+        results_of(plan.scale.name).table("runs").parent,
+        Path(rules.report.output.page),
+        started,
+        time.time(),
+    ):
+        logger.info(words)

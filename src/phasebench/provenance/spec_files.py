@@ -228,4 +228,6 @@ def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> 
     if missing or record.is_file():
         write_plan(record, canonical_json(missing))
     Identities(plan, root, tree, results).write()
+    # Every job compares the code that it runs with its spec file.
+    tree.save_hashes()
     return plan
