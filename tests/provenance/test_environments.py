@@ -36,6 +36,7 @@ TARGETS = {
     "analyse": [*ANALYSES.values()],
     "aggregate": [],
     "report": [],
+    "preview": [],
 }
 # Rule -> its text.
 RULES = {

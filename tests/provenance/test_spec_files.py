@@ -222,6 +222,9 @@ def test_where_data_lie_on_this_machine_is_no_part_of_an_identity(checkout: Path
 
 def test_scales_do_not_mix(checkout: Path) -> None:
     write(checkout)
+    batch = checkout / "data/raw/cifar-10-batches-py/data_batch_1"
+    batch.parent.mkdir(parents=True)
+    batch.touch()
     write(checkout, scale="small")
     spec = checkout / f"results/small/specs/runs/{STUDY}/table_1/cifar10-lab/{TYPE_E}/seed0.json"
     assert json.loads(spec.read_text())["run"]["scale"] == "small"
@@ -265,6 +268,15 @@ def raw_of(checkout: Path, dataset: str) -> dict[str, str]:
     return read_identity(DatasetIdentity, path).raw
 
 
+def pretend_prepared(checkout: Path) -> Path:
+    """Leave the files of a prepared data set; return that of the data."""
+    folder = checkout / "data/prepared/demo"
+    folder.mkdir(parents=True)
+    for name in ("own.json", "own.h5"):
+        (folder / name).touch()
+    return folder / "own.h5"
+
+
 def use(source: str, **options: Any) -> dict[str, Any]:
     chosen = {"mstar": {"name": "own", "source": source, "options": options}}
     return {"data_root": "raw", "datasets": chosen}
@@ -281,6 +293,7 @@ def test_a_changed_raw_file_changes_its_data_set_alone(checkout: Path) -> None:
     chip.write_text("second")
     assert write(checkout, **use("mstar")) == {"datasets/own"}
     # Whoever has the prepared data needs the raw ones no more.
+    pretend_prepared(checkout)
     shutil.rmtree(checkout / "raw")
     assert write(checkout, **use("mstar")) == set()
     # Another source never had them.
@@ -289,31 +302,29 @@ def test_a_changed_raw_file_changes_its_data_set_alone(checkout: Path) -> None:
 
 
 def test_what_was_downloaded_is_no_change_until_it_is_replaced(checkout: Path) -> None:
-    write(checkout, **use("cifar10"))
+    write(checkout, **use("cifar10"), download=True)
     spec = checkout / "results/demo/specs/datasets/own.json"
     batch = checkout / "raw/cifar-10-batches-py/data_batch_1"
     batch.parent.mkdir(parents=True)
     batch.write_text("downloaded")
-    prepared = checkout / "data/prepared/demo/own.h5"
-    prepared.parent.mkdir(parents=True)
-    prepared.touch()
+    prepared = pretend_prepared(checkout)
     record_downloads(read_identity(DatasetIdentity, spec), checkout / "raw", prepared)
     for _ in range(2):
-        assert write(checkout, **use("cifar10")) == set()
+        assert write(checkout, **use("cifar10"), download=True) == set()
     batch.write_text("replaced")
-    assert write(checkout, **use("cifar10")) == {"datasets/own"}
+    assert write(checkout, **use("cifar10"), download=True) == {"datasets/own"}
     assert raw_of(checkout, "own") == {"cifar-10-batches-py/data_batch_1": sha256_of_file(batch)}
     # Taken back, it is what the data were made from.
     batch.write_text("downloaded")
-    assert write(checkout, **use("cifar10")) == {"datasets/own"}
+    assert write(checkout, **use("cifar10"), download=True) == {"datasets/own"}
     assert raw_of(checkout, "own") == {}
     # Prepared again from another file, the data need no record.
     batch.write_text("replaced")
-    write(checkout, **use("cifar10"))
+    write(checkout, **use("cifar10"), download=True)
     record_downloads(read_identity(DatasetIdentity, spec), checkout / "raw", prepared)
-    assert write(checkout, **use("cifar10")) == set()
+    assert write(checkout, **use("cifar10"), download=True) == set()
     batch.write_text("downloaded")
-    assert write(checkout, **use("cifar10")) == {"datasets/own"}
+    assert write(checkout, **use("cifar10"), download=True) == {"datasets/own"}
     assert raw_of(checkout, "own") == {"cifar-10-batches-py/data_batch_1": sha256_of_file(batch)}
 
 
@@ -321,29 +332,25 @@ def test_a_part_that_was_downloaded_is_no_change(checkout: Path) -> None:
     folder = checkout / "raw/cifar-10-batches-py"
     folder.mkdir(parents=True)
     (folder / "data_batch_1").write_text("there")
-    write(checkout, **use("cifar10"))
+    write(checkout, **use("cifar10"), download=True)
     (folder / "test_batch").write_text("downloaded")
-    prepared = checkout / "data/prepared/demo/own.h5"
-    prepared.parent.mkdir(parents=True)
-    prepared.touch()
+    prepared = pretend_prepared(checkout)
     identity = read_identity(DatasetIdentity, checkout / "results/demo/specs/datasets/own.json")
     record_downloads(identity, checkout / "raw", prepared)
-    assert write(checkout, **use("cifar10")) == set()
+    assert write(checkout, **use("cifar10"), download=True) == set()
     (folder / "data_batch_1").write_text("replaced")
-    assert write(checkout, **use("cifar10")) == {"datasets/own"}
+    assert write(checkout, **use("cifar10"), download=True) == {"datasets/own"}
 
 
 def test_a_download_of_an_older_version_is_no_change(checkout: Path) -> None:
-    write(checkout, **use("cifar10"))
+    write(checkout, **use("cifar10"), download=True)
     batch = checkout / "raw/cifar-10-batches-py/data_batch_1"
     batch.parent.mkdir(parents=True)
     batch.touch()
-    prepared = checkout / "data/prepared/demo/own.h5"
-    prepared.parent.mkdir(parents=True)
-    prepared.touch()
-    assert write(checkout, **use("cifar10")) == set()
+    prepared = pretend_prepared(checkout)
+    assert write(checkout, **use("cifar10"), download=True) == set()
     prepared.unlink()
-    assert write(checkout, **use("cifar10")) == {"datasets/own"}
+    assert write(checkout, **use("cifar10"), download=True) == {"datasets/own"}
 
 
 def test_a_damaged_list_of_known_checksums_is_made_anew(checkout: Path) -> None:

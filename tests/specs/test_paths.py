@@ -93,6 +93,7 @@ def test_each_result_has_a_place_of_its_own() -> None:
             results.baselines("a"),
         ),
         *(results.table("a"), results.checkpoint("a"), results.benchmark("train", "a"), results.benchmark("report")),
+        *(results.whole_files, results.missing_data, results.preview),
         *(results.raw_checksums, prepared.data("a"), prepared.manifest("a"), prepared.shard_plan("a")),
         *(prepared.shard_spec("a"), prepared.listing("a", "b"), prepared.locations("a", "b"), prepared.shard("a", "b")),
         *(logs.log("train", "a"), logs.log("report"), paths.raw_record(prepared.data("a"))),

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from phasebench.tables.schema import COLUMNS
 from support.shipped import experiment_row
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -17,6 +18,8 @@ RUN_KEYS = (
 )
 CELL_KEYS = ("suite", "experiment", "dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model")
 TABLES = {
+    "left_out": tuple(COLUMNS["left_out"]),
+    "unfinished": tuple(COLUMNS["unfinished"]),
     "experiments": ("suite", "experiment", "title", "answers", "sorted_by", "author_seed"),
     "items": (*RUN_KEYS, "metric", "condition", "item", "value"),
     "analyses": (*CELL_KEYS, "analysis", "seed", "n", "metric", "condition", "item", "value"),
@@ -56,7 +59,7 @@ def study_tables(runs: pd.DataFrame, published: pd.DataFrame) -> dict[str, pd.Da
         "claims": pd.DataFrame(_claims(first)),
     }
     for name, columns in TABLES.items():
-        frames[name] = frames[name].reindex(columns=list(columns))
+        frames[name] = frames.get(name, pd.DataFrame()).reindex(columns=list(columns))
     return frames
 
 

@@ -29,6 +29,10 @@ class Config(Frozen):
     suites: Names = Field(description="which files of workflow/suites")
     data_root: str = Field(default="data/raw", description="folder of the raw data sets")
     download: bool = Field(default=False, description="whether missing raw data may be fetched from the internet")
+    missing_data: Literal["skip", "error"] = Field(
+        default="skip",
+        description="skip: leave out what needs a raw data set that is not there; error: refuse to start",
+    )
     datasets: dict[Name, DatasetChoice] = Field(
         default_factory=dict, description="a study's data set -> where to take it from instead"
     )

@@ -1,14 +1,16 @@
 """Spec files of everything in a plan: identities of data sets, runs and stages, written where they change."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from phasebench.claims.files import read_claims
 from phasebench.claims.published import read_published
 from phasebench.codehash.closure import SourceTree
-from phasebench.common.files import sha256_of_file, write_plan
+from phasebench.common.files import canonical_json, read_json_if_whole, sha256_of_file, write_plan
 from phasebench.models.registry import REGISTRY
 from phasebench.plan.datasets import DatasetSpec
+from phasebench.plan.missing import check_missing, find_missing
 from phasebench.plan.plan import BenchmarkPlan, load_plan
 from phasebench.plan.stages import PlannedAnalysis, PlannedBaselines, PlannedOverhead
 from phasebench.provenance.environments import read_pins
@@ -139,6 +141,7 @@ class Identities:
                 for name, experiment in suite.experiments.items()
             ],
             "runs": {run_id: sorted(planned.evaluations) for run_id, planned in self._plan.runs.items()},
+            "left_out": [asdict(row) for row in self._plan.left_out],
             "models": {
                 name: {"label": entry.label, "study": entry.study, "published_parameters": entry.published_parameters}
                 for name, entry in REGISTRY.items()
@@ -196,7 +199,7 @@ class Identities:
 
 
 def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> BenchmarkPlan:
-    """Resolve the configuration and bring the spec files up to date.
+    """Resolve the configuration, leave out what has no data, and bring the spec files up to date.
 
     Parameters
     ----------
@@ -212,12 +215,21 @@ def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> 
     Raises
     ------
     PhasebenchError
-        The configuration, a suite, the scale, a reference table or an environment file is not right.
+        The configuration, a suite, the scale, a reference table or an environment file is not right; or data are
+        missing that must not be.
     """
     tree = source_tree(root / PACKAGE_FOLDER)
     plan = load_plan(settings, root, tree)
-    if write:
-        Identities(plan, root, tree, results).write()
-        # Every job compares the code that it runs with its spec file.
-        tree.save_hashes()
+    record = Results(results / plan.scale.name).missing_data
+    if not write:
+        # As the main process saw it: another machine may have no raw data, and more may have come since.
+        return plan.without(read_json_if_whole(record))
+    missing = find_missing(plan, root)
+    check_missing(plan, missing)
+    plan = plan.without(missing)
+    if missing or record.is_file():
+        write_plan(record, canonical_json(missing))
+    Identities(plan, root, tree, results).write()
+    # Every job compares the code that it runs with its spec file.
+    tree.save_hashes()
     return plan

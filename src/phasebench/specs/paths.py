@@ -80,6 +80,11 @@ class Results:
         """Aggregated table."""
         return self.folder / "tables" / f"{name}.parquet"
 
+    @property
+    def preview(self) -> Path:
+        """Folder of the aggregated tables of a preview."""
+        return self.folder / "preview"
+
     def checkpoint(self, digest: str) -> Path:
         """Checkpoint of an unfinished run, by the SHA-256 of its spec file: a changed spec begins anew."""
         return self.folder / "checkpoints" / f"{digest}.pt"
@@ -87,6 +92,16 @@ class Results:
     def benchmark(self, rule: str, name: str = "") -> Path:
         """Snakemake's measurements of a job: of a rule and what its wildcards say, joined by slashes."""
         return self.folder / "benchmarks" / f"{_job(rule, name)}.tsv"
+
+    @property
+    def missing_data(self) -> Path:
+        """Data sets that were missing when the spec files were written, and why; read by jobs."""
+        return self.folder / "missing_data.json"
+
+    @property
+    def whole_files(self) -> Path:
+        """Results that were found whole, by size and times of change."""
+        return self.folder / "whole_files.json"
 
     @property
     def raw_checksums(self) -> Path:

@@ -33,6 +33,11 @@ class ReportTables:
         One row per value that was computed from several runs.
     claims
         One row per judged claim of a study, with its mark.
+    left_out
+        One row per experiment and data set whose runs were not planned, since the data are missing.
+    unfinished
+        One row per planned result that is missing, failed, damaged or stale: a cell has as many planned seeds as runs
+        plus rows here with ``what`` = ``run`` and its coordinates.
     digests
         File name -> (rows, SHA-256).
     """
@@ -47,6 +52,8 @@ class ReportTables:
     analyses: pd.DataFrame
     claims: pd.DataFrame
     history: pd.DataFrame
+    left_out: pd.DataFrame
+    unfinished: pd.DataFrame
     digests: dict[str, tuple[int, str]]
 
 

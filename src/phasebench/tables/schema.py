@@ -48,6 +48,11 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
         **_texts("suite", "experiment", "title", "answers", "sorted_by"),
         **_numbers("author_seed"),
     },
+    "left_out": {
+        **_placed(*coordinates("encoding", "variant", "train_fraction", "model", "seed")),
+        **_numbers("runs", "is_whole"),
+        **_texts("reason"),
+    },
     "models": {**_texts("model", "label", "study"), **_numbers("published_parameters")},
     "published": {
         **_placed(*PUBLISHED_COORDINATES),
@@ -75,6 +80,7 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
         **_texts("suite", "experiment", "analysis"),
         **{name: "text" if kind == "string" else "number" for name, kind in COLUMN_TYPES.items()},
     },
+    "unfinished": {**_RUN, **_texts("what", "state", "reason")},
     "claims": verdicts.COLUMNS,
     "history": {
         **_texts("run"),
