@@ -20,6 +20,7 @@ FORBIDDEN = {
     "--help": ("pydantic", "yaml", *NUMBERS),
     "models": NUMBERS,
     "schemas": ("h5py", "pandas", "torch", *SCIENCE, *DRAWING),
+    "estimate": ("pandas", "torch", *SCIENCE, *DRAWING),
     "status": ("pandas", "torch", *SCIENCE, *DRAWING),
     "prepare": ("pandas", "sklearn", "soundfile", "torch", "torchvision", *DRAWING),
     "train": (*COMPILER, *SCIENCE, *DRAWING),
@@ -67,6 +68,7 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "--help": ["--help"],
         "models": ["models"],
         "schemas": ["schemas", "--output", str(folder / "schemas")],
+        "estimate": ["estimate"],
         "status": ["status"],
     }
     for command, identity in identities.items():

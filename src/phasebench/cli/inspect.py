@@ -48,6 +48,27 @@ def diff(
 
 
 @views.command()
+def estimate(
+    scale: ScaleOption = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Time a few steps of networks that no finished run tells of.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Estimate card or core hours and disk of what is still to be done, and say what each figure comes from."""
+    from phasebench.cli.estimates import as_json_object, show
+    from phasebench.provenance.estimate import estimate as estimated
+    from phasebench.provenance.status import Checkout
+
+    checkout = Checkout(Path(), scale)
+    work = estimated(checkout, measure)
+    if as_json:
+        print(json.dumps({"scale": checkout.plan.scale.name, **as_json_object(work)}, indent=2))
+    else:
+        show(work)
+
+
+@views.command()
 def models(
     as_json: JsonOption = False,
     count: Annotated[

@@ -13,7 +13,7 @@ from phasebench.plan.yaml_files import read_yaml
 from phasebench.provenance.spec_files import Identities
 from phasebench.provenance.stage_code import source_tree
 from phasebench.provenance.staleness import Change, PreparedData, run_changes
-from phasebench.specs.paths import CONFIG_FILE, PACKAGE_FOLDER, RESULTS_FOLDER, prepared_of, results_of
+from phasebench.specs.paths import CONFIG_FILE, PACKAGE_FOLDER, RESULTS_FOLDER, Results, prepared_of, results_of
 from phasebench.specs.run_folder import RECORD, read_record, recorded_number
 
 State = Literal["done", "stale", "interrupted", "missing"]
@@ -141,6 +141,16 @@ class Checkout:
     def folder(self, run_id: str) -> Path:
         """Folder of the run's files."""
         return self._results.run(run_id)
+
+    @property
+    def results(self) -> Results:
+        """The results of the scale."""
+        return self._results
+
+    @property
+    def identities(self) -> Identities:
+        """The identities of everything in the plan."""
+        return self._identities
 
 
 def as_line(found: RunStatus | DatasetStatus) -> str:
