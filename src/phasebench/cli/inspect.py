@@ -69,6 +69,24 @@ def estimate(
 
 
 @views.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="A results folder, such as results/demo.")],
+    b: Annotated[Path, typer.Argument(help="The results folder that it is compared with.")],
+    output: Annotated[Path, typer.Option(help="Where compare.html and compare.csv go.")] = Path("reports/compare"),
+    fail_on_difference: Annotated[
+        bool, typer.Option("--fail-on-difference", help="End with status 1 if a cell differs beyond its intervals.")
+    ] = False,
+) -> None:
+    """Compare two results folders cell by cell, as a page and a CSV file: two clusters, or before and after."""
+    from phasebench.reporting.compare.comparison import compare_results
+
+    outcome = compare_results(a, b, output)
+    print(f"{outcome.sentence}; {outcome.page}")
+    if fail_on_difference and outcome.n_different:
+        raise typer.Exit(1)
+
+
+@views.command()
 def models(
     as_json: JsonOption = False,
     count: Annotated[
