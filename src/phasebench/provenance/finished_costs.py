@@ -11,12 +11,12 @@ from typing import Any, Literal
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import canonical_json
 from phasebench.specs.paths import RESULTS_FOLDER, Results
-from phasebench.specs.run import Recipe, RunSpec
+from phasebench.specs.run import Recipe, RunSpec, coordinates
 from phasebench.specs.run_folder import RECORD, read_record, recorded_spec
 
 Unit = Literal["card", "core"]
 # Fields of a spec that do not change what a run costs.
-_FREE = {"schema_version", "suite", "experiment", "stands_in_for", "variant", "seed"}
+_FREE = {"schema_version", *coordinates("dataset", "encoding", "train_fraction", "model")}
 _CPU = "cpu"
 
 
