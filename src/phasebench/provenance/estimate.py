@@ -144,8 +144,9 @@ class _Estimate:
 
     def _left(self, spec: RunSpec, found: RunStatus) -> tuple[float, str]:
         """Share of the steps that are left, and a note where that is not all of them."""
-        n_steps = self._costs.n_steps(spec) if found.state == "interrupted" else None
-        if not n_steps:
+        n_steps = self._costs.n_steps(spec)
+        # A missing run has no checkpoint, and a stale one begins anew.
+        if not n_steps or found.state in ("missing", "stale"):
             return 1.0, ""
         done = steps_done(self._results.checkpoint(self._checkout.identities.run(spec).digest))
         return (max(0.0, 1.0 - done / n_steps), ", without the steps of checkpoints") if done else (1.0, "")
