@@ -20,6 +20,8 @@ FORBIDDEN = {
     "--help": ("pydantic", "yaml", *NUMBERS),
     "models": NUMBERS,
     "schemas": ("h5py", "pandas", "torch", *SCIENCE, *DRAWING),
+    "compare": ("h5py", "matplotlib", "skimage", "sklearn", "soundfile", "torch", "torchvision"),
+    "estimate": ("h5py", "pandas", "torch", *SCIENCE, *DRAWING),
     "status": ("h5py", "pandas", "torch", *SCIENCE, *DRAWING),
     "prepare": ("pandas", "sklearn", "soundfile", "torch", "torchvision", *DRAWING),
     "train": (*COMPILER, *SCIENCE, *DRAWING),
@@ -76,6 +78,8 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "--help": ["--help"],
         "models": ["models"],
         "schemas": ["schemas", "--output", str(folder / "schemas")],
+        "compare": ["compare", str(folder), str(folder), "--output", str(folder / "compared")],
+        "estimate": ["estimate"],
         "status": ["status"],
     }
     for command, identity in identities.items():

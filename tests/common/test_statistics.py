@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from phasebench.common.statistics import FRACTION, holm, paired_test, prediction_interval, student_tail, summarise
+from phasebench.common.statistics import (
+    FRACTION,
+    holm,
+    paired_test,
+    prediction_interval,
+    student_tail,
+    summarise,
+    welch_test,
+)
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 20])
@@ -148,3 +156,26 @@ def test_a_prediction_interval_covers_the_published_mean_in_95_per_cent() -> Non
 def test_tails_of_student(t: float) -> None:
     assert float(student_tail(t, 4)) == pytest.approx(float(stats.t.sf(t, 4)), rel=1e-9)
     assert math.isnan(float(student_tail(math.nan, 4)))
+
+
+def test_welch_agrees_with_scipy() -> None:
+    random = np.random.default_rng(3)
+    pairs = [(random.normal(0.6, 0.02, n), random.normal(0.62, 0.05, m)) for n, m in ((2, 3), (5, 5), (20, 4))]
+    n, mean, std = (
+        tuple(np.array([measure(pair[side]) for pair in pairs]) for side in (0, 1))
+        for measure in (np.size, np.mean, stats.tstd)
+    )
+    found = welch_test(n, mean, std)
+    for position, (first, second) in enumerate(pairs):
+        expected = stats.ttest_ind(second, first, equal_var=False)
+        interval = expected.confidence_interval(0.95)
+        assert found.p[position] == pytest.approx(expected.pvalue, rel=1e-9)
+        assert (found.low[position], found.high[position]) == pytest.approx((interval.low, interval.high), rel=1e-9)
+    assert found.difference == pytest.approx(mean[1] - mean[0])
+
+
+def test_welch_without_spread_or_with_a_single_value() -> None:
+    found = welch_test(([3, 3, 1], [3, 3, 5]), ([0.5, 0.5, 0.5], [0.5, 0.6, 0.6]), ([0, 0, math.nan], [0, 0, 0.1]))
+    assert found.p[:2].tolist() == [1.0, 0.0]
+    assert found.low[:2] == pytest.approx([0.0, 0.1]) == found.high[:2]
+    assert all(math.isnan(values[2]) for values in (found.low, found.high, found.p))

@@ -59,6 +59,45 @@ def diff(
 
 
 @views.command()
+def estimate(
+    scale: ScaleOption = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Time a few steps of networks that no finished run tells of.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Estimate card or core hours and disk of what is still to be done, and say what each figure comes from."""
+    from phasebench.cli.estimates import as_json_object, show
+    from phasebench.provenance.estimate import estimate as estimated
+    from phasebench.provenance.status import Checkout
+
+    checkout = Checkout(Path(), scale)
+    work = estimated(checkout, measure)
+    if as_json:
+        print(json.dumps({"scale": checkout.plan.scale.name, **as_json_object(work)}, indent=2))
+    else:
+        show(work)
+
+
+@views.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="A results folder, such as results/demo.")],
+    b: Annotated[Path, typer.Argument(help="The results folder that it is compared with.")],
+    output: Annotated[Path, typer.Option(help="Where compare.html and compare.csv go.")] = Path("reports/compare"),
+    fail_on_difference: Annotated[
+        bool, typer.Option("--fail-on-difference", help="End with status 1 if a cell differs beyond its intervals.")
+    ] = False,
+) -> None:
+    """Compare two results folders cell by cell, as a page and a CSV file: two clusters, or before and after."""
+    from phasebench.reporting.compare.comparison import compare_results
+
+    outcome = compare_results(a, b, output)
+    print(f"{outcome.sentence}; {outcome.page}")
+    if fail_on_difference and outcome.n_different:
+        raise typer.Exit(1)
+
+
+@views.command()
 def models(
     as_json: JsonOption = False,
     count: Annotated[

@@ -72,6 +72,56 @@ def summary_of(n: int, mean: float, std: float, limits: tuple[float, float] = UN
     return Summary(n, mean, std, max(mean - half, limits[0]), min(mean + half, limits[1]))
 
 
+@dataclass(frozen=True, eq=False)
+class WelchTest:
+    """Two-sided Welch's t-tests of many pairs of independent samples; float64 arrays (k,).
+
+    Attributes
+    ----------
+    difference
+        Mean of the second sample less that of the first.
+    low, high
+        Bounds of the 95 % interval of the difference.
+    p
+        Probability of a difference of at least this size if there is none.
+
+    The last three are NaN where a sample has fewer than two values. Without any spread in both samples the bounds are
+    the difference, and p is 1 where that is zero, else 0.
+    """
+
+    difference: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    p: np.ndarray
+
+
+def welch_test(
+    n: tuple[ArrayLike, ArrayLike], mean: tuple[ArrayLike, ArrayLike], std: tuple[ArrayLike, ArrayLike]
+) -> WelchTest:
+    """Compare two independent samples of each of k cells, whose variances may differ.
+
+    Parameters
+    ----------
+    n, mean, std : pair of array_like, each (k,)
+        Numbers of values, means and sample standard deviations of the first and the second sample.
+    """
+    counts, means, spreads = (tuple(np.asarray(side, dtype=np.float64) for side in pair) for pair in (n, mean, std))
+    difference = means[1] - means[0]
+    variances = [spread**2 / count for spread, count in zip(spreads, counts, strict=True)]
+    tested = (counts[0] > 1) & (counts[1] > 1)
+    error = np.sqrt(variances[0] + variances[1])
+    spread = tested & (error > _SAME * np.maximum(1.0, np.abs(means[0])))
+    half, p = np.where(tested, 0.0, math.nan), np.where(tested, (np.abs(difference) <= _SAME).astype(float), math.nan)
+    if spread.any():
+        from scipy.special import stdtr, stdtrit
+
+        parts = [variance[spread] ** 2 / (count[spread] - 1) for variance, count in zip(variances, counts, strict=True)]
+        freedom = error[spread] ** 4 / (parts[0] + parts[1])
+        half[spread] = stdtrit(freedom, 0.5 + CONFIDENCE / 2) * error[spread]
+        p[spread] = 2.0 * stdtr(freedom, -np.abs(difference[spread]) / error[spread])
+    return WelchTest(difference, difference - half, difference + half, p)
+
+
 @dataclass(frozen=True)
 class PairedTest:
     """A two-sided paired t-test.

@@ -17,7 +17,15 @@ from phasebench.provenance.integrity import KnownFiles
 from phasebench.provenance.spec_files import Identities
 from phasebench.provenance.stage_code import source_tree
 from phasebench.provenance.staleness import Change, PreparedData, run_changes
-from phasebench.specs.paths import CONFIG_FILE, PACKAGE_FOLDER, RESULTS_FOLDER, logs_of, prepared_of, results_of
+from phasebench.specs.paths import (
+    CONFIG_FILE,
+    PACKAGE_FOLDER,
+    RESULTS_FOLDER,
+    Results,
+    logs_of,
+    prepared_of,
+    results_of,
+)
 from phasebench.specs.run_folder import RECORD, read_record, recorded_number
 
 State = Literal["done", "stale", "damaged", "failed", "interrupted", "missing"]
@@ -176,6 +184,16 @@ class Checkout:
     def folder(self, run_id: str) -> Path:
         """Folder of the run's files."""
         return self._results.run(run_id)
+
+    @property
+    def results(self) -> Results:
+        """The results of the scale."""
+        return self._results
+
+    @property
+    def identities(self) -> Identities:
+        """The identities of everything in the plan."""
+        return self._identities
 
 
 def as_line(found: RunStatus | DatasetStatus) -> str:

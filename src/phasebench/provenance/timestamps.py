@@ -122,7 +122,7 @@ class _Adoption:
         self, rule: str, name: str, table: Path, stage: Path, records: list[Path], others: list[Path]
     ) -> None:
         def is_current() -> bool:
-            return _recorded_origin(table) == origin(stage, records)
+            return recorded_origin(table) == origin(stage, records)
 
         self._renew(rule, name, [table], [stage, *records, *others], is_current)
 
@@ -157,6 +157,7 @@ def _read_if_whole(folder: Path) -> Mapping[str, EvaluatedTable] | None:
         return None
 
 
-def _recorded_origin(table: Path) -> object:
+def recorded_origin(table: Path) -> object:
+    """Provenance that a table of results states: its :func:`phasebench.provenance.record.origin`, None for none."""
     attributes = (pq.read_schema(table).metadata or {}).get(b"PANDAS_ATTRS", b"{}")
     return json.loads(attributes).get(ORIGIN)

@@ -66,7 +66,7 @@ def read_tables(folder: Path) -> ReportTables:
         A file is missing or cut, lacks a column, holds text in a column of numbers, names a run that
         ``runs.parquet`` does not have, or holds an unknown mark of a claim.
     """
-    frames = {name: _read(folder, name) for name in COLUMNS}
+    frames = {name: read_one_table(folder, name) for name in COLUMNS}
     if len(frames["benchmark"]) != 1:
         raise PhasebenchError(
             f"{folder / 'benchmark.parquet'}: scale: {len(frames['benchmark'])} rows where one is expected; {_REMEDY}"
@@ -81,7 +81,14 @@ def read_tables(folder: Path) -> ReportTables:
     return ReportTables(**frames, digests=digests)
 
 
-def _read(folder: Path, table: str) -> pd.DataFrame:
+def read_one_table(folder: Path, table: str) -> pd.DataFrame:
+    """Read one of the tables, with the types of :class:`ReportTables`.
+
+    Raises
+    ------
+    PhasebenchError
+        The file is missing or cut, lacks a column, or holds text in a column of numbers.
+    """
     path = folder / f"{table}.parquet"
     return _typed_frame(path, table, read_table(path, COLUMNS[table], _REMEDY))
 
