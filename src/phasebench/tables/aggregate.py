@@ -10,6 +10,7 @@ from phasebench.claims.model import StudyClaims
 from phasebench.claims.verdicts import judge_claims
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import read_table, sha256_of_file, sha256_of_text, write_table
+from phasebench.properties import rows as property_rows
 from phasebench.specs.evaluated import Evaluated, read_evaluation, read_index
 from phasebench.specs.paths import Results
 from phasebench.specs.run import COORDINATES, rounded
@@ -45,8 +46,8 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
 
     ``metrics`` has what was measured on a run as a whole, ``items`` what was measured on its parts (an image, a pair of
     filters, a module of the network while it trained), ``analyses`` what was computed from several runs, what was
-    timed and the baselines, ``claims`` what the studies claim with a verdict; beside
-    these are ``history``, ``runs``, ``published``, ``benchmark``, ``experiments`` and
+    timed and the baselines, ``properties`` what layers and untrained networks decide, ``claims`` what the studies claim
+    with a verdict; beside these are ``history``, ``runs``, ``published``, ``benchmark``, ``experiments`` and
     ``models``.
 
     The published number stands beside each measured one, also where another data set stands in for the study's.
@@ -84,6 +85,7 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
             | {found.overhead(name): keys for name, keys in settings["overheads"].items()}
             | {found.baselines(name): keys for name, keys in settings["baselines"].items()}
         ),
+        "properties": _read_properties([found.properties(suite) for suite in settings["properties"]]),
         "history": pd.concat(history, ignore_index=True),
         "published": published,
         "models": models,
@@ -213,6 +215,14 @@ def _read_analyses(analyses: dict[Path, dict[str, str]]) -> pd.DataFrame:
         columns = (*(("experiment",) if "experiment" not in keys else ()), *COLUMN_TYPES)
         tables.append(read_table(path, columns, _ANALYSE_AGAIN)[list(columns)].assign(**keys))
     return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
+
+
+def _read_properties(paths: list[Path]) -> pd.DataFrame:
+    """The properties of all studies."""
+    columns = property_rows.COLUMN_TYPES
+    tables = [pd.DataFrame(columns=list(columns)).astype(columns)]
+    tables += [read_table(path, columns, _ANALYSE_AGAIN)[list(columns)] for path in paths]
+    return pd.concat(tables, ignore_index=True)
 
 
 def _read_history(folder: Path) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from phasebench.claims import verdicts
 from phasebench.common.errors import PhasebenchError
+from phasebench.properties import rows as property_rows
 from phasebench.specs.run import coordinates
 from phasebench.specs.value_tables import COLUMN_TYPES
 
@@ -74,6 +75,7 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
         **_texts("suite", "experiment", "analysis"),
         **{name: "text" if kind == "string" else "number" for name, kind in COLUMN_TYPES.items()},
     },
+    "properties": {name: "text" if kind == "string" else "number" for name, kind in property_rows.COLUMN_TYPES.items()},
     "claims": verdicts.COLUMNS,
     "history": {
         **_texts("run"),
