@@ -13,7 +13,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist worksteal -rs
 
 ## demo: run the whole benchmark on embedded data; the report is reports/benchmark.html
 demo: $(READY)
-	$(BIN)/snakemake --cores $(CORES)
+	$(BIN)/snakemake --cores $(CORES) --logger phasebench
 
 ## test: run every test, those on SLURM side by side with the others, and print the results at the end; those on SLURM
 ##       and in a browser are skipped without what tests/slurm/cluster/install.sh and tests/browser/install.sh install

@@ -12,16 +12,19 @@ from scipy import stats
 from support.checkout import ROOT
 
 from phasebench.analysis.trend import fit_trend
+from phasebench.claims import marks
 from phasebench.claims.files import read_claims
+from phasebench.claims.marks import BY_CONSTRUCTION, NOT_REPRODUCED, NOT_TESTED, REPRODUCED
 from phasebench.claims.model import Claim, StudyClaims
 from phasebench.claims.published import read_published
-from phasebench.claims.verdicts import COLUMNS, VERDICTS, judge_claims
+from phasebench.claims.verdicts import COLUMNS, judge_claims
 from phasebench.plan.config import Suite
 from phasebench.plan.yaml_files import read_model
 from phasebench.specs.paths import CLAIMS_FOLDER
 from phasebench.tables import schema as inputs
 
-HOLDS, FAILS, OPEN = VERDICTS[True], VERDICTS[False], VERDICTS[None]
+HOLDS, FAILS, OPEN = REPRODUCED, NOT_REPRODUCED, marks.OPEN
+OUTCOMES = {BY_CONSTRUCTION: HOLDS, NOT_TESTED: OPEN}
 KEYS = ("suite", "experiment", "dataset", "stands_in_for", "encoding", "train_fraction", "model", "seed")
 Row = dict[str, Any]
 
@@ -66,6 +69,7 @@ def judge_all(
         counts,
         table(published or [], "run", "seed", "condition", "item", "stands_in_for").assign(where="Table 1"),
     )
+    judged["mark"] = judged["mark"].replace(OUTCOMES)
     return [{str(key): value for key, value in record.items()} for record in judged.to_dict("records")]
 
 
@@ -79,11 +83,10 @@ AGAINST = {"models": ["theirs"]}
 
 def test_the_table_is_what_the_report_reads(tmp_path: Path) -> None:
     assert set(COLUMNS) == set(inputs.COLUMNS["claims"])
-    assert tuple(VERDICTS.values()) == (HOLDS, FAILS, OPEN) == inputs.VERDICTS
     assert judge_claims([], table([]), table([]), table([]).assign(parameters=[]), table([])).empty
     judged = judge(claim(), rows("ours", [0.5, 0.6]))
     pd.DataFrame([judged]).to_parquet(tmp_path / "claims.parquet")
-    assert pd.read_parquet(tmp_path / "claims.parquet").to_dict("records") == [judged]
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "claims.parquet"), pd.DataFrame([judged]))
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -97,7 +100,7 @@ def test_the_verdict_is_that_of_a_paired_t_test(seed: int) -> None:
     assert (judged["low"], judged["high"]) == pytest.approx((interval.low, interval.high), rel=1e-9)
     assert (judged["mean"], judged["n"]) == (pytest.approx((ours - theirs).mean()), 4)
     expected = OPEN if test.pvalue > 0.05 else HOLDS if test.statistic > 0 else FAILS
-    assert judged["verdict"] == expected
+    assert judged["mark"] == expected
     assert judged["reason"] == ("the 95 % interval contains the bound" if expected == OPEN else "")
 
 
@@ -106,7 +109,7 @@ def test_values_are_paired_by_seed() -> None:
     ours = [row("ours", value, seed) for seed, value in ((0, 0.31), (1, 0.721), (2, 0.892), (7, 0.1))]
     theirs = [row("theirs", value, seed) for seed, value in ((2, 0.88), (1, 0.71), (0, 0.3), (8, 0.99))]
     judged = judge(claim(difference_from=AGAINST), ours + theirs)
-    assert (judged["verdict"], judged["n"]) == (HOLDS, 3)
+    assert (judged["mark"], judged["n"]) == (HOLDS, 3)
     assert judged["mean"] == pytest.approx(0.011)
     assert "cifar10-lab/ours/seed0" in judged["runs"].split()
 
@@ -114,21 +117,21 @@ def test_values_are_paired_by_seed() -> None:
 @pytest.mark.parametrize(("bound", "verdict"), [(0.9, HOLDS), (1.0, HOLDS), (1.1, FAILS)])
 def test_bounds_count_as_met_and_are_in_the_unit(bound: float, verdict: str) -> None:
     metrics = rows("ours", [0.35, 0.45, 0.55]) + rows("theirs", [0.34, 0.44, 0.54])
-    assert judge(claim(difference_from=AGAINST, at_least=bound), metrics)["verdict"] == verdict
+    assert judge(claim(difference_from=AGAINST, at_least=bound), metrics)["mark"] == verdict
 
 
 def test_two_bounds() -> None:
     metrics = rows("ours", [0.50, 0.51, 0.52])
     for low, high, verdict in ((45, 60, HOLDS), (60, 70, FAILS), (30, 40, FAILS), (51, 60, OPEN)):
-        assert judge(claim(unit="percent", at_least=low, at_most=high), metrics)["verdict"] == verdict
+        assert judge(claim(unit="percent", at_least=low, at_most=high), metrics)["mark"] == verdict
 
 
 def test_ratio() -> None:
     metrics = rows("ours", [0.2, 0.3]) + rows("theirs", [0.4, 0.6])
     judged = judge(claim(unit="ratio", ratio_to=AGAINST, at_most=0.5), metrics)
-    assert (judged["mean"], judged["std"], judged["verdict"]) == (0.5, 0.0, HOLDS)
+    assert (judged["mean"], judged["std"], judged["mark"]) == (0.5, 0.0, HOLDS)
     nothing = judge(claim(unit="ratio", ratio_to=AGAINST, at_most=0.5), rows("ours", [0.2]) + rows("theirs", [0.0]))
-    assert (nothing["verdict"], nothing["n"]) == (OPEN, 0)
+    assert (nothing["mark"], nothing["n"]) == (OPEN, 0)
 
 
 @pytest.mark.parametrize(
@@ -142,14 +145,14 @@ def test_ratio() -> None:
 )
 def test_why_a_claim_is_open(theirs: list[Row], reason: str) -> None:
     judged = judge(claim(difference_from=AGAINST), rows("ours", [0.8, 0.9]) + theirs)
-    assert judged["verdict"] == OPEN
+    assert judged["mark"] == OPEN
     assert judged["reason"].startswith(reason)
 
 
 def test_what_was_not_run_is_open() -> None:
     judged = judge(claim())
-    assert (judged["verdict"], judged["reason"], judged["n"]) == (OPEN, "not measured: ours", 0)
-    assert (judged["runs"], judged["detail"], judged["paper_agrees"]) == ("", "", "unknown")
+    assert (judged["mark"], judged["reason"], judged["n"]) == (OPEN, "not measured: ours", 0)
+    assert (judged["runs"], judged["detail"], judged["paper_agrees"]) == ("", "", "no number printed")
     assert np.isnan(judged["mean"])
 
 
@@ -158,18 +161,18 @@ def test_a_substitute_says_nothing_of_the_studys_data() -> None:
     metrics = rows("ours", [0.9, 0.91, 0.92], **used) + rows("theirs", [0.1, 0.11, 0.12], **used)
     of = {"datasets": ["cifar10"]}
     judged = judge(claim(of, difference_from=AGAINST), metrics)
-    assert (judged["verdict"], judged["reason"]) == (OPEN, "other data: shapes stands in for cifar10")
+    assert (judged["mark"], judged["reason"]) == (OPEN, "other data: shapes stands in for cifar10")
     assert judged["mean"] == pytest.approx(0.8)
-    assert judge(claim(of, difference_from=AGAINST, by_construction=True), metrics)["verdict"] == HOLDS
+    assert judge(claim(of, difference_from=AGAINST, by_construction=True), metrics)["mark"] == HOLDS
 
 
 def test_by_construction_every_network_counts() -> None:
     exact = claim(by_construction=True, at_least=-0.1)
-    assert judge(exact, rows("ours", [0.0]))["verdict"] == HOLDS
+    assert judge(exact, rows("ours", [0.0]))["mark"] == HOLDS
     # Rounding moved one image: the t interval of two values would contain the bound.
     judged = judge(exact, rows("ours", [0.0, -0.0008]))
-    assert (judged["verdict"], judged["low"], judged["high"]) == (HOLDS, -0.0008, 0.0)
-    assert judge(exact, rows("ours", [0.0, 0.0, -0.1]))["verdict"] == FAILS
+    assert (judged["mark"], judged["low"], judged["high"]) == (HOLDS, -0.0008, 0.0)
+    assert judge(exact, rows("ours", [0.0, 0.0, -0.1]))["mark"] == FAILS
 
 
 def test_parameters_are_counted_in_the_table_of_runs() -> None:
@@ -180,7 +183,7 @@ def test_parameters_are_counted_in_the_table_of_runs() -> None:
         for model, value in (("ours", 29536.0), ("theirs", 63690.0))
     ]
     judged = judge(half, parameters=parameters, published=printed)
-    assert (judged["verdict"], judged["paper_agrees"], judged["std"]) == (HOLDS, "yes", 0.0)
+    assert (judged["mark"], judged["paper_agrees"], judged["std"]) == (HOLDS, "yes", 0.0)
     assert judged["mean"] == pytest.approx(29505 / 65905)
     # Printed for no data set in particular, the counts hold for each.
     narrow = half.model_copy(update={"measured": half.measured.model_copy(update={"datasets": ("cifar10",)})})
@@ -215,7 +218,7 @@ def test_settings_rivals_and_candidates(outcomes: tuple[str, ...]) -> None:
         (claim({"models": ["zero"]}, difference_from={"models": names}, at_most=0), 3),
     ]
     claims = [one.model_copy(update={"id": f"claim{index}"}) for index, (one, _) in enumerate(cases)]
-    judged = [record["verdict"] for record in judge_all(claims, measured)]
+    judged = [record["mark"] for record in judge_all(claims, measured)]
     assert judged == [expected(needed) for _, needed in cases]
 
 
@@ -227,7 +230,7 @@ def test_the_worst_setting_is_shown_and_named() -> None:
         *(one for encoding in ENCODINGS for one in rows("other", [0.1, 0.1, 0.1], encoding=encoding)),
     ]
     judged = judge(claim({"encodings": ENCODINGS}, difference_from={"models": ["other", "theirs"]}), metrics)
-    assert (judged["verdict"], judged["mean"]) == (FAILS, pytest.approx(-0.09))
+    assert (judged["mark"], judged["mean"]) == (FAILS, pytest.approx(-0.09))
     assert judged["detail"] == (
         "of 3 settings 1 hold, 1 fail, 1 not measured; fail: lab against theirs; shown: lab against theirs"
     )
@@ -235,7 +238,7 @@ def test_the_worst_setting_is_shown_and_named() -> None:
 
 def test_what_holds_where_it_was_measured_is_open_elsewhere() -> None:
     judged = judge(claim({"encodings": ENCODINGS}), rows("ours", [0.8, 0.81, 0.82], encoding="rgb"))
-    assert (judged["verdict"], judged["reason"]) == (OPEN, "not measured: ours")
+    assert (judged["mark"], judged["reason"]) == (OPEN, "not measured: ours")
     # The numbers are those of the setting that was measured.
     assert judged["mean"] == pytest.approx(0.81)
     assert judged["detail"] == "of 3 settings 1 hold, 2 not measured; shown: rgb"
@@ -251,15 +254,15 @@ def test_conditions() -> None:
     ]
     each = {"conditions": "each", "change_from": 0.0}
     invariant = judge(claim(each, at_least=0, at_most=0), metrics)
-    assert (invariant["verdict"], invariant["mean"]) == (HOLDS, 0.0)
+    assert (invariant["mark"], invariant["mean"]) == (HOLDS, 0.0)
     assert invariant["detail"].startswith("of 2 settings 2 hold")
     loses = judge(claim({**each, "models": ["theirs"]}, at_most=-8), metrics)
-    assert (loses["verdict"], loses["mean"]) == (HOLDS, pytest.approx(-0.0895))
+    assert (loses["mark"], loses["mean"]) == (HOLDS, pytest.approx(-0.0895))
     # The smaller loss, and the same network under another condition.
     of = {"conditions": [180.0], "change_from": 0.0}
     assert judge(claim(of, difference_from=AGAINST), metrics)["mean"] == pytest.approx(0.2995)
     plain = judge(claim({"conditions": [180.0]}, difference_from={"condition": 0.0}, at_most=0), metrics)
-    assert (plain["verdict"], plain["mean"]) == (HOLDS, 0.0)
+    assert (plain["mark"], plain["mean"]) == (HOLDS, 0.0)
     # A value under a condition is not the value without one.
     assert judge(claim(unit="percent"), metrics)["mean"] == pytest.approx(0.1)
 
@@ -273,13 +276,13 @@ def test_classes_are_counted() -> None:
     ran = [row("ours", 1.0, 0), row("ours", 1.0, 1), row("ours", 1.0, 1, encoding="rgb"), row("theirs", 1.0, 0)]
     of = {"items": "each"}
     all_of = judge(claim(of, difference_from=AGAINST, at_most=0), analyses=analyses, parameters=ran)
-    assert (all_of["verdict"], all_of["mean"]) == (FAILS, pytest.approx(0.1))
+    assert (all_of["mark"], all_of["mean"]) == (FAILS, pytest.approx(0.1))
     assert "fail: class3" in all_of["detail"]
     assert all_of["runs"] == "cifar10-lab/ours/seed0 cifar10-lab/ours/seed1 cifar10-lab/theirs/seed0"
     three = judge(claim(of, difference_from=AGAINST, at_most=0, in_at_least=3), analyses=analyses)
-    assert (three["verdict"], three["reason"]) == (HOLDS, "a single value, without an interval")
+    assert (three["mark"], three["reason"]) == (HOLDS, "a single value, without an interval")
     five = judge(claim(of, difference_from=AGAINST, at_most=0, in_at_least=5), analyses=analyses)
-    assert five["verdict"] == OPEN
+    assert five["mark"] == OPEN
     mean = judge(claim(difference_from=AGAINST, at_most=0), analyses=analyses)
     assert mean["mean"] == pytest.approx(-0.1)
 
@@ -306,7 +309,7 @@ def test_which_claims_the_study_itself_contradicts(study: tuple[list[StudyClaims
     claims, published = study
     nothing = table([])
     judged = judge_claims(claims, nothing, nothing, nothing.assign(parameters=[]), published).set_index("claim")
-    assert set(judged["verdict"]) == {OPEN}
+    assert set(judged["mark"]) == {NOT_TESTED}
     contradicted = judged[judged["paper_agrees"] == "no"]["detail"].to_dict()
     # By hand from Tables 1 and 2: SVHN leads by 3.93 and 2.81 points, SurReal's 80.51 % on SVHN in RGB are above
     # Type-E's 77.19 %, and its 95.6 % on MSTAR above CDS's 95.2 %.
@@ -336,7 +339,7 @@ def test_trends_of_the_published_accuracies_count_as_published(
     nothing = table([])
     judged = judge_claims(claims, nothing, table(analyses), nothing.assign(parameters=[]), published).set_index("claim")
     assert judged.loc["trend_lowest_at_full_size", "paper_agrees"] == "yes"
-    assert judged.loc["trend_lowest_at_full_size", "verdict"] == OPEN
+    assert judged.loc["trend_lowest_at_full_size", "mark"] == NOT_TESTED
 
 
 def test_a_benchmark_that_repeats_the_study_reproduces_what_its_tables_say(
@@ -352,7 +355,7 @@ def test_a_benchmark_that_repeats_the_study_reproduces_what_its_tables_say(
     of_accuracy = judged[judged["n"] > 0]
     assert len(of_accuracy) > 15
     words = {HOLDS: "yes", FAILS: "no"}
-    assert of_accuracy["verdict"].map(words).tolist() == of_accuracy["paper_agrees"].tolist()
+    assert of_accuracy["mark"].replace(OUTCOMES).map(words).tolist() == of_accuracy["paper_agrees"].tolist()
 
 
 def test_every_shipped_study_is_judged() -> None:
@@ -374,12 +377,12 @@ def test_shorter_training_than_the_studys_decides_nothing_but_what_follows_by_co
     def verdict(shortened: set[str], **changes: Any) -> tuple[str, str]:
         claims = [StudyClaims(suite="study", claims=(claim(difference_from=AGAINST, **changes),))]
         judged = judge_claims(claims, metrics, nothing, nothing.assign(parameters=[]), nothing, frozenset(shortened))
-        return judged["verdict"].iloc[0], judged["reason"].iloc[0]
+        return judged["mark"].iloc[0], judged["reason"].iloc[0]
 
     assert verdict(set())[0] == "reproduced"
     assert verdict({"elsewhere"})[0] == "reproduced"
     agrees = "shorter training than the study's; so far the measurement agrees with the claim"
-    assert verdict({"theirs1"}) == ("not decidable at this scale", agrees)
+    assert verdict({"theirs1"}) == ("not tested", agrees)
     disagrees = "shorter training than the study's; so far the measurement disagrees with the claim"
-    assert verdict({"ours0"}, at_least=50) == ("not decidable at this scale", disagrees)
-    assert verdict({"ours0"}, by_construction=True)[0] == "reproduced"
+    assert verdict({"ours0"}, at_least=50) == ("not tested", disagrees)
+    assert verdict({"ours0"}, by_construction=True)[0] == BY_CONSTRUCTION

@@ -163,13 +163,13 @@ def test_a_run_that_diverged_decides_no_claim(tmp_path: Path) -> None:
     def judged() -> tuple[str, str]:
         aggregate_results(spec, results, results / "tables")
         row = pd.read_parquet(results / "tables" / "claims.parquet").iloc[0]
-        return row["verdict"], row["reason"]
+        return row["mark"], row["reason"]
 
     assert judged() == ("reproduced", "")
     path = folders[0] / "run.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"diverged_at": 17}))
-    verdict, reason = judged()
-    assert verdict == "not decidable at this scale"
+    mark, reason = judged()
+    assert mark == "not tested"
     assert reason.startswith("shorter training than the study's")
     assert read_tables(results / "tables").runs["diverged_at"].dropna().tolist() == [17]
 

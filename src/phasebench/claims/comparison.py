@@ -10,6 +10,7 @@ from phasebench.common.statistics import Summary, summarise
 
 # A bound that is met exactly may be missed by rounding: 0.695 - 0.611 is less than 0.084.
 _ROUNDING = 1e-9
+INTERVAL_CONTAINS_BOUND = "the 95 % interval contains the bound"
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _outcome_of_the_mean(values: Values, summary: Summary, low: float, high: flo
         return True, ""
     if summary.high < low or summary.low > high:
         return False, ""
-    return None, "the 95 % interval contains the bound"
+    return None, INTERVAL_CONTAINS_BOUND
 
 
 def _why_nothing(values: Values, absent: list[Place]) -> str:

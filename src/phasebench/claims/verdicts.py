@@ -6,24 +6,30 @@ models as the best. Every comparison has its own 95 % interval; nothing is corre
 """
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pandas as pd
 
-from phasebench.claims.comparison import Comparison, best_last, compare, worst_first
+from phasebench.claims.comparison import INTERVAL_CONTAINS_BOUND, Comparison, best_last, compare, worst_first
 from phasebench.claims.evidence import Evidence, Place, measured_evidence, published_evidence
+from phasebench.claims.marks import BY_CONSTRUCTION, NOT_REPRODUCED, NOT_TESTED, OPEN, REPRODUCED
 from phasebench.claims.model import Claim, Measured, Rival, StudyClaims
 
 COLUMNS: Mapping[str, Literal["text", "number"]] = {
-    **dict.fromkeys(("suite", "claim", "text", "where", "published", "unit", "threshold"), "text"),
+    **dict.fromkeys(("suite", "claim", "part", "kind", "experiment", "text", "where", "published"), "text"),
+    **dict.fromkeys(("unit", "threshold"), "text"),
     **dict.fromkeys(("mean", "std", "low", "high", "n"), "number"),
-    **dict.fromkeys(("verdict", "reason", "paper_agrees", "detail", "runs"), "text"),
+    **dict.fromkeys(("mark", "direction", "reason"), "text"),
+    **dict.fromkeys(("power", "seeds_to_decide"), "number"),
+    **dict.fromkeys(("paper_agrees", "detail", "runs"), "text"),
 }
 """Column of the claims' table -> its kind; ``published`` quotes what the study printed."""
-VERDICTS = {True: "reproduced", False: "not reproduced", None: "not decidable at this scale"}
-_PAPER_AGREES = {True: "yes", False: "no", None: "unknown"}
+_PAPER_AGREES = {True: "yes", False: "no", None: "no number printed"}
+PAPER_AGREES = tuple(_PAPER_AGREES.values())
+"""Answers of the study's own numbers to a claim."""
 _MOST_NAMES = 6
 
 
@@ -62,7 +68,8 @@ def judge_claims(
     pandas.DataFrame
         One row per claim, in the order of the files, with :data:`COLUMNS`. ``mean``, ``std``, ``low`` and ``high`` are
         of the comparison that decides, in the tables' units (accuracies from 0 to 1); ``threshold`` is text in the
-        claim's unit. ``paper_agrees`` (yes, no, unknown) is the same claim judged by the study's printed numbers.
+        claim's unit. ``paper_agrees`` (yes, no, no number printed) is the same claim judged by the
+        study's printed numbers.
     """
     measured = measured_evidence(metrics, analyses, runs, shortened)
     printed = published_evidence(published, analyses)
@@ -100,14 +107,28 @@ def _row(suite: str, claim: Claim, measured: Evidence, printed: Evidence) -> dic
     return {
         "suite": suite,
         "claim": claim.id,
+        "part": "",
+        "kind": "property" if claim.by_construction else "finding",
+        "experiment": claim.measured.experiment,
         **texts,
         **numbers,
-        "verdict": VERDICTS[judgement.outcome],
+        "mark": _mark(claim, judgement),
+        "direction": "",
         "reason": judgement.reason,
+        "power": math.nan,
+        "seeds_to_decide": math.nan,
         "paper_agrees": _PAPER_AGREES[paper.outcome],
         "detail": _detail(judgement, paper),
         "runs": " ".join(sorted(judgement.runs)),
     }
+
+
+def _mark(claim: Claim, judgement: Judgement) -> str:
+    if judgement.outcome is None:
+        return OPEN if judgement.reason == INTERVAL_CONTAINS_BOUND else NOT_TESTED
+    if not judgement.outcome:
+        return NOT_REPRODUCED
+    return BY_CONSTRUCTION if claim.by_construction else REPRODUCED
 
 
 def _settings(claim: Claim, suite: str, evidence: Evidence) -> list[list[Place]]:

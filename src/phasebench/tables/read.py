@@ -10,7 +10,7 @@ import pandas as pd
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import read_table, sha256_of_file
 from phasebench.specs.run import rounded
-from phasebench.tables.schema import COLUMNS, VERDICTS
+from phasebench.tables.schema import CHOICES, COLUMNS
 
 _REMEDY = "aggregate the results again"
 
@@ -34,7 +34,7 @@ class ReportTables:
     properties
         One row per measured property of a layer or an untrained network; ``holds`` and ``is_control`` are 1 or 0.
     claims
-        One row per claim of a study, with its verdict.
+        One row per judged claim of a study, with its mark.
     digests
         File name -> (rows, SHA-256).
     """
@@ -60,7 +60,7 @@ def read_tables(folder: Path) -> ReportTables:
     ------
     PhasebenchError
         A file is missing or cut, lacks a column, holds text in a column of numbers, names a run that
-        ``runs.parquet`` does not have, or holds an unknown verdict.
+        ``runs.parquet`` does not have, or holds an unknown mark of a claim.
     """
     frames = {name: _read(folder, name) for name in COLUMNS}
     if len(frames["benchmark"]) != 1:
@@ -68,7 +68,7 @@ def read_tables(folder: Path) -> ReportTables:
             f"{folder / 'benchmark.parquet'}: scale: {len(frames['benchmark'])} rows where one is expected; {_REMEDY}"
         )
     _check_runs(folder, frames)
-    _check_verdicts(folder, frames["claims"])
+    _check_choices(folder, frames["claims"])
     digests = {
         f"{name}.parquet": (len(frame), sha256_of_file(folder / f"{name}.parquet"))
         for name, frame in frames.items()
@@ -111,7 +111,7 @@ def _check_runs(folder: Path, frames: dict[str, pd.DataFrame]) -> None:
             )
 
 
-def _check_verdicts(folder: Path, claims: pd.DataFrame) -> None:
-    unknown = sorted(set(claims["verdict"]) - set(VERDICTS))
-    if unknown:
-        raise PhasebenchError(f"{folder / 'claims.parquet'}: verdict: '{unknown[0]}' is unknown; {_REMEDY}")
+def _check_choices(folder: Path, claims: pd.DataFrame) -> None:
+    for column, choices in CHOICES.items():
+        if unknown := sorted(set(claims[column]) - set(choices)):
+            raise PhasebenchError(f"{folder / 'claims.parquet'}: {column}: '{unknown[0]}' is unknown; {_REMEDY}")

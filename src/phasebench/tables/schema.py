@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Literal
 
 from phasebench.claims import verdicts
+from phasebench.claims.marks import DIRECTIONS, KINDS, MARKS, PARTS
 from phasebench.common.errors import PhasebenchError
 from phasebench.properties import rows as property_rows
 from phasebench.specs.run import coordinates
@@ -85,8 +86,14 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
     },
 }
 """Table -> its columns and their kinds."""
-VERDICTS = tuple(verdicts.VERDICTS.values())
-"""Values of the column ``verdict`` of the claims, in the order of the page."""
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "mark": tuple(MARKS),
+    "direction": DIRECTIONS,
+    "part": PARTS,
+    "kind": KINDS,
+    "paper_agrees": verdicts.PAPER_AGREES,
+}
+"""Columns of the claims that have one of a few values, and these in the order of the page."""
 
 
 def check_columns(table: str, found: Collection[str]) -> None:
