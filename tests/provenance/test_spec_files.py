@@ -28,7 +28,7 @@ from phasebench.specs.stage import DatasetIdentity, StageIdentity, read_identity
 
 ANALYSES = {f"analyses/co_domain_symmetry/{name}" for name in ("table_1/bias_variance", "table_2/trend")}
 STUDY = "co_domain_symmetry"
-BASELINES = f"baselines/{STUDY}"
+BASELINES, PROPERTIES = f"baselines/{STUDY}", f"properties/{STUDY}"
 MODELS = {name for name, entry in REGISTRY.items() if entry.study == STUDY}
 TYPE_E = "cifarnet_type_e"
 
@@ -59,7 +59,7 @@ def runs_of(names: set[str]) -> set[str]:
 def test_every_stage_has_a_spec_file(checkout: Path) -> None:
     names = write(checkout)
     stages = {name.split("/")[0] for name in names}
-    assert stages == {"runs", "datasets", "evaluations", "analyses", "baselines", "aggregate", "report"}
+    assert stages == {"runs", "datasets", "evaluations", "analyses", "baselines", "properties", "aggregate", "report"}
     specs = checkout / "results" / "demo" / "specs"
     run = read_identity(RunIdentity, specs / f"runs/{STUDY}/table_1/colour_shapes-lab/{TYPE_E}/seed1.json")
     assert (run.run.seed, run.run.stands_in_for, run.environment["torch"]) == (1, "cifar10", "2.13.0")
@@ -132,7 +132,7 @@ def test_the_order_of_keys_and_a_touch_change_nothing(checkout: Path) -> None:
 EDITS = {
     "words of a layer that some reach": ("nn/complex/prototype.py", reworded, set()),
     "words of a layer that others reach": ("nn/complex/equivariant_norm.py", reworded, set()),
-    "a network": ("models/cifarnet.py", changed("TypeE.__init__"), {TYPE_E}),
+    "a network": ("models/cifarnet.py", changed("TypeE.__init__"), {TYPE_E, PROPERTIES}),
     "a constant beside a network": ("models/mstar.py", added, set()),
     "a constant beside an encoding": ("data/encodings/colour.py", added, set()),
     "a decorator in the training": ("training/loop.py", decorated("fit"), MODELS),
@@ -152,12 +152,13 @@ def test_an_edit_of_the_code_changes_what_it_can_reach(
 @pytest.mark.parametrize(
     ("field", "value", "changed"),
     [
-        ("target", "phasebench.models.cifarnet:TypeI", {TYPE_E}),
-        ("real", True, {TYPE_E}),
-        ("options", {"bias": False}, {TYPE_E}),
+        ("target", "phasebench.models.cifarnet:TypeI", {TYPE_E, PROPERTIES}),
+        ("real", True, {TYPE_E, PROPERTIES}),
+        ("options", {"bias": False}, {TYPE_E, PROPERTIES}),
         ("label", "Another name", {"aggregate"}),
-        ("published_parameters", 1, {"aggregate"}),
-        ("input_shape", (1, 1, 1), set()),
+        ("published_parameters", 1, {"aggregate", PROPERTIES}),
+        ("input_shape", (1, 1, 1), {PROPERTIES}),
+        ("invariant_to", (), {PROPERTIES}),
         ("guided_rule", "nothing", {"evaluations/filter_similarity-1000"}),
     ],
 )
@@ -417,6 +418,42 @@ def test_an_experiment_whose_networks_are_timed_has_a_spec_file_that_follows_no_
     assert "aggregate" not in names
     changed("_NOISE")(checkout / "src/phasebench/data/sources/images/colour_shapes.py")
     assert timed not in write(checkout, suites=["spectral_batch_norm"])
+
+
+def properties_of(names: set[str]) -> set[str]:
+    """The studies whose properties are among the changed spec files."""
+    return {name.split("/")[1] for name in names if name.startswith("properties/")}
+
+
+def test_properties_follow_the_layers_laws_and_networks_of_their_study(checkout: Path) -> None:
+    suites = [STUDY, "complex_cnn_analysis", "phase_matters", "spectral_batch_norm"]
+    assert properties_of(write(checkout, suites=suites)) == {*suites}
+    identity = read_identity(StageIdentity, checkout / f"results/demo/specs/{PROPERTIES}.json")
+    models = [network["model"] for network in identity.settings["networks"]]
+    # Also networks that the scale does not train, in an order that does not follow the suite.
+    assert {"cds_large", "dcn_wide_shallow"} < {*models}
+    assert models == sorted(models)
+    source = checkout / "src/phasebench"
+    for file, edit, studies in (
+        ("nn/spectral/norm.py", changed("SpectralBatchNorm2d.forward"), {"spectral_batch_norm"}),
+        ("nn/complex/frechet_mean.py", changed("WeightedFrechetMean2d.average"), {STUDY}),
+        ("models/mlp.py", changed("matrix_product"), {"phase_matters"}),
+        ("properties/graph_convolution.py", changed("leak"), {"complex_cnn_analysis"}),
+        ("properties/complex_convolution.py", changed("GAUSS_SHARE"), {STUDY, "complex_cnn_analysis"}),
+        ("properties/networks.py", changed("logit_change"), {*suites}),
+        ("properties/graph_convolution.py", reworded, set()),
+        ("data/encodings/colour.py", changed("_WHITE"), set()),
+        ("training/loop.py", decorated("fit"), set()),
+    ):
+        edit(source / file)
+        assert properties_of(write(checkout, suites=suites)) == studies, file
+
+
+def test_a_scale_may_leave_properties_out(checkout: Path) -> None:
+    with_key("suites", STUDY, "properties", value=False)(checkout / "workflow/scales/demo.yaml")
+    assert not properties_of(write(checkout))
+    settings = read_identity(StageIdentity, checkout / "results/demo/specs/aggregate.json").settings
+    assert settings["properties"] == []
 
 
 def test_baselines_follow_the_networks_input_alone(checkout: Path) -> None:

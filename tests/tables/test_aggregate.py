@@ -16,6 +16,7 @@ import pytest
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import write_table, write_text
+from phasebench.properties.rows import Property, write_properties
 from phasebench.provenance.record import ORIGIN, origin
 from phasebench.reporting.page.build import build_report
 from phasebench.specs.evaluated import EVALUATED, index_evaluations
@@ -77,6 +78,7 @@ SPEC = StageIdentity(
         "runs": {FIRST.id: ["rotation"], SECOND.id: []},
         "analyses": {},
         "overheads": {},
+        "properties": [],
         "baselines": {},
         "claims": [],
         "shortened": [],
@@ -267,6 +269,23 @@ def test_baselines_of_several_experiments_stand_in_one_file(results: Path) -> No
     pd.DataFrame([row]).to_parquet(path)
     with pytest.raises(PhasebenchError, match=r"study.parquet: experiment: missing column"):
         aggregate_results(spec, results, results / "tables")
+
+
+def test_properties_of_all_studies_are_one_table(results: Path, tmp_path: Path) -> None:
+    for suite, value in (("study", 0.0), ("other", 2.0)):
+        law = Property("layer", "net", "law", value, 0.0, 1.0, dtype="float32")
+        write_properties(results / f"properties/{suite}.parquet", suite, [law, Property("layer", "net", "time", 3.0)])
+    settings = {**SPEC.settings, "properties": ["study", "other"]}
+    aggregate_results(SPEC.model_copy(update={"settings": settings}), results, tmp_path / "tables")
+    table = read_tables(tmp_path / "tables").properties
+    assert list(zip(table["suite"], table["law"], table["holds"], strict=True))[::2] == [
+        ("study", "law", 1.0),
+        ("other", "law", 0.0),
+    ]
+    assert table["holds"][1::2].isna().all()
+    (results / "properties/other.parquet").unlink()
+    with pytest.raises(PhasebenchError, match=r"other\.parquet"):
+        aggregate_results(SPEC.model_copy(update={"settings": settings}), results, tmp_path / "tables")
 
 
 def test_the_published_number_stands_beside_the_measured_one(tables: dict[str, pd.DataFrame]) -> None:

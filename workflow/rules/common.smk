@@ -67,6 +67,7 @@ measured = dict(
     analyses=collect(results.analysis("{analysis}"), analysis=plan.analyses),
     overheads=collect(results.overhead("{overhead}"), overhead=plan.overheads),
     baselines=collect(results.baselines("{study}"), study=plan.baselines),
+    properties=collect(results.properties("{study}"), study=plan.properties),
 )
 
 

@@ -46,6 +46,7 @@ rule aggregate:
         measured_items=results.table("items"),
         metrics=results.table("metrics"),
         models=results.table("models"),
+        measured_properties=results.table("properties"),
         published=results.table("published"),
         runs=results.table("runs"),
         unfinished=results.table("unfinished"),

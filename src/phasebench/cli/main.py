@@ -224,6 +224,21 @@ def baselines(
 
 
 @app.command()
+def properties(spec: SpecOption, output: OutputOption) -> None:
+    """Measure the laws of a study's layers and the properties of its networks without training."""
+    from phasebench.properties.run import measure_properties
+    from phasebench.provenance.record import ORIGIN, origin
+    from phasebench.provenance.stage_code import check_code, own_source, properties_code
+    from phasebench.specs.stage import StageIdentity, read_identity
+
+    identity = read_identity(StageIdentity, spec)
+    suite, laws, networks = (identity.settings[key] for key in ("suite", "laws", "networks"))
+    models = [network["model"] for network in networks]
+    check_code(str(spec), identity.code, properties_code(own_source(), laws, models))
+    measure_properties(suite, laws, networks, output, attributes={ORIGIN: origin(spec, [])})
+
+
+@app.command()
 def analyse(
     spec: SpecOption,
     results: ResultsOption,

@@ -156,6 +156,10 @@ class Suite(Frozen):
     citation: str = Field(description="authors, venue, year")
     recipes: dict[Name, AnyRecipe] = Field(description="how models are trained")
     experiments: dict[Name, Experiment] = Field(min_length=1, description="the study's tables and figures")
+    properties: tuple[Name, ...] | None = Field(
+        default=None,
+        description="laws of layers that are measured beside the properties of the networks; nothing if not given",
+    )
     author_seed: NonNegativeInt | None = Field(
         default=None, description="seed whose initial weights are those of the training that the study's author stored"
     )
@@ -214,6 +218,9 @@ class ScaledSuite(Frozen):
     )
     recipes: dict[Name, RecipeChanges] = Field(  # type: ignore[valid-type]
         default_factory=dict, description="changes to the suite's recipes"
+    )
+    properties: bool = Field(
+        default=True, description="whether the suite's properties are measured, which need neither data nor training"
     )
 
 

@@ -25,9 +25,11 @@ from phasebench.plan.stages import (
     PlannedAnalysis,
     PlannedBaselines,
     PlannedOverhead,
+    PlannedProperties,
     plan_analyses,
     plan_baselines,
     plan_overheads,
+    plan_properties,
 )
 from phasebench.plan.yaml_files import read_model
 from phasebench.specs.paths import CONFIG_FILE, SCALES_FOLDER, SUITES_FOLDER
@@ -142,6 +144,11 @@ class BenchmarkPlan:
     def baselines(self) -> dict[str, PlannedBaselines]:
         """Baselines beside which the networks' accuracies are read, by suite."""
         return plan_baselines(planned.spec for planned in self.runs.values())
+
+    @cached_property
+    def properties(self) -> dict[str, PlannedProperties]:
+        """Properties of layers and of untrained networks, by suite."""
+        return plan_properties(self.suites, self.scale)
 
     @cached_property
     def display_names(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ from phasebench.models.registry import REGISTRY
 from phasebench.plan.datasets import DatasetSpec
 from phasebench.plan.missing import check_missing, find_missing
 from phasebench.plan.plan import BenchmarkPlan, load_plan
-from phasebench.plan.stages import PlannedAnalysis, PlannedBaselines, PlannedOverhead
+from phasebench.plan.stages import PlannedAnalysis, PlannedBaselines, PlannedOverhead, PlannedProperties
 from phasebench.provenance.environments import read_pins
 from phasebench.provenance.raw_inputs import RawListings
 from phasebench.provenance.stage_code import (
@@ -22,6 +22,7 @@ from phasebench.provenance.stage_code import (
     dataset_code,
     evaluation_code,
     overhead_code,
+    properties_code,
     report_code,
     run_code,
     source_tree,
@@ -108,6 +109,15 @@ class Identities:
             environment=self._train_pins,
         )
 
+    def properties(self, planned: PlannedProperties) -> StageIdentity:
+        """Identity of a study's properties; it depends on no data and no run."""
+        return StageIdentity(
+            stage="properties",
+            settings={"suite": planned.suite, "laws": list(planned.laws), "networks": list(planned.networks)},
+            code=properties_code(self._tree, planned.laws, planned.models),
+            environment=self._train_pins,
+        )
+
     def analysis(self, planned: PlannedAnalysis) -> StageIdentity:
         """Identity of an analysis: its runs and those of the study's own numbers that it reads."""
         of_experiment = (planned.suite, planned.experiment)
@@ -156,6 +166,7 @@ class Identities:
                 for overhead_id, planned in self._plan.overheads.items()
             },
             "baselines": {suite: {"suite": suite, "analysis": "baselines"} for suite in self._plan.baselines},
+            "properties": list(self._plan.properties),
             "published": [value.as_row() for value in self._published],
             "claims": [
                 study.model_dump(mode="json", exclude_none=True) for study in read_claims(self._root, self._plan.suites)
@@ -186,6 +197,8 @@ class Identities:
             self._write(self.overhead(planned_overhead), "overheads", overhead_id)
         for suite, planned_baselines in plan.baselines.items():
             self._write(self.baselines(planned_baselines), "baselines", suite)
+        for suite, planned_properties in plan.properties.items():
+            self._write(self.properties(planned_properties), "properties", suite)
         self._write(self.aggregation(), "aggregate")
         self._write(self.report(), "report")
 

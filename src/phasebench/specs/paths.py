@@ -32,7 +32,9 @@ SHARD_LOCATIONS = "locations"
 PLANNED_FROM = "prepared_from.json"
 """In the folder of a data set in shards: the spec file that it was planned from."""
 
-SpecKind = Literal["runs", "datasets", "evaluations", "analyses", "overheads", "baselines", "aggregate", "report"]
+SpecKind = Literal[
+    "runs", "datasets", "evaluations", "analyses", "overheads", "baselines", "properties", "aggregate", "report"
+]
 """Folder of the spec files of a stage; the last two have one file each."""
 
 
@@ -75,6 +77,10 @@ class Results:
     def baselines(self, suite: str) -> Path:
         """Table of the baselines of a study."""
         return self.folder / "baselines" / f"{suite}.parquet"
+
+    def properties(self, suite: str) -> Path:
+        """Table of the properties of a study's layers and untrained networks."""
+        return self.folder / "properties" / f"{suite}.parquet"
 
     def table(self, name: str) -> Path:
         """Aggregated table."""

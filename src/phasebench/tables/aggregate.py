@@ -11,6 +11,7 @@ from phasebench.claims.model import StudyClaims
 from phasebench.claims.verdicts import judge_claims
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import read_table, sha256_of_file, sha256_of_text, write_table
+from phasebench.properties import rows as property_rows
 from phasebench.specs.evaluated import EVALUATED, Evaluated, read_evaluation, read_index
 from phasebench.specs.paths import Results, SpecKind
 from phasebench.specs.run import COORDINATES, rounded
@@ -52,8 +53,8 @@ def aggregate_results(
 
     ``metrics`` has what was measured on a run as a whole, ``items`` what was measured on its parts (an image, a pair of
     filters, a module of the network while it trained), ``analyses`` what was computed from several runs, what was
-    timed and the baselines, ``claims`` what the studies claim with a verdict; beside
-    these are ``history``, ``runs``, ``published``, ``benchmark``, ``experiments`` and
+    timed and the baselines, ``properties`` what layers and untrained networks decide, ``claims`` what the studies claim
+    with a verdict; beside these are ``history``, ``runs``, ``published``, ``benchmark``, ``experiments`` and
     ``models``. ``left_out`` has the runs that were not planned since their data are missing, and ``unfinished`` what
     was planned and cannot be used.
 
@@ -101,6 +102,7 @@ def aggregate_results(
         "metrics": _with_published(_stacked(measured, "metrics"), published),
         "items": _stacked(parts, "items"),
         "analyses": _read_analyses(found, settings, unfinished),
+        "properties": _read_properties(found, settings["properties"], unfinished),
         "history": _stacked(history, "history"),
         "published": published,
         "models": models,
@@ -302,6 +304,21 @@ def _check_analysis(results: Results, kind: SpecKind, name: str, table: pd.DataF
         if not all(record.is_file() for record in records):
             raise StaleResultError("not all of its runs are there")
     unfinished.check_origin(table, spec, records)
+
+
+def _read_properties(results: Results, suites: list[str], unfinished: Unfinished) -> pd.DataFrame:
+    """The properties of all studies."""
+    columns = property_rows.COLUMN_TYPES
+    tables = [pd.DataFrame(columns=list(columns)).astype(columns)]
+    for suite in suites:
+        with unfinished.noted("properties", "properties", suite, {"suite": suite}):
+            path = results.properties(suite)
+            if unfinished.is_allowed:
+                unfinished.need(path)
+            table = read_table(path, columns, _ANALYSE_AGAIN)
+            unfinished.check_origin(table, results.spec("properties", suite), None)
+            tables.append(table[list(columns)])
+    return pd.concat(tables, ignore_index=True)
 
 
 def _read_history(folder: Path) -> pd.DataFrame:

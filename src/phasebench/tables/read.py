@@ -31,6 +31,8 @@ class ReportTables:
         One row per value that belongs to a part of a measurement: an image, a pair of filters.
     analyses
         One row per value that was computed from several runs.
+    properties
+        One row per measured property of a layer or an untrained network; ``holds`` and ``is_control`` are 1 or 0.
     claims
         One row per judged claim of a study, with its mark.
     left_out
@@ -50,6 +52,7 @@ class ReportTables:
     metrics: pd.DataFrame
     items: pd.DataFrame
     analyses: pd.DataFrame
+    properties: pd.DataFrame
     claims: pd.DataFrame
     history: pd.DataFrame
     left_out: pd.DataFrame

@@ -6,6 +6,7 @@ from typing import Literal
 from phasebench.claims import verdicts
 from phasebench.claims.marks import DIRECTIONS, KINDS, MARKS, PARTS
 from phasebench.common.errors import PhasebenchError
+from phasebench.properties import rows as property_rows
 from phasebench.specs.run import coordinates
 from phasebench.specs.value_tables import COLUMN_TYPES
 
@@ -81,6 +82,7 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
         **{name: "text" if kind == "string" else "number" for name, kind in COLUMN_TYPES.items()},
     },
     "unfinished": {**_RUN, **_texts("what", "state", "reason")},
+    "properties": {name: "text" if kind == "string" else "number" for name, kind in property_rows.COLUMN_TYPES.items()},
     "claims": verdicts.COLUMNS,
     "history": {
         **_texts("run"),

@@ -23,7 +23,7 @@ from phasebench.reporting.page.page import (
     data_address,
     render,
 )
-from phasebench.reporting.tables import accuracy, rotation, significance, verdicts
+from phasebench.reporting.tables import accuracy, properties, rotation, significance, verdicts
 from phasebench.reporting.tables.accuracy import AccuracyTable
 from phasebench.reporting.tables.runs import Shared, address, collect_runs, relative_folder, shared_frame
 from phasebench.tables.read import read_tables
@@ -114,6 +114,7 @@ class _Report:
             verdicts=[(study, self._verdicts(study)) for study in studies],
             all_verdicts=verdicts.all_verdicts(studies),
             sections=sections,
+            properties=[(study, self._properties(study)) for study in properties.study_properties(self.tables)],
             runs=self.runs,
             runs_downloads=self._table("runs", self.runs.frame(), "runs", rows=self.runs.rows),
             settings_downloads=self._shared("settings", self.runs.settings),
@@ -142,6 +143,9 @@ class _Report:
 
     def _verdicts(self, study: verdicts.StudyVerdicts) -> tuple[Download, ...]:
         return self._table(study.slug, verdicts.study_frame(self.tables, study), "claims", study=study)
+
+    def _properties(self, study: properties.StudyProperties) -> tuple[TableBlock, ...]:
+        return tuple(self._plain_table(f"{study.slug}-{kind}", table) for kind, table in study.tables)
 
     def _table(self, name: str, frame: pd.DataFrame, kind: str, **context: object) -> tuple[Download, ...]:
         text = self._csv(name, frame)
