@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from support.synthetic_tables import LABELS, write_tables
 
+from phasebench.claims.marks import count_marks
 from phasebench.reporting.page.build import build_report
-from phasebench.tables.schema import VERDICTS
 
 HOSTILE = "<script>window.harm = true</script><img src=x onerror='window.harm = true'>"
 WIDTHS = {"desktop": 1280, "phone": 390}
@@ -101,8 +101,7 @@ def test_the_first_screen_says_what_was_run_and_what_came_out(page: Any, report:
     found = page.execute_script(script)
     assert {"Scale", "Seeds", "Commit", "Device", "Cost of training", "Software"} <= set(found)
     (counts,) = (text for text in found if "not reproduced" in text)
-    verdicts = pd.read_parquet(report.parent / "results/tables/claims.parquet")["verdict"]
-    expected = [sum(verdicts == verdict) for verdict in VERDICTS]
+    expected = list(count_marks(pd.read_parquet(report.parent / "results/tables/claims.parquet")["mark"]).values())
     assert [int(word) for word in counts.split() if word.isdigit()] == expected
 
 

@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import Tensor
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.data.batches.in_memory import load_device_data
 from phasebench.data.store import write_store
-from phasebench.evaluation.rotation import N_DRAWS, rotation_angles
+from phasebench.evaluation.rotation import N_DRAWS, logit_change, rotation_angles
 from phasebench.evaluation.run import evaluate_run
-from phasebench.evaluation.trained import TrainedRun
+from phasebench.evaluation.trained import TrainedRun, load_trained_run
+from phasebench.models.cifarnet import Real
 from phasebench.models.inference import load_weights
 from phasebench.models.registry import build_model
 from phasebench.specs.run import Recipe, RunIdentity, RunSpec
@@ -59,7 +61,7 @@ def evaluate(folder: Path, model: str, name: str) -> pd.DataFrame:
 
 
 def test_accuracy_without_rotation_is_that_of_the_stored_predictions(folder: Path) -> None:
-    table = evaluate(folder, "cifarnet_real", "rotation").set_index("condition")
+    table = evaluate(folder, "cifarnet_real", "rotation").query("metric == 'rotation_accuracy'").set_index("condition")
     predictions = pd.read_parquet(folder / "cifarnet_real" / "predictions.parquet")
     assert table.loc[0.0, "value"] == (predictions["label"] == predictions["prediction"]).mean()
 
@@ -67,6 +69,11 @@ def test_accuracy_without_rotation_is_that_of_the_stored_predictions(folder: Pat
 def test_rotation_leaves_the_equivariant_net_alone_and_hurts_the_real_one(folder: Path) -> None:
     equivariant = evaluate(folder, "cifarnet_type_e", "rotation")
     real = evaluate(folder, "cifarnet_real", "rotation")
+    changes = {
+        name: table[table["metric"] == "rotation_logit_change"].groupby("condition")["value"].mean()
+        for name, table in (("equivariant", equivariant), ("real", real))
+    }
+    equivariant, real = (table[table["metric"] == "rotation_accuracy"] for table in (equivariant, real))
     for table in (equivariant, real):
         counts = table.groupby("condition").size()
         assert counts.to_dict() == {0.0: 1} | {float(limit): N_DRAWS for limit in range(15, 181, 15)}
@@ -74,6 +81,19 @@ def test_rotation_leaves_the_equivariant_net_alone_and_hurts_the_real_one(folder
     means = real.groupby("condition")["value"].mean()
     assert means[0.0] == 1.0
     assert means[180.0] < 0.8
+    # The change of the logits tells them apart by orders of magnitude, and grows with the angle.
+    assert changes["equivariant"].max() < 1e-3
+    assert changes["real"].min() > 0.01
+    assert changes["real"][180.0] > changes["real"][15.0]
+
+
+def test_changes_of_logits_are_relative_to_their_spread_over_images() -> None:
+    plain = torch.tensor([[0.0, 10.0], [2.0, 6.0]])
+    # The spread is the root of (1 + 1 + 4 + 4) / 4; a change of all logits by 1 has the root mean square 1.
+    assert logit_change(plain, plain + 1.0) == pytest.approx(1 / np.sqrt(2.5))
+    assert logit_change(10 * plain, 10 * (plain + 1.0)) == pytest.approx(1 / np.sqrt(2.5))
+    assert logit_change(plain, plain) == 0.0
+    assert np.isnan(logit_change(torch.ones(3, 2), torch.zeros(3, 2)))
 
 
 def test_rotation_multiplies_every_sample_by_its_own_unit_number(folder: Path) -> None:
@@ -87,7 +107,8 @@ def test_rotation_multiplies_every_sample_by_its_own_unit_number(folder: Path) -
     load_weights(model, folder / "cifarnet_real" / "weights.safetensors")
     logits = model(torch.from_numpy(turned.astype(np.complex64)))
     expected = (logits.argmax(1) == data.labels[data.test]).double().mean().item()
-    table = evaluate(folder, "cifarnet_real", "rotation").set_index(["condition", "draw"])
+    table = evaluate(folder, "cifarnet_real", "rotation").query("metric == 'rotation_accuracy'")
+    table = table.set_index(["condition", "draw"])
     assert table.loc[(90.0, 2), "value"] == pytest.approx(expected, abs=1e-9)
 
 
@@ -147,3 +168,34 @@ def test_an_evaluation_that_fails_does_not_stop_the_others(folder: Path, monkeyp
         evaluate_run({"rotation": {}, "mixed_batches": {}}, folder / "colours.h5", run, device="cpu")
     assert [path.name for path in (run / "evaluation").iterdir()] == ["mixed_batches.parquet"]
     pd.testing.assert_frame_equal(pd.read_parquet(run / "evaluation/mixed_batches.parquet"), before)
+
+
+def test_an_evaluation_of_fewer_samples_is_that_of_the_first_ones(folder: Path) -> None:
+    run = folder / "cifarnet_real"
+    evaluate_run({"rotation": {}}, folder / "colours.h5", run, samples={"rotation": 10}, device="cpu")
+    table = pd.read_parquet(run / "evaluation/rotation.parquet").set_index("condition")
+    predictions = pd.read_parquet(run / "predictions.parquet").head(10)
+    assert table.loc[0.0, "value"] == (predictions["label"] == predictions["prediction"]).mean()
+    # Tenths, and not sixtieths.
+    np.testing.assert_allclose(10 * table["value"], np.rint(10 * table["value"]))
+
+
+def test_clean_logits_are_computed_once_and_rotations_in_large_batches(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean = load_trained_run(folder / "cifarnet_real", folder / "colours.h5", torch.device("cpu"))
+    images = clean.data.batch(clean.data.test)
+    seen: list[Tensor] = []
+    forward = Real.forward
+
+    def watched(network: Real, planes: Tensor) -> Tensor:
+        seen.append(planes)
+        return forward(network, planes)
+
+    monkeypatch.setattr(Real, "forward", watched)
+    names = ("rotation", "colour_jitter", "mixed_batches")
+    evaluate_run({name: {} for name in names}, folder / "colours.h5", folder / "cifarnet_real", device="cpu")
+    assert sum(torch.equal(planes, images) for planes in seen) == 1
+    # Sixty draws of angles for sixty images, in batches of no more than 512.
+    large = [len(planes) for planes in seen if len(planes) > len(images)]
+    assert large == [480] * 7 + [240]

@@ -45,6 +45,27 @@ def test_parameter_count(depth: int, stem: str, n_classes: int, count: int) -> N
     assert count_parameters(empty(n_classes, depth=depth, stem=stem)) == count
 
 
+@pytest.mark.parametrize(("depth", "insertion"), [(18, ""), (18, "SBN34"), (50, "2BN4")])
+def test_a_narrow_network_is_the_same_with_fewer_channels(depth: int, insertion: str) -> None:
+    """Every number of channels is an eighth of that of the study; names and insertions stay."""
+    whole, narrow = (empty(10, depth=depth, insertion=insertion, width=width) for width in (64, 8))
+    shapes = {name: tuple(tensor.shape) for name, tensor in narrow.named_parameters()}
+    assert shapes.keys() == dict(whole.named_parameters()).keys()
+    ends = {"conv1.weight": (8, 3, 3, 3), "fc.weight": (10, whole.fc.in_features // 8), "fc.bias": (10,)}
+    for name, tensor in whole.named_parameters():
+        channels, *rest = tensor.shape
+        expected = (channels // 8, *(size // 8 for size in rest[:1]), *rest[1:])
+        assert shapes[name] == ends.get(name, expected), name
+    assert inserted(narrow) == inserted(whole)
+
+
+def test_a_narrow_network_reads_images() -> None:
+    network = ResNet(7, depth=18, insertion="SBN34", width=8)
+    assert network(rgb(2, 16)).shape == (2, 7)
+    with pytest.raises(PhasebenchError, match="width 0 of a ResNet is not above zero"):
+        ResNet(7, width=0)
+
+
 @pytest.mark.parametrize("shortcut", [True, False])
 @pytest.mark.parametrize(
     ("depth", "modules", "layers", "parameters"),
@@ -78,14 +99,37 @@ def test_names_are_those_of_torchvision(depth: int, stem: str) -> None:
     assert list(empty(1000, depth=depth, stem=stem).state_dict()) == list(reference.state_dict())
 
 
+@pytest.mark.parametrize("depth", [18, 50])
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-def test_logits_are_those_of_torchvision(training: bool) -> None:
-    reference = torchvision_resnet.resnet18(num_classes=7).train(training)
-    network = ResNet(7, stem="imagenet")
+def test_logits_and_gradients_are_those_of_torchvision(training: bool, depth: int) -> None:
+    reference = getattr(torchvision_resnet, f"resnet{depth}")(num_classes=7).train(training)
+    network = ResNet(7, depth=depth, stem="imagenet")
     network.load_state_dict(reference.state_dict())
     images = rgb(2, 64)
-    with torch.no_grad():
-        torch.testing.assert_close(network.train(training)(images), reference(images[:, 0]), rtol=0, atol=0)
+    logits, expected = network.train(training)(images), reference(images[:, 0])
+    torch.testing.assert_close(logits, expected, rtol=0, atol=0)
+    logits.square().sum().backward()
+    expected.square().sum().backward()
+    for (name, parameter), of_reference in zip(network.named_parameters(), reference.parameters(), strict=True):
+        assert parameter.grad is not None
+        assert parameter.grad.abs().sum() > 0, name
+        torch.testing.assert_close(parameter.grad, of_reference.grad, rtol=0, atol=0)
+
+
+def test_initial_weights_are_those_of_a_changed_torchvision_network() -> None:
+    torch.manual_seed(3)
+    reference = torchvision_resnet.resnet50(num_classes=10)
+    reference.conv1 = nn.Conv2d(2, 64, 3, padding=1, bias=False)
+    for module in reference.modules():
+        if isinstance(module, nn.Conv2d):
+            module.reset_parameters()
+    drawn = torch.rand(1)
+    torch.manual_seed(3)
+    network = ResNet(10, planes=(0, 3), depth=50)
+    assert torch.equal(torch.rand(1), drawn)
+    state = network.state_dict()
+    for name, value in reference.state_dict().items():
+        assert torch.equal(state[name], value), name
 
 
 def test_convolutions_start_uniform() -> None:

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from phasebench.properties.rows import COLUMN_TYPES, Property
+from phasebench.tables.schema import COLUMNS
 from support.shipped import experiment_row
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -17,14 +19,41 @@ RUN_KEYS = (
 )
 CELL_KEYS = ("suite", "experiment", "dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model")
 TABLES = {
+    "left_out": tuple(COLUMNS["left_out"]),
+    "unfinished": tuple(COLUMNS["unfinished"]),
     "experiments": ("suite", "experiment", "title", "answers", "sorted_by", "author_seed"),
     "items": (*RUN_KEYS, "metric", "condition", "item", "value"),
     "analyses": (*CELL_KEYS, "analysis", "seed", "n", "metric", "condition", "item", "value"),
+    "properties": tuple(COLUMN_TYPES),
     "claims": (
-        *("suite", "claim", "text", "where", "published", "unit", "threshold", "mean", "std", "low", "high", "n"),
-        *("verdict", "reason", "paper_agrees", "detail", "runs"),
+        *("suite", "claim", "part", "kind", "experiment", "text", "where", "published", "unit", "threshold"),
+        *("mean", "std", "low", "high", "n", "mark", "direction", "reason", "power", "seeds_to_decide"),
+        *("paper_agrees", "detail", "runs"),
     ),
 }
+
+
+def _properties() -> Iterator[dict[str, Any]]:
+    """A law that holds, a control that fails, and what is measured of two networks."""
+    suite = "co_domain_symmetry"
+    for dtype, error in (("float64", 4e-16), ("float32", 3e-7)):
+        for angle in ("30°", "170°"):
+            conv = Property("layer", "ComplexConv2d", "phase equivariance", error, 0.0, 1e-4, angle, dtype)
+            relu = Property("layer", "CReLU", "phase equivariance", 0.5, 0.0, 1e-4, angle, dtype, is_control=True)
+            for one in (conv, relu):
+                yield {"suite": suite, **vars(one), "holds": one.holds}
+    for model, count, change in (("cifarnet_type_i", 24_241.0, 2e-6), ("cifarnet_real", 34_000.0, 0.9)):
+        is_control = model == "cifarnet_real"
+        published = 24_241.0 if model == "cifarnet_type_i" else 34_282.0
+        for one in (
+            Property("network", model, "parameters", count, published, 0.0, "2x32x32, 10 classes"),
+            Property(
+                *("network", model, "phase invariance of the logits", change, 0.0, 0.01, "45°", "float32"),
+                is_control=is_control,
+            ),
+            Property("network", model, "training step", 12.5, item="2 images", dtype="float32", unit="ms"),
+        ):
+            yield {"suite": suite, **vars(one), "holds": one.holds}
 
 
 def empty_tables() -> dict[str, pd.DataFrame]:
@@ -53,9 +82,10 @@ def study_tables(runs: pd.DataFrame, published: pd.DataFrame) -> dict[str, pd.Da
         "metrics": pd.DataFrame([row for run in records for row in _metrics(generator, run)]),
         "analyses": pd.DataFrame([*_bias_variance(generator, images), *_trends(runs, published)]),
         "claims": pd.DataFrame(_claims(first)),
+        "properties": pd.DataFrame(_properties()),
     }
     for name, columns in TABLES.items():
-        frames[name] = frames[name].reindex(columns=list(columns))
+        frames[name] = frames.get(name, pd.DataFrame()).reindex(columns=list(columns))
     return frames
 
 
@@ -139,29 +169,46 @@ def _fit(keys: dict[str, Any], name: str, fractions: Any, errors: Any) -> Iterat
 
 def _claims(first: pd.DataFrame) -> list[dict[str, Any]]:
     suite, runs = first["suite"].iloc[0], " ".join(first["run"].iloc[:3])
-    columns = TABLES["claims"][1:]
-    rows = [
-        (
-            *("type_i_invariant", "Type-I keeps its accuracy under every rotation of the phase.", "Figure 2c"),
-            *("", "points", "exactly 0", 0.0, 0.0, 0.0, 0.0, 3, "reproduced", "", "unknown", "", runs),
-        ),
-        (
-            *("margin_lab", "Type-E beats DCN by at least four points in LAB.", "Table 1", "+8.94", "points"),
-            *("at least 4", 0.0312, 0.0040, 0.0213, 0.0361, 3, "not reproduced", "", "yes", "cifar10 lab", runs),
-        ),
-        (
-            *("lowest_error", "The study's radar model has the lowest error at every size of the training set."),
-            *("Figure 7a", "4.8 % at 90 %", "percent", "at most 0", np.nan, np.nan, np.nan, np.nan, 0),
-            *("not decidable at this scale", "not run at 90 %", "no", "fails at 90 % in the study's Table 2", ""),
-        ),
-        (
-            *("parameters", "Less than half of SurReal's parameters.", "Table 2", "29,536 of 63,690", "ratio"),
-            *("at most 0.5", 0.448, np.nan, np.nan, np.nan, 1, "reproduced", "", "yes", "", runs.split()[0]),
-        ),
-        (
-            *("classes", "Lowest variance in nine of ten classes.", "Figure 7b", "9", "count", "at least 9"),
-            *(8.0, np.nan, np.nan, np.nan, 3, "not decidable at this scale", "data stand in for the study's"),
-            *("unknown", "", runs),
-        ),
+    nothing = {
+        "published": "",
+        "mean": np.nan,
+        "std": np.nan,
+        "low": np.nan,
+        "high": np.nan,
+        "reason": "",
+        "detail": "",
+    }
+    nothing |= {"part": "", "kind": "finding", "experiment": "table_1", "power": np.nan, "seeds_to_decide": np.nan}
+    nothing |= {"direction": "", "paper_agrees": "no number printed", "n": 3, "runs": runs, "suite": suite}
+    margin = {"where": "Table 1", "published": "+8.94", "unit": "points", "std": 0.004, "n": 3}
+    margin |= {"text": "Type-E beats DCN in LAB.", "mean": 0.0312}
+    rows: list[dict[str, Any]] = [
+        {"claim": "type_i_invariant", "kind": "property", "mark": "by construction", "where": "Figure 2c"}
+        | {"text": "Type-I keeps its logits under every rotation of the phase.", "unit": "ratio"}
+        | {"threshold": "at most 0.01", "mean": 0.0, "std": 0.0, "low": 0.0, "high": 0.0},
+        {"claim": "margin_lab", "part": "direction", "mark": "reproduced", "threshold": "at least 0 points"}
+        | margin
+        | {"low": 0.0213, "high": 0.0361, "paper_agrees": "yes", "power": 0.97},
+        {"claim": "margin_lab", "part": "size", "mark": "not reproduced", "threshold": "8.94 points"}
+        | margin
+        | {"low": -0.0032, "high": 0.0656, "detail": "cifar10 lab", "paper_agrees": "yes", "power": 0.8},
+        {
+            "claim": "lowest_error",
+            "mark": "not tested",
+            "reason": "not run: 90 % of the samples",
+            "experiment": "table_2",
+        }
+        | {"text": "The study's radar model has the lowest error at every size of the training set.", "n": 0}
+        | {"where": "Figure 7a", "published": "4.8 % at 90 %", "unit": "percent", "threshold": "at most 0", "runs": ""}
+        | {"detail": "fails at 90 % in the study's Table 2", "paper_agrees": "no"},
+        {"claim": "parameters", "kind": "property", "mark": "by construction", "text": "Less than half of SurReal's."}
+        | {"where": "Table 2", "published": "29,536 of 63,690", "unit": "ratio", "threshold": "at most 0.5", "n": 1}
+        | {"mean": 0.448, "paper_agrees": "yes", "runs": runs.split()[0], "experiment": "table_2"},
+        {"claim": "classes", "mark": "open", "text": "Lowest variance in nine of ten classes.", "where": "Figure 7b"}
+        | {"published": "9", "unit": "count", "threshold": "at least 9", "mean": 8.0, "seeds_to_decide": 14.0}
+        | {"reason": "14 seeds would decide it at this spread"},
+        {"claim": "stand_in", "mark": "not tested", "text": "DCN fails under rotation.", "where": "Figure 2c"}
+        | {"unit": "points", "threshold": "at most -10 points", "mean": -0.3, "std": 0.01, "low": -0.32, "high": -0.28}
+        | {"direction": "points the same way", "reason": "stand-in data: colour_shapes for cifar10"},
     ]
-    return [{"suite": suite, **dict(zip(columns, row, strict=True))} for row in rows]
+    return [nothing | row for row in rows]

@@ -148,6 +148,7 @@ def _published(
         "condition": np.nan,
         "value": value / 100,
         "std": np.nan,
+        "n": np.nan,
         "where": where,
     }
 

@@ -75,11 +75,12 @@ def test_an_item_of_an_unknown_run(folder: Path) -> None:
     assert "items.parquet: run: 'elsewhere' is not in runs.parquet" in _refusal(folder)
 
 
-def test_an_unknown_verdict(folder: Path) -> None:
+@pytest.mark.parametrize("column", ["mark", "direction", "part", "kind", "paper_agrees"])
+def test_an_unknown_mark_of_a_claim(folder: Path, column: str) -> None:
     write_tables(folder, with_studies=True)
     path = folder / "claims.parquet"
-    pd.read_parquet(path).assign(verdict="maybe").to_parquet(path)
-    assert "claims.parquet: verdict: 'maybe' is unknown" in _refusal(folder)
+    pd.read_parquet(path).assign(**{column: "maybe"}).to_parquet(path)
+    assert f"claims.parquet: {column}: 'maybe' is unknown" in _refusal(folder)
 
 
 def test_the_published_text_of_a_claim_is_text_and_published_values_are_numbers(folder: Path) -> None:

@@ -24,7 +24,6 @@ from phasebench.nn.complex.conv import ComplexConv2d
 from phasebench.nn.complex.frechet_mean import WeightedFrechetMean2d
 from phasebench.nn.complex.invariant import Conjugate, Division
 
-N_IMAGES = 1000
 _BATCH = 250
 Rule = Callable[[Tensor, Tensor], Tensor]
 
@@ -52,7 +51,8 @@ RULES: dict[GuidedRule, Rule | None] = {
 def evaluate_filter_similarity(run: TrainedRun) -> pd.DataFrame:
     """Rows of ``filter_similarity_guided`` and ``filter_similarity_plain`` for each pair of filters (item ``i-j``).
 
-    Those without item are the mean and the mean modulus over all pairs, ``..._mean`` and ``..._mean_abs``.
+    Those without item are the mean over all pairs, ``..._mean``, its modulus, ``..._offset``, and the mean modulus,
+    ``..._mean_abs``.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def evaluate_filter_similarity(run: TrainedRun) -> pd.DataFrame:
             f"filter_similarity: model '{run.spec.model}' has no guided_rule in the table of models; give it one of "
             f"{', '.join(RULES)}"
         )
-    batches = [run.data.batch(indices) for indices in run.data.test[:N_IMAGES].split(_BATCH)]
+    batches = [run.data.batch(indices) for indices in run.data.test.split(_BATCH)]
     rows: list[dict[str, object]] = []
     for name, rule in (("guided", RULES[guided]), ("plain", None)):
         similarity = torch.corrcoef(filter_patterns(run.model, batches, rule).double()).cpu()
@@ -76,8 +76,11 @@ def evaluate_filter_similarity(run: TrainedRun) -> pd.DataFrame:
             {"metric": metric, "item": f"{first}-{second}", "value": value}
             for (first, second), value in zip(pairs, values.tolist(), strict=True)
         ]
-        rows.append({"metric": f"{metric}_mean", "item": None, "value": values.mean().item()})
-        rows.append({"metric": f"{metric}_mean_abs", "item": None, "value": values.abs().mean().item()})
+        mean = values.mean()
+        summaries = {"mean": mean, "offset": mean.abs(), "mean_abs": values.abs().mean()}
+        rows += [
+            {"metric": f"{metric}_{name}", "item": None, "value": value.item()} for name, value in summaries.items()
+        ]
     return pd.DataFrame(rows).assign(condition=float("nan"), draw=0)
 
 

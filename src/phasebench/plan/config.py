@@ -29,6 +29,10 @@ class Config(Frozen):
     suites: Names = Field(description="which files of workflow/suites")
     data_root: str = Field(default="data/raw", description="folder of the raw data sets")
     download: bool = Field(default=False, description="whether missing raw data may be fetched from the internet")
+    missing_data: Literal["skip", "error"] = Field(
+        default="skip",
+        description="skip: leave out what needs a raw data set that is not there; error: refuse to start",
+    )
     datasets: dict[Name, DatasetChoice] = Field(
         default_factory=dict, description="a study's data set -> where to take it from instead"
     )
@@ -64,6 +68,14 @@ class GridPart(Frozen):
     seeds: Seeds | None = Field(default=None, description="seeds of this part; the scale's if not given")
 
 
+class EvaluationChoice(GridPart):
+    """An evaluation: the part of the grid, and the number of test samples, that it is measured on."""
+
+    samples: PositiveInt | None = Field(
+        default=None, description="test samples, the first ones, that it is measured on; all of them if not given"
+    )
+
+
 class ModelChoice(Frozen):
     """Recipe and options of one model of an experiment."""
 
@@ -84,8 +96,8 @@ class TimedModel(Frozen):
 class AnalysisChoice(Frozen):
     """An analysis of an experiment's runs."""
 
-    published: Name | None = Field(
-        default=None, description="metric of the study's own numbers that it reads as well; none if not given"
+    published: Names | None = Field(
+        default=None, description="metrics of the study's own numbers that it reads as well; none if not given"
     )
 
 
@@ -101,7 +113,7 @@ class Experiment(Frozen):
     recipes: dict[Name, Name] = Field(
         default_factory=dict, description="a data set of the grid -> its recipe; a model's own goes before"
     )
-    evaluations: dict[Name, GridPart] = Field(
+    evaluations: dict[Name, EvaluationChoice] = Field(
         default_factory=dict, description="what is measured on trained runs -> the part of the grid it is measured on"
     )
     analyses: dict[Name, AnalysisChoice] = Field(
@@ -145,6 +157,10 @@ class Suite(Frozen):
     citation: str = Field(description="authors, venue, year")
     recipes: dict[Name, AnyRecipe] = Field(description="how models are trained")
     experiments: dict[Name, Experiment] = Field(min_length=1, description="the study's tables and figures")
+    properties: tuple[Name, ...] | None = Field(
+        default=None,
+        description="laws of layers that are measured beside the properties of the networks; nothing if not given",
+    )
     author_seed: NonNegativeInt | None = Field(
         default=None, description="seed whose initial weights are those of the training that the study's author stored"
     )
@@ -171,12 +187,27 @@ RecipeChanges = _changes_to(Recipe, FullBatchRecipe)
 ResourceChanges = _changes_to(Resources)
 
 
+class ScaledModel(Frozen):
+    """A model as a scale changes it. It is another network than the study's then."""
+
+    options: dict[str, Scalar] = Field(
+        min_length=1, description="further arguments of the model, beside the experiment's or in their place"
+    )
+
+
 class ScaledExperiment(Frozen):
     """Part of an experiment that is run at a scale."""
 
     grid: tuple[GridPart, ...] = Field(default=(), description="parts of the experiment's grid; all of it if not given")
     datasets: dict[Name, DatasetChoice] = Field(
         default_factory=dict, description="a study's data set -> what this experiment uses in its place"
+    )
+    models: dict[Name, ScaledModel] = Field(
+        default_factory=dict, description="a model of the grid -> how it differs from the study's, such as its width"
+    )
+    evaluations: dict[Name, EvaluationChoice] | None = Field(
+        default=None,
+        description="those of the experiment's evaluations that are measured, and on what; all of them if not given",
     )
 
 
@@ -188,6 +219,9 @@ class ScaledSuite(Frozen):
     )
     recipes: dict[Name, RecipeChanges] = Field(  # type: ignore[valid-type]
         default_factory=dict, description="changes to the suite's recipes"
+    )
+    properties: bool = Field(
+        default=True, description="whether the suite's properties are measured, which need neither data nor training"
     )
 
 

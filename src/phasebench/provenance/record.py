@@ -86,12 +86,14 @@ def origin(spec: Path, records: Iterable[Path]) -> dict[str, str]:
         A file is missing.
     """
     try:
-        return {
-            "spec": sha256_of_file(spec),
-            "records": sha256_of_text(" ".join(sha256_of_file(record) for record in records)),
-        }
+        return origin_of(sha256_of_file(spec), records)
     except OSError as error:
         raise PhasebenchError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+
+def origin_of(digest: str, records: Iterable[Path]) -> dict[str, str]:
+    """:func:`origin` from the SHA-256 of a spec file, which need not lie on disk; a missing record is an OSError."""
+    return {"spec": digest, "records": sha256_of_text(" ".join(sha256_of_file(record) for record in records))}
 
 
 def git_commit(folder: Path) -> str:

@@ -49,7 +49,7 @@ def adopt_results(plan: BenchmarkPlan, results: Results, prepared: Prepared) -> 
         if not dataset.is_sharded:
             adoption.dataset(data[name])
     for run_id, planned in plan.runs.items():
-        adoption.run(run_id, data[planned.spec.dataset], planned.evaluations)
+        adoption.run(run_id, data[planned.spec.dataset], planned.evaluation_specs)
     for analysis_id, analysis in plan.analyses.items():
         datasets = dict.fromkeys(plan.dataset_of(run_id) for run_id in analysis.runs)
         adoption.analysis(analysis_id, analysis.runs, datasets)
@@ -57,6 +57,8 @@ def adopt_results(plan: BenchmarkPlan, results: Results, prepared: Prepared) -> 
         adoption.overhead(overhead_id)
     for suite, baselines in plan.baselines.items():
         adoption.baselines(suite, baselines.datasets)
+    for suite in plan.properties:
+        adoption.properties(suite)
     return adoption.count
 
 
@@ -72,8 +74,8 @@ class _Adoption:
         spec = self.results.spec("datasets", data.name)
         self._renew("prepare", data.name, [data.data, data.manifest], [spec], lambda: not data.changes)
 
-    def run(self, run_id: str, data: PreparedData, evaluations: Iterable[str]) -> None:
-        """A run and then its evaluations."""
+    def run(self, run_id: str, data: PreparedData, evaluations: Mapping[str, str]) -> None:
+        """A run and then its evaluations, each with the name of its spec file."""
         folder, spec = self.results.run(run_id), self.results.spec("runs", run_id)
 
         def is_current() -> bool:
@@ -81,7 +83,7 @@ class _Adoption:
 
         outputs = [folder / name for name in RUN_FILES.values()]
         self._renew("train", run_id, outputs, [spec, data.manifest], is_current)
-        self._evaluations(run_id, folder, list(evaluations))
+        self._evaluations(run_id, folder, evaluations)
 
     def analysis(self, analysis_id: str, runs: Iterable[str], datasets: Iterable[str]) -> None:
         """An analysis of finished runs."""
@@ -102,7 +104,12 @@ class _Adoption:
         manifests = [self.prepared.manifest(dataset) for dataset in datasets]
         self._renew_table("baselines", suite, table, stage, manifests, [])
 
-    def _evaluations(self, run_id: str, folder: Path, names: list[str]) -> None:
+    def properties(self, suite: str) -> None:
+        """The properties of a study, which depend on no data."""
+        table, stage = self.results.properties(suite), self.results.spec("properties", suite)
+        self._renew_table("properties", suite, table, stage, [], [])
+
+    def _evaluations(self, run_id: str, folder: Path, names: Mapping[str, str]) -> None:
         index = self.results.evaluated(run_id)
         found = _read_if_whole(folder)
         if not names or found is None:
@@ -111,7 +118,7 @@ class _Adoption:
             # Snakemake knows the index alone: without it, the job computes what is missing and keeps the rest.
             index.unlink(missing_ok=True)
             return
-        specs = {name: self.results.spec("evaluations", name) for name in names}
+        specs = {name: self.results.spec("evaluations", key) for name, key in names.items()}
 
         def is_current() -> bool:
             return all(found[name].origin == origin(spec, [folder / RECORD]) for name, spec in specs.items())
@@ -122,7 +129,7 @@ class _Adoption:
         self, rule: str, name: str, table: Path, stage: Path, records: list[Path], others: list[Path]
     ) -> None:
         def is_current() -> bool:
-            return _recorded_origin(table) == origin(stage, records)
+            return recorded_origin(table) == origin(stage, records)
 
         self._renew(rule, name, [table], [stage, *records, *others], is_current)
 
@@ -157,6 +164,7 @@ def _read_if_whole(folder: Path) -> Mapping[str, EvaluatedTable] | None:
         return None
 
 
-def _recorded_origin(table: Path) -> object:
+def recorded_origin(table: Path) -> object:
+    """Provenance that a table of results states: its :func:`phasebench.provenance.record.origin`, None for none."""
     attributes = (pq.read_schema(table).metadata or {}).get(b"PANDAS_ATTRS", b"{}")
     return json.loads(attributes).get(ORIGIN)

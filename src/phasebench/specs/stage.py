@@ -37,10 +37,10 @@ class DatasetIdentity(Frozen):
 
 
 class StageIdentity(Frozen):
-    """An evaluation, the timing of networks, the baselines of a study, an analysis, the aggregation or the report."""
+    """An evaluation, timings of networks, baselines or properties of a study, an analysis, aggregation or report."""
 
     schema_version: Literal[1] = 1
-    stage: Literal["evaluate", "overhead", "baselines", "analyse", "aggregate", "report"]
+    stage: Literal["evaluate", "overhead", "baselines", "properties", "analyse", "aggregate", "report"]
     settings: dict[str, Any] = Field(description="what the stage is asked to do")
     code: dict[str, str] = Field(description="module -> hash of the definitions that the stage reaches")
     environment: dict[str, str] = Field(description="package -> version pinned in the stage's environment")
@@ -59,6 +59,11 @@ def read_identity(kind: type[Identity], path: Path) -> Identity:
         The file is missing, cut, or not of this kind.
     """
     return read_json_model(kind, path, "run snakemake to write the file again")
+
+
+def evaluation_key(name: str, samples: int | None) -> str:
+    """Name of the spec file of an evaluation, ``rotation`` or, of the first 100 test samples, ``rotation-100``."""
+    return name if samples is None else f"{name}-{samples}"
 
 
 def datasets_of(inputs: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:

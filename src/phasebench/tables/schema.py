@@ -4,7 +4,9 @@ from collections.abc import Collection, Mapping
 from typing import Literal
 
 from phasebench.claims import verdicts
+from phasebench.claims.marks import DIRECTIONS, KINDS, MARKS, PARTS
 from phasebench.common.errors import PhasebenchError
+from phasebench.properties import rows as property_rows
 from phasebench.specs.run import coordinates
 from phasebench.specs.value_tables import COLUMN_TYPES
 
@@ -47,11 +49,16 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
         **_texts("suite", "experiment", "title", "answers", "sorted_by"),
         **_numbers("author_seed"),
     },
+    "left_out": {
+        **_placed(*coordinates("encoding", "variant", "train_fraction", "model", "seed")),
+        **_numbers("runs", "is_whole"),
+        **_texts("reason"),
+    },
     "models": {**_texts("model", "label", "study"), **_numbers("published_parameters")},
     "published": {
         **_placed(*PUBLISHED_COORDINATES),
         **_texts("metric"),
-        **_numbers("condition", "value", "std"),
+        **_numbers("condition", "value", "std", "n"),
         **_texts("where"),
     },
     "runs": {
@@ -74,6 +81,8 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
         **_texts("suite", "experiment", "analysis"),
         **{name: "text" if kind == "string" else "number" for name, kind in COLUMN_TYPES.items()},
     },
+    "unfinished": {**_RUN, **_texts("what", "state", "reason")},
+    "properties": {name: "text" if kind == "string" else "number" for name, kind in property_rows.COLUMN_TYPES.items()},
     "claims": verdicts.COLUMNS,
     "history": {
         **_texts("run"),
@@ -83,8 +92,14 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
     },
 }
 """Table -> its columns and their kinds."""
-VERDICTS = tuple(verdicts.VERDICTS.values())
-"""Values of the column ``verdict`` of the claims, in the order of the page."""
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "mark": tuple(MARKS),
+    "direction": DIRECTIONS,
+    "part": PARTS,
+    "kind": KINDS,
+    "paper_agrees": verdicts.PAPER_AGREES,
+}
+"""Columns of the claims that have one of a few values, and these in the order of the page."""
 
 
 def check_columns(table: str, found: Collection[str]) -> None:

@@ -56,7 +56,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     items.to_parquet(folder / "tables" / "items.parquet")
     analyses.to_parquet(folder / "tables" / "analyses.parquet")
     quoted = {"text": HOSTILE, "where": HOSTILE, "published": HOSTILE, "reason": HOSTILE, "detail": HOSTILE}
-    quoted |= {"unit": HOSTILE, "threshold": HOSTILE, "paper_agrees": HOSTILE, "suite": HOSTILE, "claim": HOSTILE}
+    quoted |= {"unit": HOSTILE, "threshold": HOSTILE, "experiment": HOSTILE, "suite": HOSTILE, "claim": HOSTILE}
     frames["claims"].assign(**quoted).to_parquet(folder / "tables" / "claims.parquet")
     build_report(folder / "tables", folder / "report", folder / "logs")
     return folder / "report"

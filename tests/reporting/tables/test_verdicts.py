@@ -10,7 +10,7 @@ from phasebench.reporting.page.build import build_report
 from phasebench.reporting.tables.verdicts import study_frame, study_verdicts
 from phasebench.tables.read import ReportTables, read_tables
 
-OPEN = "not decidable at this scale"
+PROSE = ("text", "mark", "direction", "where", "published", "reason", "detail", "paper_agrees", "threshold")
 
 
 def _write(folder: Path) -> dict[str, pd.DataFrame]:
@@ -44,9 +44,11 @@ def _claims(folder: Path) -> pd.DataFrame:
 def test_counts(tables: ReportTables) -> None:
     (study,) = study_verdicts(tables)
     assert [(word, number) for word, _, _, number in study.counts] == [
-        ("reproduced", 2),
+        ("reproduced", 1),
         ("not reproduced", 1),
-        (OPEN, 2),
+        ("open", 1),
+        ("by construction", 2),
+        ("not tested", 2),
     ]
     assert study.contradicted == 1
     assert (study.name, study.slug) == ("Co-domain symmetry", f"{SUITE}-claims")
@@ -54,13 +56,13 @@ def test_counts(tables: ReportTables) -> None:
 
 def test_verdicts_differ_in_more_than_colour(tables: ReportTables) -> None:
     (study,) = study_verdicts(tables)
-    assert len({mark for _, mark, _, _ in study.counts}) == 3
-    assert len({css_class for _, _, css_class, _ in study.counts}) == 3
+    assert len({mark for _, mark, _, _ in study.counts}) == 5
+    assert len({css_class for _, _, css_class, _ in study.counts}) == 5
 
 
 def test_values_in_their_units(tables: ReportTables) -> None:
     (study,) = study_verdicts(tables)
-    rows = {row.claim: row for row in study.rows}
+    rows = {row.claim: row for row in reversed(study.rows)}
     margin = rows["margin_lab"]
     assert (margin.measured, margin.spread, margin.sign) == ("3.12", "0.40", "points")
     assert margin.basis == "2.13 to 3.61, n = 3"
@@ -76,14 +78,15 @@ def test_values_in_their_units(tables: ReportTables) -> None:
 def test_sorting_puts_what_is_reproduced_first(tables: ReportTables) -> None:
     (study,) = study_verdicts(tables)
     ordered = sorted(study.rows, key=lambda row: float(row.order), reverse=True)
-    assert [row.verdict for row in ordered] == ["reproduced"] * 2 + ["not reproduced"] + [OPEN] * 2
+    marks = ["reproduced", "not reproduced", "open", *["by construction"] * 2, *["not tested"] * 2]
+    assert [row.mark for row in ordered] == marks
 
 
 def test_a_study_for_each_suite(tables: ReportTables) -> None:
     other = tables.claims.iloc[:2].assign(suite="phase_matters")
     both = replace(tables, claims=pd.concat([tables.claims, other], ignore_index=True))
     studies = study_verdicts(both)
-    assert [(study.suite, len(study.rows)) for study in studies] == [(SUITE, 5), ("phase_matters", 2)]
+    assert [(study.suite, len(study.rows)) for study in studies] == [(SUITE, 7), ("phase_matters", 2)]
     assert list(study_frame(both, studies[1])["claim"]) == list(other["claim"])
 
 
@@ -91,14 +94,17 @@ def test_the_page(tmp_path: Path) -> None:
     claims = _claims(tmp_path)
     text = _built(tmp_path, claims)
     head = text[: text.index('<section id="summary">')]
-    assert re.findall(r'<b>(\d+)</b> <span class="verdict (\w+)">', head) == [("2", "yes"), ("1", "no"), ("2", "open")]
+    assert re.findall(r'<b>(\d+)</b> <span class="verdict (\w+)">', head) == [
+        *(("1", css_class) for css_class in ("yes", "no", "open")),
+        *(("2", css_class) for css_class in ("property", "untested")),
+    ]
     assert f'<a href="#{SUITE}-claims">' in head
     rows = re.findall(rf'<tr id="claim-{SUITE}-claims-\d".*?</tr>', text, re.DOTALL)
     assert len(rows) == len(claims)
     for row, claim in zip(rows, claims.to_dict("records"), strict=True):
         words = " ".join(re.sub(r"<[^>]*>", " ", row).split())
-        for part in ("text", "verdict", "where", "published", "reason", "detail", "paper_agrees", "threshold"):
-            shown = claim[part].replace("cifar10 lab", "CIFAR-10 LAB")
+        for part in PROSE:
+            shown = claim[part].replace("cifar10", "CIFAR-10").replace("lab", "LAB")
             assert shown.replace("'", "\N{RIGHT SINGLE QUOTATION MARK}") in words
         assert ("not measured" in words) == (claim["n"] == 0)
     # The number of values leads to the first of the runs that they come from.
@@ -113,7 +119,7 @@ def test_the_file_has_the_claims_as_they_came(tmp_path: Path) -> None:
     _built(tmp_path, claims)
     written = pd.read_csv(tmp_path / "report" / "tables" / f"{SUITE}-claims.csv")
     assert list(written["scale"].unique()) == ["demo"]
-    for column in ("claim", "mean", "low", "high", "n", "verdict"):
+    for column in ("claim", "mean", "low", "high", "n", "mark"):
         pd.testing.assert_series_equal(written[column], claims[column], check_dtype=False)
 
 

@@ -23,7 +23,7 @@ from phasebench.reporting.page.page import (
     data_address,
     render,
 )
-from phasebench.reporting.tables import accuracy, rotation, significance, verdicts
+from phasebench.reporting.tables import accuracy, properties, rotation, significance, verdicts
 from phasebench.reporting.tables.accuracy import AccuracyTable
 from phasebench.reporting.tables.runs import Shared, address, collect_runs, relative_folder, shared_frame
 from phasebench.tables.read import read_tables
@@ -32,7 +32,7 @@ STUDIES_FOLDER = Path("docs/studies")
 """Of the repository, in which reports are built."""
 
 
-def build_report(tables: Path, output: Path, logs: Path) -> None:
+def build_report(tables: Path, output: Path, logs: Path, page: str = "benchmark.html", beside: str = "") -> None:
     """Write ``benchmark.html``, ``figures/*.svg`` and ``tables/*.{csv,html}`` into a folder.
 
     The same tables give the same bytes.
@@ -45,21 +45,25 @@ def build_report(tables: Path, output: Path, logs: Path) -> None:
         Folder to write into; each file appears whole or not at all, the page last.
     logs : Path
         Folder of the logs, which the page links to; nothing is read there.
+    page : str
+        Name of the page's file.
+    beside : str
+        Folder inside ``output`` for ``figures`` and ``tables``, with a slash at its end.
 
     Raises
     ------
     PhasebenchError
         A table is missing, cut or lacks a column, or a file cannot be written.
     """
-    _Report(tables, output, logs).write()
+    _Report(tables, output, logs, page, beside).write()
 
 
 class _Report:
     """One build: what the sections share, and where files go."""
 
-    def __init__(self, folder: Path, output: Path, logs: Path) -> None:
+    def __init__(self, folder: Path, output: Path, logs: Path, page: str, beside: str) -> None:
         self.tables = tables = read_tables(folder)
-        self.output = output
+        self.output, self.page, self.files = output, page, beside
         self.experiments, self.not_run = arrange(tables)
         self.accuracies = [accuracy.accuracy_table(tables, experiment) for experiment in self.experiments]
         self.labels = {row.model: row.label for table in self.accuracies for row in table.rows}
@@ -72,8 +76,8 @@ class _Report:
             relative_folder(folder.parent, output),
             relative_folder(logs, output),
         )
-        beside = relative_folder(folder, output)
-        self.inputs = [(name, address(beside / name), *content) for name, content in tables.digests.items()]
+        inputs = relative_folder(folder, output)
+        self.inputs = [(name, address(inputs / name), *content) for name, content in tables.digests.items()]
         self.common: dict[str, Any] = {
             "benchmark": tables.benchmark.iloc[0].to_dict(),
             "labels": self.labels,
@@ -92,7 +96,7 @@ class _Report:
 
     def write(self) -> None:
         # A workflow waits for the folder, and without rotations and histories there is no figure to make it.
-        _make_folder(self.output / "figures")
+        _make_folder(self.output / f"{self.files}figures")
         sections = [self._section(table) for table in self.accuracies]
         studies = verdicts.study_verdicts(self.tables)
         rotations = [
@@ -105,9 +109,12 @@ class _Report:
             facts=summary.run_facts(self.tables),
             findings=summary.findings(self.accuracies, rotations, self.labels),
             not_run=self.not_run,
+            left_out=self.tables.left_out.to_dict("records"),
+            unfinished=self.tables.unfinished.to_dict("records"),
             verdicts=[(study, self._verdicts(study)) for study in studies],
             all_verdicts=verdicts.all_verdicts(studies),
             sections=sections,
+            properties=[(study, self._properties(study)) for study in properties.study_properties(self.tables)],
             runs=self.runs,
             runs_downloads=self._table("runs", self.runs.frame(), "runs", rows=self.runs.rows),
             settings_downloads=self._shared("settings", self.runs.settings),
@@ -115,7 +122,7 @@ class _Report:
             inputs=self.inputs,
             commits=sorted(set(self.tables.runs["git_commit"]) - {""}),
         )
-        write_text(self.output / "benchmark.html", page)
+        write_text(self.output / self.page, page)
 
     def _section(self, table: AccuracyTable) -> Section:
         experiment = table.experiment
@@ -137,12 +144,18 @@ class _Report:
     def _verdicts(self, study: verdicts.StudyVerdicts) -> tuple[Download, ...]:
         return self._table(study.slug, verdicts.study_frame(self.tables, study), "claims", study=study)
 
+    def _properties(self, study: properties.StudyProperties) -> tuple[TableBlock, ...]:
+        return tuple(self._plain_table(f"{study.slug}-{kind}", table) for kind, table in study.tables)
+
     def _table(self, name: str, frame: pd.DataFrame, kind: str, **context: object) -> tuple[Download, ...]:
         text = self._csv(name, frame)
         # Links to runs lead nowhere outside the page.
         alone = render("table.html.j2", **{**self.common, "anchors": {}}, kind=kind, title=name, **context)
-        write_text(self.output / "tables" / f"{name}.html", alone)
-        return (Download("CSV", f"tables/{name}.csv", data_address(text)), Download("HTML", f"tables/{name}.html"))
+        write_text(self.output / f"{self.files}tables/{name}.html", alone)
+        return (
+            Download("CSV", f"{self.files}tables/{name}.csv", data_address(text)),
+            Download("HTML", f"{self.files}tables/{name}.html"),
+        )
 
     def _plain_table(self, name: str, table: PlainTable) -> TableBlock:
         return TableBlock(table, self._table(name, table.frame, "plain", table=table))
@@ -154,13 +167,13 @@ class _Report:
         # A file that is passed on alone must still say what scale it is of.
         scale = self.common["benchmark"]["scale"]
         text = frame.assign(scale=scale)[["scale", *frame.columns]].to_csv(index=False, lineterminator="\n")
-        write_text(self.output / "tables" / f"{name}.csv", text)
+        write_text(self.output / f"{self.files}tables/{name}.csv", text)
         return text
 
     def _figure(self, experiment: Experiment, figure: StudyFigure) -> FigureBlock:
         name = f"{experiment.slug}-{figure.kind}"
         write_text(
-            self.output / "figures" / f"{name}.svg",
+            self.output / f"{self.files}figures/{name}.svg",
             svg.to_svg(draw(figure, self.common["benchmark"]["label"])),
         )
         panels = tuple(
@@ -183,7 +196,10 @@ class _Report:
             has_markers=figure.has_markers,
             across=figure.across,
             left_out=len(figure.panels) - len(figure.drawn),
-            downloads=(Download("SVG", f"figures/{name}.svg"), Download("CSV", f"tables/{name}-data.csv")),
+            downloads=(
+                Download("SVG", f"{self.files}figures/{name}.svg"),
+                Download("CSV", f"{self.files}tables/{name}-data.csv"),
+            ),
             table=self._plain_table(name, figure.table) if figure.table else None,
         )
 

@@ -8,15 +8,16 @@ from typing import Any
 
 import pandas as pd
 
+from phasebench.claims.marks import MARKS, count_marks
 from phasebench.reporting.experiments import display_names_of
 from phasebench.reporting.labels import MINUS, decimal, per_cent, slug, sortable
 from phasebench.tables.read import ReportTables
-from phasebench.tables.schema import VERDICTS
 
 # Units of fractions that are printed a hundredfold -> what stands behind the number.
 _HUNDREDFOLD = {"points": "points", "percent": "%"}
-_MARKS = dict(zip(VERDICTS, ("✓", "✗", "?"), strict=True))
-_CLASSES = dict(zip(VERDICTS, ("yes", "no", "open"), strict=True))
+_ORDER = tuple(MARKS)
+_SIGNS = dict(zip(_ORDER, ("✓", "✗", "?", "≡", "·"), strict=True))
+_CLASSES = dict(zip(_ORDER, ("yes", "no", "open", "property", "untested"), strict=True))
 
 
 @dataclass(frozen=True)
@@ -34,26 +35,27 @@ class VerdictRow:
     low: float
     high: float
     n: int
-    verdict: str
+    mark: str
+    direction: str
     reason: str
     detail: str
     paper_agrees: str
     runs: tuple[str, ...]
 
     @property
-    def mark(self) -> str:
-        """A sign before the verdict's word."""
-        return _MARKS[self.verdict]
+    def sign_of_mark(self) -> str:
+        """A sign before the mark's word."""
+        return _SIGNS[self.mark]
 
     @property
     def css_class(self) -> str:
         """CSS class by which the page colours it."""
-        return _CLASSES[self.verdict]
+        return _CLASSES[self.mark]
 
     @property
     def order(self) -> str:
-        """Rank of the verdict, for sorting; the highest is that of a reproduced claim."""
-        return str(-VERDICTS.index(self.verdict))
+        """Rank of the mark, for sorting; the highest is that of a reproduced claim."""
+        return str(-_ORDER.index(self.mark))
 
     @property
     def measured(self) -> str:
@@ -103,11 +105,9 @@ class StudyVerdicts:
 
     @property
     def counts(self) -> list[tuple[str, str, str, int]]:
-        """(verdict, mark, CSS class, claims) of each verdict, also where there are none."""
-        return [
-            (verdict, _MARKS[verdict], _CLASSES[verdict], sum(row.verdict == verdict for row in self.rows))
-            for verdict in VERDICTS
-        ]
+        """(mark, sign, CSS class, claims) of each mark, also where there are none."""
+        counts = count_marks(row.mark for row in self.rows)
+        return [(mark, _SIGNS[mark], _CLASSES[mark], count) for mark, count in counts.items()]
 
     @property
     def contradicted(self) -> int:
