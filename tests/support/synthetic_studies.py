@@ -17,7 +17,7 @@ RUN_KEYS = (
 )
 CELL_KEYS = ("suite", "experiment", "dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model")
 TABLES = {
-    "experiments": ("suite", "experiment", "title", "answers", "sorted_by", "author_seed"),
+    "experiments": ("suite", "experiment", "title", "answers", "reported", "sorted_by", "author_seed"),
     "items": (*RUN_KEYS, "metric", "condition", "item", "value"),
     "analyses": (*CELL_KEYS, "analysis", "seed", "n", "metric", "condition", "item", "value"),
     "claims": (

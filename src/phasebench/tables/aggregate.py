@@ -88,7 +88,10 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
         "published": published,
         "models": models,
         "experiments": pd.DataFrame(
-            [{**experiment, "answers": _json(experiment["answers"])} for experiment in settings["experiments"]],
+            [
+                {**experiment, **{name: _json(experiment[name]) for name in ("answers", "reported")}}
+                for experiment in settings["experiments"]
+            ],
             columns=list(COLUMNS["experiments"]),
         ),
         "benchmark": pd.DataFrame(
@@ -97,6 +100,7 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
                 "label": [settings["label"]],
                 "description": [settings["description"]],
                 "suites": [", ".join(settings["suites"])],
+                "studies": [_json(settings["studies"])],
                 "display_names": [_json(settings["display_names"])],
                 "config_digest": [sha256_of_text(spec.to_json())],
             }
