@@ -9,7 +9,7 @@ from support.checkout import ROOT
 from support.synthetic_tables import SUITE, write_tables
 
 from phasebench.reporting.page.build import build_report
-from phasebench.reporting.tables.verdicts import StudyVerdicts, strongest, study_frame, study_verdicts
+from phasebench.reporting.tables.verdicts import StudyVerdicts, extremes, strongest, study_frame, study_verdicts
 from phasebench.tables.read import ReportTables, read_tables
 
 MARKS_TEMPLATE = ROOT / "src/phasebench/reporting/templates/marks.html.j2"
@@ -115,6 +115,19 @@ def test_the_strongest_are_farthest_from_their_bound_in_half_widths(tables: Repo
     assert [one.claim for one in chosen] == ["far", "near", "unknown"]
 
 
+def test_where_nothing_was_decided_the_directions_stand_for_it(tables: ReportTables) -> None:
+    rows = _study(tables).rows
+    assert [(heading, [row.mark for row in chosen]) for heading, chosen in extremes(rows, 3)] == [
+        ("Strongest agreements", ["reproduced"]),
+        ("Strongest disagreements", ["not reproduced"]),
+    ]
+    undecided = [row for row in rows if row.mark not in ("reproduced", "not reproduced")]
+    ((heading, chosen),) = extremes(undecided, 3)
+    assert heading == "Not tested, but points the same way"
+    assert [row.claim for row in chosen] == ["stand_in"]
+    assert extremes([row for row in undecided if not row.direction], 3) == []
+
+
 def test_a_study_for_each_suite(tables: ReportTables) -> None:
     other = tables.claims.iloc[:2].assign(suite="phase_matters")
     both = replace(tables, claims=pd.concat([tables.claims, other], ignore_index=True))
@@ -178,7 +191,7 @@ def test_without_claims_there_is_no_such_section(tmp_path: Path) -> None:
 def test_models_and_data_have_their_readers_names(tables: ReportTables) -> None:
     detail = "shown: svhn lab cifarnet_type_e against cifarnet_real; other data: colour_shapes stands in for cifar10"
     runs = tables.runs.assign(dataset="colour_shapes", stands_in_for="svhn")
-    claims = tables.claims.iloc[:1].assign(detail=detail, mean=-1041.0, unit="count")
+    claims = tables.claims.iloc[:1].assign(detail=detail, mean=-1041.0, std=math.nan, unit="count")
     (row,) = _study(replace(tables, claims=claims, runs=runs)).rows
     assert row.detail == "shown: SVHN LAB CDS Type-E against Real CNN; other data: Colour shapes stands in for CIFAR-10"
     assert row.measured == "\N{MINUS SIGN}1,041"

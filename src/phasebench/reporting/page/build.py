@@ -34,7 +34,6 @@ from phasebench.tables.read import read_tables
 
 STUDIES_FOLDER = Path("docs/studies")
 """Of the repository, in which reports are built."""
-_EXTREMES = {"Strongest agreements": "reproduced", "Strongest disagreements": "not reproduced"}
 _STRONGEST = 3
 
 
@@ -100,9 +99,7 @@ class _Report:
             facts=summary.run_facts(self.tables),
             studies=pages,
             every=every,
-            strongest=[
-                (heading, mark, verdicts.strongest(every.rows, mark, _STRONGEST)) for heading, mark in _EXTREMES.items()
-            ],
+            extremes=verdicts.extremes(every.rows, _STRONGEST),
             not_tested=summary.not_tested(every.rows),
             runs=self.runs,
             runs_downloads=self._table("runs", self.runs.frame(), "runs", rows=self.runs.rows),

@@ -2,13 +2,13 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pandas as pd
 
-from phasebench.claims.marks import MARKS, NOT_TESTED, OTHER_WAY, SAME_WAY, count_marks
+from phasebench.claims.marks import MARKS, NOT_REPRODUCED, NOT_TESTED, OTHER_WAY, REPRODUCED, SAME_WAY, count_marks
 from phasebench.reporting.experiments import display_names_of
 from phasebench.reporting.labels import MINUS, decimal, per_cent, slug
 from phasebench.tables.read import ReportTables
@@ -19,6 +19,10 @@ _SHAPES = dict(zip(MARKS, ("yes", "no", "open", "built", "none"), strict=True))
 _WEAK_SHAPES = {SAME_WAY: "same", OTHER_WAY: "other"}
 _NUMBER = re.compile(rf"[-{MINUS}]?\d+(?:\.\d+)?")
 _WEAK_MEANING = "The direction alone, on stand-in data or after shortened training: no test of the claim."
+_EXTREMES: tuple[dict[str, str], ...] = (
+    {"Strongest agreements": REPRODUCED, "Strongest disagreements": NOT_REPRODUCED},
+    {"Not tested, but points the same way": SAME_WAY, "Not tested, and points the other way": OTHER_WAY},
+)
 _RANKS = {mark: rank for rank, mark in enumerate(MARKS)}
 
 
@@ -196,10 +200,25 @@ def study_frame(tables: ReportTables, study: StudyVerdicts) -> pd.DataFrame:
     return tables.claims[tables.claims["suite"] == study.suite].reset_index(drop=True)
 
 
-def strongest(rows: Iterable[ClaimRow], mark: str, most: int) -> list[ClaimRow]:
-    """Findings with a mark that lie farthest from what they were tested against; properties are no findings."""
-    chosen = [row for row in rows if row.mark == mark and row.kind == "finding"]
+def strongest(rows: Iterable[ClaimRow], verdict: str, most: int) -> list[ClaimRow]:
+    """Findings that lie farthest from what they were tested against; properties are no findings.
+
+    Parameters
+    ----------
+    verdict
+        A mark, or a direction of what was not tested.
+    """
+    chosen = [row for row in rows if verdict in (row.mark, row.direction) and row.kind == "finding"]
     return sorted(chosen, key=lambda row: (math.isnan(row.strength), -row.strength))[:most]
+
+
+def extremes(rows: Sequence[ClaimRow], most: int) -> list[tuple[str, list[ClaimRow]]]:
+    """Headings with the strongest agreements and disagreements; where nothing was decided, by direction alone."""
+    for headings in _EXTREMES:
+        found = [(heading, strongest(rows, verdict, most)) for heading, verdict in headings.items()]
+        if any(chosen for _, chosen in found):
+            return [(heading, chosen) for heading, chosen in found if chosen]
+    return []
 
 
 def _rank(row: ClaimRow) -> tuple[int, bool]:
