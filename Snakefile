@@ -1,5 +1,8 @@
+import time
+
 from snakemake.utils import min_version
 
+started = time.time()
 min_version("9.27")
 
 
@@ -20,3 +23,15 @@ rule all:
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/report.smk"
+
+
+onsuccess:
+    from phasebench.reporting.outcome import outcome
+
+    if words := outcome(
+        results_of(plan.scale.name).table("runs").parent,
+        Path(rules.report.output.page),
+        started,
+        time.time(),
+    ):
+        logger.info(words)

@@ -12,7 +12,7 @@ from support.synthetic_tables import write_tables
 from phasebench.specs.run import RunIdentity
 from phasebench.specs.stage import DatasetIdentity, StageIdentity
 
-COMPILER = ("torch._dynamo", "torch._inductor", "triton")
+COMPILER = ("sympy", "torch._dynamo", "torch._inductor", "triton")
 SCIENCE = ("torchvision", "scipy", "skimage", "sklearn", "soundfile")
 DRAWING = ("matplotlib", "jinja2")
 NUMBERS = ("h5py", "numpy", "pandas", "pyarrow", "torch", *SCIENCE, *DRAWING)
@@ -20,7 +20,7 @@ FORBIDDEN = {
     "--help": ("pydantic", "yaml", *NUMBERS),
     "models": NUMBERS,
     "schemas": ("h5py", "pandas", "torch", *SCIENCE, *DRAWING),
-    "status": ("pandas", "torch", *SCIENCE, *DRAWING),
+    "status": ("h5py", "pandas", "torch", *SCIENCE, *DRAWING),
     "prepare": ("pandas", "sklearn", "soundfile", "torch", "torchvision", *DRAWING),
     "train": (*COMPILER, *SCIENCE, *DRAWING),
     "evaluate": (*COMPILER, *SCIENCE, *DRAWING),
@@ -34,12 +34,21 @@ SHOW_BEFORE_RESULTS = (
 )
 
 
-def imported(arguments: list[str], show: str = SHOW_AT_EXIT) -> set[str]:
+def imported(arguments: list[str], show: str = SHOW_AT_EXIT, root: Path = ROOT) -> set[str]:
     """Modules that a command has imported when it ends."""
     code = f"{show}; from phasebench.cli.main import main; main()"
-    done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository without data and results."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in ("config.yaml", "envs", "src", "workflow"):
+        (folder / name).symlink_to(ROOT / name)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +89,10 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("command", FORBIDDEN)
-def test_a_command_imports_what_it_needs(command: str, arguments: dict[str, list[str]]) -> None:
+def test_a_command_imports_what_it_needs(command: str, arguments: dict[str, list[str]], checkout: Path) -> None:
     if command == "evaluate" and not Path(arguments["evaluate"][-1]).exists():
         imported(arguments["train"])
-    modules = imported(arguments[command])
+    modules = imported(arguments[command], root=checkout)
     assert modules.isdisjoint({*FORBIDDEN[command], "snakemake"}), modules & {*FORBIDDEN[command], "snakemake"}
     assert "phasebench.cli.main" in modules
 
@@ -94,3 +103,19 @@ def test_the_first_step_of_a_run_does_not_wait_for_pandas(tmp_path: Path, argume
     modules = imported([*before[:begin], str(tmp_path / "run"), *before[begin + 1 :]], SHOW_BEFORE_RESULTS)
     assert "torch" in modules
     assert modules.isdisjoint({"pandas", "pyarrow"})
+
+
+@pytest.mark.parametrize("model", ["resnet18", "vgg16"])
+def test_networks_with_the_names_of_torchvision_do_without_it(
+    model: str, tmp_path: Path, arguments: dict[str, list[str]]
+) -> None:
+    recipe = RECIPE.model_copy(update={"steps": 1, "validate_every": 1, "batch_size": 2})
+    spec = make_spec(recipe, model=model).model_copy(update={"encoding": "rgb"})
+    (tmp_path / "run.spec").write_text(RunIdentity(run=spec, code={}, environment={}).to_json())
+    given = {"--spec": "run.spec", "--output": "run", "--checkpoint": "run.pt"}
+    words = list(arguments["train"])
+    for option, name in given.items():
+        words[words.index(option) + 1] = str(tmp_path / name)
+    modules = imported(words, SHOW_BEFORE_RESULTS)
+    assert f"phasebench.models.{model.rstrip('0123456789')}" in modules
+    assert modules.isdisjoint((*COMPILER, *SCIENCE))

@@ -7,7 +7,6 @@ import pytest
 import torch
 from support.shipped import SUITES, shipped_suite
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.data.batches.in_memory import DeviceData
@@ -54,7 +53,7 @@ def few_conditions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(colour_jitter, "STRENGTHS", (0.0, 1.0))
     monkeypatch.setattr(confidence, "ANGLES_DEGREES", (0, 90))
     monkeypatch.setattr(embedding, "ANGLES_DEGREES", (0, 90, 180, 270))
-    blocks = {18: (BasicBlock, [1] * 4), 34: (BasicBlock, [1] * 4), 50: (Bottleneck, [1] * 4)}
+    blocks = {depth: (block, (1, 1, 1, 1)) for depth, (block, _) in resnet.BLOCKS.items()}
     monkeypatch.setattr(resnet, "BLOCKS", blocks)
     monkeypatch.setattr(projections, "half_mask", lambda shape, n_axes, generator: torch.ones(tuple(shape)))
     threads = torch.get_num_threads()

@@ -78,14 +78,37 @@ def test_names_are_those_of_torchvision(depth: int, stem: str) -> None:
     assert list(empty(1000, depth=depth, stem=stem).state_dict()) == list(reference.state_dict())
 
 
+@pytest.mark.parametrize("depth", [18, 50])
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-def test_logits_are_those_of_torchvision(training: bool) -> None:
-    reference = torchvision_resnet.resnet18(num_classes=7).train(training)
-    network = ResNet(7, stem="imagenet")
+def test_logits_and_gradients_are_those_of_torchvision(training: bool, depth: int) -> None:
+    reference = getattr(torchvision_resnet, f"resnet{depth}")(num_classes=7).train(training)
+    network = ResNet(7, depth=depth, stem="imagenet")
     network.load_state_dict(reference.state_dict())
     images = rgb(2, 64)
-    with torch.no_grad():
-        torch.testing.assert_close(network.train(training)(images), reference(images[:, 0]), rtol=0, atol=0)
+    logits, expected = network.train(training)(images), reference(images[:, 0])
+    torch.testing.assert_close(logits, expected, rtol=0, atol=0)
+    logits.square().sum().backward()
+    expected.square().sum().backward()
+    for (name, parameter), of_reference in zip(network.named_parameters(), reference.parameters(), strict=True):
+        assert parameter.grad is not None
+        assert parameter.grad.abs().sum() > 0, name
+        torch.testing.assert_close(parameter.grad, of_reference.grad, rtol=0, atol=0)
+
+
+def test_initial_weights_are_those_of_a_changed_torchvision_network() -> None:
+    torch.manual_seed(3)
+    reference = torchvision_resnet.resnet50(num_classes=10)
+    reference.conv1 = nn.Conv2d(2, 64, 3, padding=1, bias=False)
+    for module in reference.modules():
+        if isinstance(module, nn.Conv2d):
+            module.reset_parameters()
+    drawn = torch.rand(1)
+    torch.manual_seed(3)
+    network = ResNet(10, planes=(0, 3), depth=50)
+    assert torch.equal(torch.rand(1), drawn)
+    state = network.state_dict()
+    for name, value in reference.state_dict().items():
+        assert torch.equal(state[name], value), name
 
 
 def test_convolutions_start_uniform() -> None:

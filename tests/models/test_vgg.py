@@ -69,6 +69,24 @@ def test_convolutions_are_those_of_torchvision(depth: int) -> None:
     }
 
 
+@pytest.mark.parametrize("depth", [16, 19])
+def test_convolutions_compute_as_those_of_torchvision(depth: int) -> None:
+    torch.manual_seed(4)
+    expected = torchvision_vgg.make_layers(torchvision_vgg.cfgs[{16: "D", 19: "E"}[depth]], batch_norm=True)
+    expected[0] = nn.Conv2d(2, 64, 3, padding=1)
+    for module in expected:
+        if isinstance(module, nn.Conv2d):
+            nn.init.normal_(module.weight, std=(2 / (9 * module.out_channels)) ** 0.5)
+            nn.init.zeros_(module.bias)
+    torch.manual_seed(4)
+    features = Vgg(10, planes=(0, 3), depth=depth).features
+    for name, value in expected.state_dict().items():
+        assert torch.equal(features.state_dict()[name], value), name
+    images = torch.randn(2, 2, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(features(images), expected(images))
+
+
 def test_initial_weights() -> None:
     torch.manual_seed(0)
     network = Vgg(10)

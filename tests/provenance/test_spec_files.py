@@ -14,6 +14,7 @@ from support.edits import EditFile, added, changed, decorated, pinned_anew, rewo
 from support.shipped import SUITES, shipped_suite
 
 from phasebench.claims.published import read_published
+from phasebench.codehash.cache import CACHE_FILE
 from phasebench.codehash.closure import SourceTree
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import sha256_of_file
@@ -21,7 +22,7 @@ from phasebench.models.registry import REGISTRY
 from phasebench.plan.registries import MODELS_TABLE
 from phasebench.provenance.raw_inputs import record_downloads
 from phasebench.provenance.spec_files import plan_benchmark
-from phasebench.provenance.stage_code import own_source
+from phasebench.provenance.stage_code import evaluation_code, own_source, run_code, source_tree
 from phasebench.specs.run import RunIdentity
 from phasebench.specs.stage import DatasetIdentity, StageIdentity, read_identity
 
@@ -226,9 +227,21 @@ def test_scales_do_not_mix(checkout: Path) -> None:
     assert json.loads(spec.read_text())["run"]["scale"] == "small"
 
 
+def test_jobs_compare_their_code_without_parsing_it(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(checkout)
+    monkeypatch.setattr(SourceTree, "closure", None)
+    specs, tree = checkout / "results/demo/specs", source_tree(checkout / "src/phasebench")
+    runs = [read_identity(RunIdentity, path) for path in (specs / "runs").rglob("*.json")]
+    assert runs
+    assert all(run_code(tree, identity.run) == identity.code for identity in runs)
+    for path in (specs / "evaluations").iterdir():
+        assert evaluation_code(tree, path.stem) == read_identity(StageIdentity, path).code
+
+
 def test_planning_alone_writes_nothing(checkout: Path) -> None:
     plan_benchmark({"scale": "demo", "suites": [STUDY]}, checkout, checkout / "results", write=False)
     assert not (checkout / "results").exists()
+    assert not (checkout / "src/phasebench" / CACHE_FILE).exists()
 
 
 @pytest.mark.parametrize(

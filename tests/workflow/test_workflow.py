@@ -224,8 +224,12 @@ def test_from_nothing_to_the_report_and_what_runs_again(
 ) -> None:
     """One test, since all of it is asked of one finished benchmark and training that takes most of the time."""
     # Once as a person does it: with nothing but the checkout's own code.
-    whole = snakemake(checkout, "--cores", "2", "--benchmark-extended", "--config", "scale=tiny")
+    whole = snakemake(
+        checkout, "--cores", "2", "--logger", "phasebench", "--benchmark-extended", "--config", "scale=tiny"
+    )
     assert whole.returncode == 0, whole.stderr
+    assert len(whole.stderr.splitlines()) < 60
+    assert re.search(r"Report: .*reports/benchmark\.html \(scale tiny, 2 runs, in .*\)\nFindings: ", whole.stderr)
     assert "DEMO" in (checkout / "reports/benchmark.html").read_text(encoding="utf-8")
     metrics = pd.read_parquet(checkout / "results/tiny/tables/metrics.parquet")
     accuracy = metrics[metrics["metric"] == "test_accuracy"].set_index("model")

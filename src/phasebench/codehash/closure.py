@@ -11,11 +11,14 @@ Subclasses that register themselves through ``__init_subclass__`` or a metaclass
 run time.
 """
 
+import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
+from phasebench.codehash.cache import HashCache
 from phasebench.codehash.modules import Module, Statement, parse_module
 from phasebench.codehash.registries import registry_class, string_table
 from phasebench.codehash.scoping import Import
@@ -94,6 +97,26 @@ class SourceTree:
         if key not in self._closures:
             self._closures[key] = _Walk(self, key[1]).run(sorted(all_roots))
         return self._closures[key]
+
+    def hashes(
+        self, roots: Iterable[str], chosen: Mapping[str, Iterable[str]] = MappingProxyType({})
+    ) -> dict[str, str]:
+        """The hashes of a :meth:`closure`, from the cache if no source has changed since they were computed there."""
+        listed, entries = sorted(roots), {registry: sorted(targets) for registry, targets in chosen.items()}
+        key = json.dumps([sorted(self._registry_classes), listed, entries], sort_keys=True)
+        found = self._cache.find(key)
+        if found is None:
+            found = self.closure(listed, entries).hashes
+            self._cache.add(key, found)
+        return dict(found)
+
+    def save_hashes(self) -> None:
+        """Keep the hashes that were computed, for other processes with the same sources."""
+        self._cache.save()
+
+    @cached_property
+    def _cache(self) -> HashCache:
+        return HashCache(self.folder)
 
     def string_table(self, symbol: str) -> dict[str, str]:
         """A table of strings, ``module:name``, read from the source: a dictionary, or that of a registry.

@@ -75,6 +75,18 @@ class Store:
         return len(self.classes)
 
 
+def read_prepared_from(path: Path | str) -> str:
+    """The spec file that a data set was prepared from; empty where none was named.
+
+    Raises
+    ------
+    PhasebenchError
+        The file is damaged.
+    """
+    with open_hdf5(path, _REMEDY) as file:
+        return str(file.attrs.get(PREPARED_FROM, ""))
+
+
 def write_store(
     path: Path | str,
     manifest_path: Path | str,

@@ -1,26 +1,106 @@
 """Residual networks with a second normalisation in some modules (Cakaj, Mehnert and Yang 2023, section IV)."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, Bottleneck
-from torchvision.models.resnet import ResNet as TorchvisionResNet
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.nn.complex.real_planes import RealPlanes
 from phasebench.nn.spectral.insertion import Insertion, batch_norms, insert
 
 Stem = Literal["cifar", "imagenet"]
-BLOCKS: dict[int, tuple[type[nn.Module], list[int]]] = {
-    18: (BasicBlock, [2, 2, 2, 2]),
-    34: (BasicBlock, [3, 4, 6, 3]),
-    50: (Bottleneck, [3, 4, 6, 3]),
+
+
+class Block(nn.Module):
+    """A residual block: convolutions with batch normalisations, added to its input or to a projection of that.
+
+    Its parts have the names of torchvision's blocks, which take a second to import.
+
+    Parameters
+    ----------
+    in_channels, channels : int
+        Maps at the door, and of the block's inner convolutions.
+    stride : int
+        Of the first 3x3 convolution and of the projection.
+    """
+
+    expansion: int
+    """Maps that leave the block, as a multiple of its channels."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self._add_convolutions(in_channels, channels, stride)
+        self.relu = nn.ReLU(inplace=True)
+        out_channels = self.expansion * channels
+        self.downsample: nn.Sequential | None = None
+        if stride != 1 or in_channels != out_channels:
+            projection = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
+            self.downsample = nn.Sequential(projection, nn.BatchNorm2d(out_channels))
+
+    def _add_convolutions(self, in_channels: int, channels: int, stride: int) -> None:
+        raise NotImplementedError
+
+    def residual(self, maps: Tensor) -> Tensor:
+        """Maps that are added to the shortcut, from maps ``(N, C, H, W)``."""
+        raise NotImplementedError
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Map ``(N, C, H, W)`` to ``(N, expansion * channels, H / stride, W / stride)``."""
+        shortcut = maps if self.downsample is None else self.downsample(maps)
+        activated: Tensor = self.relu(self.residual(maps).add_(shortcut))
+        return activated
+
+
+class BasicBlock(Block):
+    """Two 3x3 convolutions."""
+
+    expansion = 1
+
+    def _add_convolutions(self, in_channels: int, channels: int, stride: int) -> None:
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+
+    def residual(self, maps: Tensor) -> Tensor:
+        """Maps that are added to the shortcut, from maps ``(N, C, H, W)``."""
+        inner = self.relu(self.bn1(self.conv1(maps)))
+        added: Tensor = self.bn2(self.conv2(inner))
+        return added
+
+
+class Bottleneck(Block):
+    """A 1x1 convolution to fewer maps, a 3x3 one on these, and a 1x1 one to four times as many."""
+
+    expansion = 4
+
+    def _add_convolutions(self, in_channels: int, channels: int, stride: int) -> None:
+        self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv3 = nn.Conv2d(channels, self.expansion * channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(self.expansion * channels)
+
+    def residual(self, maps: Tensor) -> Tensor:
+        """Maps that are added to the shortcut, from maps ``(N, C, H, W)``."""
+        inner = self.relu(self.bn1(self.conv1(maps)))
+        inner = self.relu(self.bn2(self.conv2(inner)))
+        added: Tensor = self.bn3(self.conv3(inner))
+        return added
+
+
+BLOCKS: dict[int, tuple[type[Block], tuple[int, int, int, int]]] = {
+    18: (BasicBlock, (2, 2, 2, 2)),
+    34: (BasicBlock, (3, 4, 6, 3)),
+    50: (Bottleneck, (3, 4, 6, 3)),
 }
+STEM_CHANNELS = 64
 
 
-class ResNet(TorchvisionResNet):  # type: ignore[misc]
-    """ResNet18, 34 or 50; parameters have the names of torchvision's networks.
+class ResNet(nn.Module):
+    """ResNet18, 34 or 50; parameters have the names and, for a seed, the values of torchvision's networks.
 
     Convolutions and the linear layer start from PyTorch's default, Kaiming-uniform (section IV-A).
 
@@ -62,20 +142,36 @@ class ResNet(TorchvisionResNet):  # type: ignore[misc]
     ) -> None:
         if depth not in BLOCKS:
             raise PhasebenchError(f"there is no ResNet{depth}; known depths: {', '.join(map(str, BLOCKS))}")
-        super().__init__(*BLOCKS[depth], num_classes=n_classes)
-        self.planes = RealPlanes(planes)
-        if stem == "cifar":
-            self.conv1 = nn.Conv2d(len(planes), 64, 3, padding=1, bias=False)
-            self.maxpool = nn.Identity()
-        elif stem == "imagenet":
-            self.conv1 = nn.Conv2d(len(planes), 64, 7, stride=2, padding=3, bias=False)
-        else:
+        if stem not in get_args(Stem):
             raise PhasebenchError(f"stem '{stem}' is neither 'cifar' nor 'imagenet'")
+        super().__init__()
+        block, lengths = BLOCKS[depth]
+        self.conv1 = nn.Conv2d(3, STEM_CHANNELS, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(STEM_CHANNELS)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if stem == "imagenet" else nn.Identity()
+        self.layer1 = _module(block, STEM_CHANNELS, 64, lengths[0], stride=1)
+        self.layer2 = _module(block, 64 * block.expansion, 128, lengths[1], stride=2)
+        self.layer3 = _module(block, 128 * block.expansion, 256, lengths[2], stride=2)
+        self.layer4 = _module(block, 256 * block.expansion, 512, lengths[3], stride=2)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(512 * block.expansion, n_classes)
+        self.planes = RealPlanes(planes)
+        self._initialise(len(planes), stem)
+        self.module_ends = {number: _main_norms(self, number)[-1] for number in range(1, 5)}
+        self._insert(Insertion(insertion, **options))
+
+    def _initialise(self, in_channels: int, stem: Stem) -> None:
+        """Put the stem in, and draw the kernels."""
+        # Overwritten below; torchvision draws these first, and the same numbers have to follow from a seed.
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        size, stride = (3, 1) if stem == "cifar" else (7, 2)
+        self.conv1 = nn.Conv2d(in_channels, STEM_CHANNELS, size, stride, padding=size // 2, bias=False)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 module.reset_parameters()
-        self.module_ends = {number: _main_norms(self, number)[-1] for number in range(1, 5)}
-        self._insert(Insertion(insertion, **options))
 
     def _insert(self, insertion: Insertion) -> None:
         for number in sorted(insertion.modules):
@@ -86,8 +182,16 @@ class ResNet(TorchvisionResNet):  # type: ignore[misc]
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(N, 2, C, H, W)`` planes, or complex ``(N, C, H, W)``, to logits ``(N, K)``."""
-        logits: Tensor = super().forward(self.planes(images))
+        maps = self.maxpool(self.relu(self.bn1(self.conv1(self.planes(images)))))
+        maps = self.layer4(self.layer3(self.layer2(self.layer1(maps))))
+        logits: Tensor = self.fc(self.avgpool(maps).flatten(1))
         return logits
+
+
+def _module(block: type[Block], in_channels: int, channels: int, length: int, stride: int) -> nn.Sequential:
+    """Blocks in a row, the first of which has the stride."""
+    first = block(in_channels, channels, stride)
+    return nn.Sequential(first, *(block(block.expansion * channels, channels, 1) for _ in range(length - 1)))
 
 
 def _main_norms(network: nn.Module, number: int) -> list[str]:

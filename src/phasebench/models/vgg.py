@@ -5,15 +5,17 @@ from math import sqrt
 from typing import Any, Literal
 
 from torch import Tensor, nn
-from torchvision.models.vgg import cfgs, make_layers
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.nn.complex.real_planes import RealPlanes
 from phasebench.nn.spectral.insertion import Insertion, insert
 
 Head = Literal["narrow", "wide"]
-CONFIGURATIONS = {16: "D", 19: "E"}
-MODULES = 5
+WIDTHS = (64, 128, 256, 512, 512)
+"""Maps of the convolutions in each module."""
+MODULES = len(WIDTHS)
+CONVOLUTIONS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+"""Depth -> convolutions in each module."""
 
 
 class Vgg(nn.Module):
@@ -59,13 +61,13 @@ class Vgg(nn.Module):
         insertion: str = "",
         **options: Any,
     ) -> None:
-        if depth not in CONFIGURATIONS:
-            raise PhasebenchError(f"there is no VGG{depth}; known depths: {', '.join(map(str, CONFIGURATIONS))}")
+        if depth not in CONVOLUTIONS:
+            raise PhasebenchError(f"there is no VGG{depth}; known depths: {', '.join(map(str, CONVOLUTIONS))}")
         if head not in ("narrow", "wide"):
             raise PhasebenchError(f"head '{head}' is neither 'narrow' nor 'wide'")
         super().__init__()
         self.planes = RealPlanes(planes)
-        self.features: nn.Sequential = make_layers(cfgs[CONFIGURATIONS[depth]], batch_norm=True)
+        self.features = _features(CONVOLUTIONS[depth])
         self.features[0] = nn.Conv2d(len(planes), 64, 3, padding=1)
         for module in self.features:
             if isinstance(module, nn.Conv2d):
@@ -98,6 +100,18 @@ class Vgg(nn.Module):
         maps = self.features(self.planes(images))
         logits: Tensor = self.classifier(self.pool(maps).flatten(1))
         return logits
+
+
+def _features(lengths: Sequence[int]) -> nn.Sequential:
+    """Modules of convolutions with batch normalisation, a pooling after each; the first reads three planes."""
+    layers: list[nn.Module] = []
+    in_channels = 3
+    for width, length in zip(WIDTHS, lengths, strict=True):
+        for _ in range(length):
+            layers += [nn.Conv2d(in_channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+            in_channels = width
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers)
 
 
 def _narrow_head(n_classes: int) -> nn.Sequential:

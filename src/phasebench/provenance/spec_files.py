@@ -221,4 +221,6 @@ def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> 
     plan = load_plan(settings, root, tree)
     if write:
         Identities(plan, root, tree, results).write()
+        # Every job compares the code that it runs with its spec file.
+        tree.save_hashes()
     return plan

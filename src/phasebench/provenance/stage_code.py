@@ -49,34 +49,34 @@ def run_code(tree: SourceTree, spec: RunSpec) -> dict[str, str]:
     entry = REGISTRY.find(spec.model)
     procedure = _entry(tree.string_table(PROCEDURES_TABLE), spec.recipe.procedure, "training procedure")
     chosen = {PROCEDURES_TABLE: [procedure], MODELS_TABLE: [entry.target], ENCODINGS_TABLE: encodings}
-    return {**tree.closure([], chosen).hashes, **_rows([spec.model])}
+    return {**tree.hashes([], chosen), **_rows([spec.model])}
 
 
 def overhead_code(tree: SourceTree, models: Iterable[str]) -> dict[str, str]:
     """The hashes of the modules that training steps of these models reach, as :func:`run_code` has them."""
     names = sorted(set(models))
     targets = {REGISTRY.find(name).target for name in names}
-    return {**tree.closure([_OVERHEAD], {MODELS_TABLE: targets}).hashes, **_rows(names)}
+    return {**tree.hashes([_OVERHEAD], {MODELS_TABLE: targets}), **_rows(names)}
 
 
 def baselines_code(tree: SourceTree, inputs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """The hashes of the modules that the baselines on these inputs reach."""
     names = {one[key] for one in inputs for key in ("encoding", "test_encoding") if one[key]}
     encodings = [ENCODINGS.find(name) for name in names]
-    return tree.closure([_BASELINES], {ENCODINGS_TABLE: encodings}).hashes
+    return tree.hashes([_BASELINES], {ENCODINGS_TABLE: encodings})
 
 
 def dataset_code(tree: SourceTree, source: str) -> dict[str, str]:
     """The hashes of the modules that prepare a data set from this source."""
     if source in SHARDED_SOURCES:
         stages, chosen = [_PLAN_SHARDS, _WRITE_SHARD, _GATHER_SHARDS], [SHARDED_SOURCES[source]]
-        return tree.closure(stages, {SHARDED_SOURCES_TABLE: chosen}).hashes
-    return tree.closure([_PREPARE], {SOURCES_TABLE: [SOURCES.find(source)]}).hashes
+        return tree.hashes(stages, {SHARDED_SOURCES_TABLE: chosen})
+    return tree.hashes([_PREPARE], {SOURCES_TABLE: [SOURCES.find(source)]})
 
 
 def shard_code(tree: SourceTree) -> dict[str, str]:
     """The hashes of the modules that write a shard."""
-    return tree.closure([_WRITE_SHARD]).hashes
+    return tree.hashes([_WRITE_SHARD])
 
 
 def evaluation_code(tree: SourceTree, name: str) -> dict[str, str]:
@@ -91,23 +91,23 @@ def evaluation_code(tree: SourceTree, name: str) -> dict[str, str]:
     }
     # The run's own identity covers its model and encodings.
     chosen = {EVALUATIONS_TABLE: [target], MODELS_TABLE: (), ENCODINGS_TABLE: ()}
-    return {**tree.closure([_EVALUATE], chosen).hashes, **fields}
+    return {**tree.hashes([_EVALUATE], chosen), **fields}
 
 
 def analysis_code(tree: SourceTree, name: str) -> dict[str, str]:
     """The hashes of the modules of an analysis."""
     target = _entry(tree.string_table(ANALYSES_TABLE), name, "analysis")
-    return tree.closure([_ANALYSE], {ANALYSES_TABLE: [target]}).hashes
+    return tree.hashes([_ANALYSE], {ANALYSES_TABLE: [target]})
 
 
 def aggregation_code(tree: SourceTree) -> dict[str, str]:
     """The hashes of the modules of the aggregation."""
-    return tree.closure([_AGGREGATE]).hashes
+    return tree.hashes([_AGGREGATE])
 
 
 def report_code(tree: SourceTree) -> dict[str, str]:
     """The hashes of the modules of the report."""
-    return tree.closure([_REPORT]).hashes
+    return tree.hashes([_REPORT])
 
 
 def own_source() -> SourceTree:

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from phasebench.common.files import sha256_of_file, sha256_of_text
-from phasebench.data.hdf5 import open_hdf5
-from phasebench.data.store import PREPARED_FROM
 from phasebench.provenance.record import manifest_facts
 from phasebench.specs.paths import Prepared
 from phasebench.specs.run_folder import SPEC
@@ -108,8 +106,10 @@ class PreparedData:
         if self.in_shards:
             path = self._prepared.shard_spec(self.name)
             return path.read_text(encoding="utf-8") if path.is_file() else ""
-        with open_hdf5(self.data, "prepare the data set again") as file:
-            return str(file.attrs.get(PREPARED_FROM, ""))
+        # Here, since h5py is not needed before a data set was prepared.
+        from phasebench.data.store import read_prepared_from
+
+        return read_prepared_from(self.data)
 
 
 def run_changes(spec: str, folder: Path, record: Mapping[str, Any], data: PreparedData) -> list[Change]:
