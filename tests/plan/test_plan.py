@@ -355,7 +355,7 @@ def test_an_evaluation_may_be_for_a_part_of_the_grid(tmp_path: Path) -> None:
     assert found.evaluations == tuple((f"study/images/shapes-lab/{model}/seed1", "rotation") for model in models)
     analysis = found.analyses["study/images/bias_variance"]
     assert analysis.runs == tuple(found.runs)
-    assert analysis.published == "test_accuracy"
+    assert analysis.published == ("test_accuracy",)
 
 
 def test_an_experiment_may_have_data_of_its_own(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from support.finished_runs import finish, plan_tiny, prepare
@@ -16,7 +17,7 @@ from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import sha256_of_file
 from phasebench.provenance.difference import difference
 from phasebench.provenance.spec_files import plan_benchmark
-from phasebench.provenance.status import Checkout, as_line, as_total
+from phasebench.provenance.status import Checkout, as_line, as_marks, as_total
 
 TYPE_E = f"{STUDY}/table_1/colour_shapes-lab/cifarnet_type_e/seed0"
 TYPE_I = f"{STUDY}/table_1/colour_shapes-lab/cifarnet_type_i/seed0"
@@ -256,3 +257,20 @@ def test_as_json_every_change_is_told(
     assert told["datasets"] == []
     assert [run["run_id"] for run in told["runs"]] == [TYPE_I, TYPE_E]
     assert told["runs"][0]["changes"] == [{"subject": "spec", "name": "recipe.steps", "before": "4", "after": "5"}]
+
+
+def test_claims_are_counted_by_their_marks(checkout: Path) -> None:
+    assert Checkout(checkout).claim_marks() == {}
+    path = checkout / "results/tiny/tables/claims.parquet"
+    path.parent.mkdir(parents=True)
+    pd.DataFrame({"mark": ["open", "not tested", "open"], "claim": ["a", "b", "c"]}).to_parquet(path)
+    counts = Checkout(checkout).claim_marks()
+    assert counts == {"reproduced": 0, "not reproduced": 0, "open": 2, "by construction": 0, "not tested": 1}
+    line = "3 claims: 0 reproduced, 0 not reproduced, 2 open, 0 by construction, 1 not tested"
+    assert as_marks(counts) == line
+    pd.DataFrame({"mark": ["perhaps"]}).to_parquet(path)
+    with pytest.raises(PhasebenchError, match=r"claims.parquet: mark: 'perhaps' is unknown; run snakemake again"):
+        Checkout(checkout).claim_marks()
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(PhasebenchError, match=r"claims.parquet: mark: cannot be read; run snakemake again"):
+        Checkout(checkout).claim_marks()

@@ -149,6 +149,7 @@ def _published(
         "condition": np.nan,
         "value": value / 100,
         "std": np.nan,
+        "n": np.nan,
         "where": where,
     }
 

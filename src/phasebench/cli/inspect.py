@@ -19,20 +19,26 @@ def status(
     scale: ScaleOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the data sets and runs of config.yaml: done, stale and why, interrupted or missing, and what runs cost."""
+    """List the data sets and runs of config.yaml: done, stale and why, interrupted or missing, and what runs cost.
+
+    The last line counts the claims by their marks, as they were last aggregated.
+    """
     from dataclasses import asdict
 
-    from phasebench.provenance.status import Checkout, as_line, as_total
+    from phasebench.provenance.status import Checkout, as_line, as_marks, as_total
 
     checkout = Checkout(Path(), scale)
     datasets, runs = checkout.datasets(), checkout.status()
+    marks = checkout.claim_marks()
     chosen_datasets = [dataset for dataset in datasets if state in (None, dataset.state)]
     chosen_runs = [run for run in runs if state in (None, run.state)]
     if as_json:
-        told = {"datasets": list(map(asdict, chosen_datasets)), "runs": list(map(asdict, chosen_runs))}
+        told = {"datasets": list(map(asdict, chosen_datasets)), "runs": list(map(asdict, chosen_runs)), "claims": marks}
         print(json.dumps(told, indent=2))
     else:
         print("\n".join([*map(as_line, chosen_datasets), *map(as_line, chosen_runs), as_total(runs)]))
+        if marks:
+            print(as_marks(marks))
 
 
 @views.command()

@@ -33,11 +33,18 @@ class TrainedRun:
             Changes encoded planes ``(B, 2, C, H, W)`` before the network sees them; its second argument holds the
             samples' positions in the test set, int64 ``(B,)``.
         """
+        return self.accuracy_of(self.test_logits(transform))
+
+    def accuracy_of(self, logits: Tensor) -> float:
+        """Accuracy of the test set's logits ``(N, K)``."""
+        return (logits.argmax(dim=1) == self.data.labels[self.data.test]).double().mean().item()
+
+    def test_logits(self, transform: Callable[[Tensor, Tensor], Tensor] | None = None) -> Tensor:
+        """Logits ``(N, K)`` of the test set, whose planes ``transform`` changes as in :meth:`test_accuracy`."""
         data = self.data
         positions = torch.arange(len(data.test), device=data.device).split(EVALUATION_BATCH)
         batches = zip(data.batches(data.test, EVALUATION_BATCH), positions, strict=True)
-        logits = predict(self.model, (transform(b, p) if transform else b for b, p in batches))
-        return (logits.argmax(dim=1) == data.labels[data.test]).double().mean().item()
+        return predict(self.model, (transform(b, p) if transform else b for b, p in batches))
 
 
 def load_trained_run(folder: Path, data_path: Path, device: torch.device) -> TrainedRun:

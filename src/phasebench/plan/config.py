@@ -83,8 +83,8 @@ class TimedModel(Frozen):
 class AnalysisChoice(Frozen):
     """An analysis of an experiment's runs."""
 
-    published: Name | None = Field(
-        default=None, description="metric of the study's own numbers that it reads as well; none if not given"
+    published: Names | None = Field(
+        default=None, description="metrics of the study's own numbers that it reads as well; none if not given"
     )
 
 

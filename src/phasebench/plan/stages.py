@@ -29,8 +29,8 @@ class PlannedAnalysis:
     experiment: str
     name: str
     runs: tuple[str, ...]
-    published: str | None = None
-    """Metric of the study's own numbers that it reads."""
+    published: tuple[str, ...] = ()
+    """Metrics of the study's own numbers that it reads."""
 
     @property
     def id(self) -> str:
@@ -56,7 +56,7 @@ def plan_analyses(suites: Iterable[Suite], runs: Mapping[str, PlannedRun]) -> di
         for name, experiment in suite.experiments.items():
             own = tuple(members.get((suite.name, name), ()))
             for analysis, choice in experiment.analyses.items() if own else ():
-                planned_analysis = PlannedAnalysis(suite.name, name, analysis, own, choice.published)
+                planned_analysis = PlannedAnalysis(suite.name, name, analysis, own, choice.published or ())
                 found[planned_analysis.id] = planned_analysis
     return found
 

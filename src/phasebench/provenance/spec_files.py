@@ -108,9 +108,11 @@ class Identities:
 
     def analysis(self, planned: PlannedAnalysis) -> StageIdentity:
         """Identity of an analysis: its runs and those of the study's own numbers that it reads."""
-        wanted = (planned.suite, planned.experiment, planned.published)
+        of_experiment = (planned.suite, planned.experiment)
         published = [
-            value.as_row() for value in self._published if (value.suite, value.experiment, value.metric) == wanted
+            value.as_row()
+            for value in self._published
+            if (value.suite, value.experiment) == of_experiment and value.metric in planned.published
         ]
         settings = {"analysis": planned.name, "runs": list(planned.runs), "published": published}
         return self._analysis("analyse", settings, analysis_code(self._tree, planned.name))

@@ -1,11 +1,12 @@
-"""Status of data sets and runs: done, missing, interrupted or stale, and why. Only files are read."""
+"""Status of data sets and runs (done, missing, interrupted or stale, and why) and of claims. Only files are read."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from phasebench.claims.marks import MARKS, count_marks
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import sha256_of_text
 from phasebench.plan.plan import BenchmarkPlan, load_plan
@@ -19,6 +20,7 @@ from phasebench.specs.run_folder import RECORD, read_record, recorded_number
 State = Literal["done", "stale", "interrupted", "missing"]
 STATES: tuple[State, ...] = get_args(State)
 _MOST_NAMED = 3
+_AGGREGATE_AGAIN = "run snakemake again"
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,29 @@ class Checkout:
         seconds = recorded_number(folder, record, "wall_seconds")
         return RunStatus(run_id, "stale" if changes else "done", changes, seconds)
 
+    def claim_marks(self) -> dict[str, int]:
+        """Number of claims of each mark by the last aggregation; empty before it.
+
+        Raises
+        ------
+        PhasebenchError
+            The table of claims is damaged or holds an unknown mark.
+        """
+        path = self._results.table("claims")
+        if not path.is_file():
+            return {}
+        # Without pandas, which takes longer to import than all else here.
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        try:
+            marks = parquet.read_table(path, columns=["mark"])["mark"].to_pylist()
+        except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+            raise PhasebenchError(f"{path}: mark: cannot be read; {_AGGREGATE_AGAIN}") from error
+        if unknown := sorted({str(mark) for mark in marks} - MARKS.keys()):
+            raise PhasebenchError(f"{path}: mark: '{unknown[0]}' is unknown; {_AGGREGATE_AGAIN}")
+        return count_marks(marks)
+
     def commit_of(self, run_id: str) -> str:
         """The commit that a finished run was made with."""
         return str(read_record(self.folder(run_id)).get("git_commit"))
@@ -154,6 +179,11 @@ def as_line(found: RunStatus | DatasetStatus) -> str:
         + (f": {reasons}" if reasons else "")
         + (f" and {more} more" if more > 0 else "")
     )
+
+
+def as_marks(counts: Mapping[str, int]) -> str:
+    """Number of claims of each mark as one line."""
+    return f"{sum(counts.values())} claims: {', '.join(f'{count} {mark}' for mark, count in counts.items())}"
 
 
 def as_total(runs: Sequence[RunStatus]) -> str:

@@ -52,7 +52,7 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
     "published": {
         **_placed(*PUBLISHED_COORDINATES),
         **_texts("metric"),
-        **_numbers("condition", "value", "std"),
+        **_numbers("condition", "value", "std", "n"),
         **_texts("where"),
     },
     "runs": {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from phasebench.common.statistics import Summary, summarise
+from phasebench.common.statistics import Summary, prediction_interval, summarise
 from phasebench.reporting import measurements
 from phasebench.reporting.experiments import TEST_ACCURACY, Experiment, Setting
 from phasebench.reporting.labels import counted
@@ -15,7 +15,7 @@ from phasebench.reporting.tables.baselines import BaselineCell, Baselines, basel
 from phasebench.tables.read import ReportTables
 
 _Record = dict[Any, Any]
-_Printed = tuple[float, float, str]
+_Printed = tuple[float, float, float, str]
 
 _PARAMETERS = "parameters"
 
@@ -215,23 +215,24 @@ def _published(tables: ReportTables, experiment: Experiment) -> dict[tuple[str, 
         & (frame["metric"] == TEST_ACCURACY)
     ]
     keys = zip(chosen["model"], chosen["dataset"], chosen["encoding"], chosen["train_fraction"], strict=True)
-    return dict(zip(keys, zip(chosen["value"], chosen["std"], chosen["where"], strict=True), strict=True))
+    numbers = zip(chosen["value"], chosen["std"], chosen["n"], chosen["where"], strict=True)
+    return dict(zip(keys, numbers, strict=True))
 
 
 def _cell(setting: Setting, records: list[_Record], printed: _Printed | None, diverged: frozenset[str]) -> Cell:
     # A variant is the study's own only where the aggregated table says so.
     beside = [(record["published"], record["published_where"]) for record in records]
     known = [pair for pair in beside if not math.isnan(pair[0])]
-    printed_value, printed_std, printed_where = printed or (math.nan, math.nan, "")
+    printed_value, printed_std, printed_n, printed_where = printed or (math.nan, math.nan, math.nan, "")
     fallback = (math.nan, "") if setting.variant else (printed_value, printed_where)
     value, where = known[0] if known else fallback
     std = printed_std if value == printed_value else math.nan
     whole = [record for record in records if record["run"] not in diverged]
-    summary = summarise([record["value"] for record in whole])
+    values = [record["value"] for record in whole]
     nothing = setting.is_substitute or math.isnan(value)
     return Cell(
         setting,
-        summary,
+        summarise(values),
         value,
         std,
         where,
@@ -239,18 +240,15 @@ def _cell(setting: Setting, records: list[_Record], printed: _Printed | None, di
         tuple((int(record["seed"]), float(record["value"])) for record in whole),
         tuple(record["run"] for record in records if record["run"] in diverged),
         planned=len(records),
-        theirs=(math.nan, math.nan) if nothing else _prediction(summary, std),
+        theirs=(math.nan, math.nan) if nothing else _prediction(values, std, printed_n),
     )
 
 
-def _prediction(ours: Summary, published_std: float) -> tuple[float, float]:
-    """Student's 95 % prediction interval for one further run, whose spread is the printed one where there is one."""
-    if ours.n < 2 or not ours.std:
-        return (math.nan, math.nan)
-    spread = ours.std if math.isnan(published_std) else published_std
-    quantile = (ours.high - ours.mean) * math.sqrt(ours.n) / ours.std
-    half = quantile * math.hypot(ours.std / math.sqrt(ours.n), spread)
-    return (ours.mean - half, ours.mean + half)
+def _prediction(values: list[float], std: float, n: float) -> tuple[float, float]:
+    """Bounds of the 95 % prediction interval; a printed deviation counts where the study says of how many runs."""
+    welch = n > 1 and not math.isnan(std)
+    low, high = prediction_interval(values, std, int(n)) if welch else prediction_interval(values)
+    return float(low), float(high)
 
 
 def _mark_best(column: list[Cell]) -> list[Cell]:
