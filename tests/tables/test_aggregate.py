@@ -68,11 +68,17 @@ SPEC = StageIdentity(
         "label": "DEMO",
         "description": "Words.",
         "suites": ["study", "other"],
+        "studies": {"study": {"title": "Words", "citation": "Somebody", "question": "Is it so?"}},
         "display_names": {"cifar10": "CIFAR-10"},
         "experiments": [
             {
                 **{"suite": "study", "experiment": "table_1", "title": "Table 1: words"},
-                **{"answers": {"trend": "Figure 7a"}, "sorted_by": "net", "author_seed": 2},
+                **{
+                    "answers": {"trend": "Figure 7a"},
+                    "reported": {"trend": "It falls."},
+                    "sorted_by": "net",
+                    "author_seed": 2,
+                },
             }
         ],
         "runs": {FIRST.id: ["rotation"], SECOND.id: []},

@@ -137,6 +137,10 @@ class Identities:
             "label": scale.label,
             "description": scale.description,
             "suites": [suite.name for suite in self._plan.suites],
+            "studies": {
+                suite.name: {"title": suite.title, "citation": suite.citation, "question": suite.question}
+                for suite in self._plan.suites
+            },
             "display_names": self._plan.display_names,
             "experiments": [
                 {
@@ -144,6 +148,7 @@ class Identities:
                     "experiment": name,
                     "title": experiment.title,
                     "answers": dict(experiment.answers),
+                    "reported": dict(experiment.reported),
                     "sorted_by": experiment.sorted_by,
                     "author_seed": suite.author_seed,
                 }

@@ -107,7 +107,10 @@ def aggregate_results(
         "published": published,
         "models": models,
         "experiments": pd.DataFrame(
-            [{**experiment, "answers": _json(experiment["answers"])} for experiment in settings["experiments"]],
+            [
+                {**experiment, **{name: _json(experiment[name]) for name in ("answers", "reported")}}
+                for experiment in settings["experiments"]
+            ],
             columns=list(COLUMNS["experiments"]),
         ),
         "left_out": pd.DataFrame(settings["left_out"], columns=list(COLUMNS["left_out"])),
@@ -117,6 +120,7 @@ def aggregate_results(
                 "label": [settings["label"]],
                 "description": [settings["description"]],
                 "suites": [", ".join(settings["suites"])],
+                "studies": [_json(settings["studies"])],
                 "display_names": [_json(settings["display_names"])],
                 "config_digest": [sha256_of_text(spec.to_json())],
             }
