@@ -381,8 +381,10 @@ def test_shorter_training_than_the_studys_decides_nothing_but_what_follows_by_co
 
     assert verdict(set())[0] == "reproduced"
     assert verdict({"elsewhere"})[0] == "reproduced"
-    agrees = "shorter training than the study's; so far the measurement agrees with the claim"
+    agrees = "shorter training or a smaller network than the study's; so far the measurement agrees with the claim"
     assert verdict({"theirs1"}) == ("not tested", agrees)
-    disagrees = "shorter training than the study's; so far the measurement disagrees with the claim"
+    disagrees = (
+        "shorter training or a smaller network than the study's; so far the measurement disagrees with the claim"
+    )
     assert verdict({"ours0"}, at_least=50) == ("not tested", disagrees)
     assert verdict({"ours0"}, by_construction=True)[0] == BY_CONSTRUCTION

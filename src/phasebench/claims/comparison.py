@@ -91,7 +91,7 @@ def _outcome(claim: Claim, values: Values, summary: Summary) -> tuple[bool | Non
     outcome, reason = _outcome_of_the_mean(values, summary, low, high)
     if values.shortened and outcome is not None:
         agrees = "agrees with the claim" if outcome else "disagrees with the claim"
-        return None, f"shorter training than the study's; so far the measurement {agrees}"
+        return None, f"shorter training or a smaller network than the study's; so far the measurement {agrees}"
     return outcome, reason
 
 
