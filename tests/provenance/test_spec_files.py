@@ -35,9 +35,10 @@ TYPE_E = "cifarnet_type_e"
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of what the spec files are made from."""
+    """A copy of what the spec files are made from, whose demo has many networks, also such as take long."""
     for folder in ("src", "workflow", "envs"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "tests/support/wide_scale.yaml", tmp_path / "workflow/scales/demo.yaml")
     return tmp_path
 
 
@@ -239,7 +240,8 @@ def test_jobs_compare_their_code_without_parsing_it(checkout: Path, monkeypatch:
     assert runs
     assert all(run_code(tree, identity.run) == identity.code for identity in runs)
     for path in (specs / "evaluations").iterdir():
-        assert evaluation_code(tree, path.stem) == read_identity(StageIdentity, path).code
+        identity = read_identity(StageIdentity, path)
+        assert evaluation_code(tree, identity.settings["evaluation"]) == identity.code
 
 
 def test_planning_alone_writes_nothing(checkout: Path) -> None:
