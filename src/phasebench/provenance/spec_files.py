@@ -155,7 +155,7 @@ class Identities:
                 for suite in self._plan.suites
                 for name, experiment in suite.experiments.items()
             ],
-            "runs": {run_id: sorted(planned.evaluations) for run_id, planned in self._plan.runs.items()},
+            "runs": {run_id: planned.evaluation_specs for run_id, planned in self._plan.runs.items()},
             "left_out": [asdict(row) for row in self._plan.left_out],
             "models": {
                 name: {"label": entry.label, "study": entry.study, "published_parameters": entry.published_parameters}
