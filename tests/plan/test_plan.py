@@ -367,7 +367,7 @@ def test_the_shipped_scales_resolve(scale: str) -> None:
 
 def test_an_evaluation_may_be_for_a_part_of_the_grid(tmp_path: Path) -> None:
     evaluations = {"rotation": {"datasets": ["cifar10"], "encodings": ["lab"], "seeds": [1]}}
-    analyses = {"bias_variance": {"published": "test_accuracy"}}
+    analyses = {"bias_variance": {"published": ["test_accuracy"]}}
     suite = {**SUITE, "experiments": {"images": {**EXPERIMENT, "evaluations": evaluations, "analyses": analyses}}}
     stand_in = {"datasets": {"cifar10": {"name": "shapes", "source": "colour_shapes"}}}
     found = plan(tmp_path, {**SCALE, **stand_in}, suite)

@@ -21,7 +21,7 @@ CELL_KEYS = ("suite", "experiment", "dataset", "stands_in_for", "encoding", "var
 TABLES = {
     "left_out": tuple(COLUMNS["left_out"]),
     "unfinished": tuple(COLUMNS["unfinished"]),
-    "experiments": ("suite", "experiment", "title", "answers", "sorted_by", "author_seed"),
+    "experiments": ("suite", "experiment", "title", "answers", "reported", "sorted_by", "author_seed"),
     "items": (*RUN_KEYS, "metric", "condition", "item", "value"),
     "analyses": (*CELL_KEYS, "analysis", "seed", "n", "metric", "condition", "item", "value"),
     "properties": tuple(COLUMN_TYPES),

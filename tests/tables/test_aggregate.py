@@ -69,14 +69,20 @@ SPEC = StageIdentity(
         "label": "DEMO",
         "description": "Words.",
         "suites": ["study", "other"],
+        "studies": {"study": {"title": "Words", "citation": "Somebody", "question": "Is it so?"}},
         "display_names": {"cifar10": "CIFAR-10"},
         "experiments": [
             {
                 **{"suite": "study", "experiment": "table_1", "title": "Table 1: words"},
-                **{"answers": {"trend": "Figure 7a"}, "sorted_by": "net", "author_seed": 2},
+                **{
+                    "answers": {"trend": "Figure 7a"},
+                    "reported": {"trend": "It falls."},
+                    "sorted_by": "net",
+                    "author_seed": 2,
+                },
             }
         ],
-        "runs": {FIRST.id: ["rotation"], SECOND.id: []},
+        "runs": {FIRST.id: {"rotation": "rotation-of-64"}, SECOND.id: {}},
         "analyses": {},
         "overheads": {},
         "properties": [],
@@ -179,7 +185,7 @@ def test_a_run_that_diverged_decides_no_claim(tmp_path: Path) -> None:
     }
     claims = [{"suite": "study", "claims": [claim]}]
     spec = SPEC.model_copy(
-        update={"settings": {**SPEC.settings, "runs": {run.id: [] for run in runs}, "claims": claims}}
+        update={"settings": {**SPEC.settings, "runs": {run.id: {} for run in runs}, "claims": claims}}
     )
 
     def judged() -> tuple[str, str]:
@@ -192,7 +198,7 @@ def test_a_run_that_diverged_decides_no_claim(tmp_path: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"diverged_at": 17}))
     mark, reason = judged()
     assert mark == "not tested"
-    assert reason == "shortened training"
+    assert reason == "shortened training or a smaller network"
     assert read_tables(results / "tables").runs["diverged_at"].dropna().tolist() == [17]
 
 
@@ -219,7 +225,7 @@ def test_what_belongs_to_a_part_of_a_run_stands_apart(results: Path) -> None:
     table = pd.DataFrame(rows, columns=["metric", "item", "draw", "value"]).assign(condition=90.0)
     table.to_parquet(results / "runs" / SECOND.id / "evaluation" / "confidence.parquet")
     index(results / "runs" / SECOND.id)
-    runs = {FIRST.id: ["rotation"], SECOND.id: ["confidence"]}
+    runs = {FIRST.id: {"rotation": "rotation"}, SECOND.id: {"confidence": "confidence"}}
     spec = SPEC.model_copy(update={"settings": {**SPEC.settings, "runs": runs}})
     aggregate_results(spec, results, results / "tables")
     items = pd.read_parquet(results / "tables/items.parquet")
@@ -462,7 +468,7 @@ def write_log(results: Path, rule: str, name: str, *lines: str) -> None:
 
 def current(results: Path) -> None:
     """Let the evaluation of the first run say what it was made from."""
-    folder, evaluations = results / "runs" / FIRST.id, results / "specs/evaluations/rotation.json"
+    folder, evaluations = results / "runs" / FIRST.id, results / "specs/evaluations/rotation-of-64.json"
     write_text(evaluations, "{}")
     made_from = origin(evaluations, [folder / "run.json"])
     path = folder / "evaluation/rotation.parquet"
@@ -564,7 +570,7 @@ def test_an_evaluation_that_is_missing_stale_or_damaged(results: Path, tmp_path:
     folder = results / "runs" / FIRST.id
     (folder / EVALUATED).unlink()
     assert preview(results, tmp_path / "preview").empty
-    (results / "specs/evaluations/rotation.json").write_text("{} ")
+    (results / "specs/evaluations/rotation-of-64.json").write_text("{} ")
     (row,) = preview(results, tmp_path / "preview").to_dict("records")
     assert (row["run"], row["what"], row["state"]) == (FIRST.id, "evaluation rotation", "stale")
     table = folder / "evaluation/rotation.parquet"

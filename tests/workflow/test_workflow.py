@@ -50,11 +50,9 @@ def test_a_fresh_checkout_plans_the_demo_in_readable_ids(checkout: Path) -> None
     assert min(counts.values()) > 0
     measured = ("baselines", "properties")
     counts["Measure"] = sum(len(list((checkout / "results/demo/specs" / name).rglob("*.json"))) for name in measured)
-    # Data sets in shards are planned first; what follows depends on the plan.
-    kinds["Prepare"] += kinds.pop("Plan")
     assert kinds == {**counts, "Train": trained, "Collect": 1, "Write": 1}
-    assert f"Train {TABLE_1}/cifarnet_type_e/seed1" in messages
-    assert f"Evaluate {STUDY}/table_2/simulated_mstar-complex-fraction010/mstar_cds/seed0" in messages
+    assert f"Train {TABLE_1}/cifarnet_type_i/seed1" in messages
+    assert f"Train {STUDY}/table_2/simulated_mstar-complex-fraction010/mstar_cds/seed0" in messages
     # Planning prepares and trains nothing.
     assert not (checkout / "data").exists()
     assert not (checkout / "results/demo/runs").exists()

@@ -14,7 +14,7 @@ from phasebench.claims.model import Claim
 from phasebench.common.statistics import Summary, summarise, summary_of
 
 STAND_IN = "stand-in data"
-SHORTENED = "shortened training"
+SHORTENED = "shortened training or a smaller network"
 ONE_SEED = "one seed"
 NOT_RUN = "not run"
 AT_CHANCE = "networks at chance"

@@ -13,6 +13,7 @@ from phasebench.specs.run import coordinates, rounded
 
 # A value that does not say its level of one of these holds for every level.
 _AXES = coordinates("suite", "experiment", "stands_in_for", "variant", "model", "seed")
+_SAID = coordinates("stands_in_for", "variant")
 _PUBLISHED = "published_"
 MAJORITY = "majority_accuracy"
 REPLICATE = "_replicate"
@@ -219,11 +220,14 @@ def measured_evidence(
 ) -> Evidence:
     """Evidence that the benchmark measured; the counts of ``runs`` stand there as the metric ``parameters``."""
     counts = list(_entries(runs.assign(metric="parameters", value=runs["parameters"])))
-    computed = [
-        replace(entry, runs=_runs_behind(entry, counts))
-        for entry in _entries(analyses)
-        if not str(entry.metric).startswith(_PUBLISHED)
-    ]
+    # Hundreds of replicates come from the same runs.
+    behind: dict[tuple[object, ...], tuple[str, ...]] = {}
+    computed = []
+    for entry in _entries(analyses[~_is_published(analyses)]):
+        said = _coordinates_of(entry)
+        if said not in behind:
+            behind[said] = _runs_behind(said, counts)
+        computed.append(replace(entry, runs=behind[said]))
     return Evidence([*_entries(metrics), *counts, *computed], shortened)
 
 
@@ -231,19 +235,25 @@ def published_evidence(published: pd.DataFrame, analyses: pd.DataFrame) -> Evide
     """Evidence that the studies printed, and that analyses computed from it (metrics ``published_...``)."""
     computed = [
         replace(entry, metric=str(entry.metric).removeprefix(_PUBLISHED))
-        for entry in _entries(analyses)
-        if str(entry.metric).startswith(_PUBLISHED)
+        for entry in _entries(analyses[_is_published(analyses)])
     ]
     return Evidence([*_entries(published), *computed], says_items=False)
 
 
-def _runs_behind(computed: _Entry, runs: Iterable[_Entry]) -> tuple[str, ...]:
-    """Ids of all runs that a value can have been computed from."""
-    said = [
-        (axis, level)
-        for axis in coordinates("stands_in_for", "variant")
-        if (level := getattr(computed, axis)) is not None
-    ]
+def _is_published(analyses: pd.DataFrame) -> "pd.Series[bool]":
+    """True for the rows that were computed from printed numbers."""
+    metrics = analyses["metric"] if "metric" in analyses else pd.Series("", index=analyses.index)
+    return metrics.astype("object").fillna("").astype(str).str.startswith(_PUBLISHED)
+
+
+def _coordinates_of(entry: _Entry) -> tuple[tuple[str, object], ...]:
+    """Coordinates that an entry says, with their levels."""
+    levels = ((axis, getattr(entry, axis)) for axis in _SAID)
+    return tuple((axis, level) for axis, level in levels if level is not None)
+
+
+def _runs_behind(said: tuple[tuple[str, object], ...], runs: Iterable[_Entry]) -> tuple[str, ...]:
+    """Ids of all runs that a value with these coordinates can have been computed from."""
     return tuple(
         run for entry in runs if all(getattr(entry, axis) == level for axis, level in said) for run in entry.runs
     )

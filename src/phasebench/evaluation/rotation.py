@@ -47,44 +47,43 @@ def evaluate_rotation(run: TrainedRun) -> pd.DataFrame:
 
     ``rotation_logit_change`` is :func:`logit_change` by the same rotations, for ranges above 0.
     """
-    conditions = [(limit, draw) for limit in RANGES_DEGREES for draw in range(N_DRAWS if limit else 1)]
-    turned = [condition for condition in conditions if condition[0]]
+    turned = [(limit, draw) for limit in RANGES_DEGREES if limit for draw in range(N_DRAWS)]
     angles = torch.stack([rotation_angles(len(run.labels), *condition) for condition in turned])
-    logits = torch.empty(len(angles), *run.logits.shape, device=run.logits.device)
-    for rows, positions, part in turned_logits(run, angles):
-        logits[rows, positions] = part
-    changed = dict(zip(turned, logits, strict=True))
-    found = []
-    for limit, draw in conditions:
-        values = {"rotation_accuracy": run.accuracy(changed.get((limit, draw), run.logits))}
-        if limit:
-            values["rotation_logit_change"] = logit_change(run.logits, changed[limit, draw])
-        found += [
-            {"metric": metric, "condition": float(limit), "draw": draw, "value": value}
-            for metric, value in values.items()
-        ]
-    return pd.DataFrame(found)
+    right = torch.zeros(len(angles), dtype=torch.int64, device=run.data.device)
+    squares = torch.zeros(len(angles), dtype=torch.float64, device=run.data.device)
+    for rows, positions, logits in turned_logits(run, angles):
+        right[rows] += (logits.argmax(dim=2) == run.labels[positions]).sum(dim=1)
+        squares[rows] += (logits - run.logits[positions]).double().square().sum(dim=(1, 2))
+    accuracies = (right.double() / len(run.labels)).tolist()
+    values = [("rotation_accuracy", 0, 0, run.test_accuracy())]
+    for metric, found in (
+        ("rotation_accuracy", accuracies),
+        ("rotation_logit_change", logit_change(run.logits, squares)),
+    ):
+        values += [(metric, *condition, value) for condition, value in zip(turned, found, strict=True)]
+    return pd.DataFrame(values, columns=["metric", "condition", "draw", "value"]).astype({"condition": "float64"})
 
 
-def logit_change(plain: Tensor, changed: Tensor) -> float:
+def logit_change(plain: Tensor, squares: Tensor) -> list[float]:
     """Change of logits relative to their spread over images, both as root mean squares.
 
     Unlike a loss of accuracy it says something of a network at chance too.
 
     Parameters
     ----------
-    plain, changed : Tensor
-        Logits ``(N, K)`` of the same samples.
+    plain : Tensor
+        Logits ``(N, K)`` of all samples.
+    squares : Tensor
+        Sums of the squared changes of all these numbers, ``(rows,)``.
 
     Returns
     -------
-    float
+    list of float
         0 for an invariant network, about the root of 2 where the change mixes images up; NaN where all images have the
         same logits.
     """
-    spread = (plain - plain.mean(dim=0)).double().square().mean().sqrt()
-    change = (changed - plain).double().square().mean().sqrt()
-    return (change / spread).item() if spread > 0.0 else math.nan
+    spread = (plain.double() - plain.double().mean(dim=0)).square().sum()
+    return torch.where(spread > 0.0, (squares / spread).sqrt(), math.nan).tolist()
 
 
 def rotation_angles(count: int, limit_degrees: float, draw: int) -> Tensor:

@@ -139,6 +139,10 @@ class Experiment(Frozen):
         default_factory=dict,
         description="kind of a figure in the report -> what it answers of the study",
     )
+    reported: dict[FigureKind, Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="kind of a figure in the report -> what the study reports there, in words and numbers",
+    )
     sorted_by: Name | None = Field(
         default=None, description="model of the grid by whose bias figures sort the classes; all models if not given"
     )
@@ -155,6 +159,7 @@ class Suite(Frozen):
     name: Name = Field(description="the file's name")
     title: str = Field(description="the study's title")
     citation: str = Field(description="authors, venue, year")
+    question: str = Field(default="", description="what the study asks, in a sentence for those who do not know it")
     recipes: dict[Name, AnyRecipe] = Field(description="how models are trained")
     experiments: dict[Name, Experiment] = Field(min_length=1, description="the study's tables and figures")
     properties: tuple[Name, ...] | None = Field(

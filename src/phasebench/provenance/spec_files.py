@@ -137,6 +137,10 @@ class Identities:
             "label": scale.label,
             "description": scale.description,
             "suites": [suite.name for suite in self._plan.suites],
+            "studies": {
+                suite.name: {"title": suite.title, "citation": suite.citation, "question": suite.question}
+                for suite in self._plan.suites
+            },
             "display_names": self._plan.display_names,
             "experiments": [
                 {
@@ -144,13 +148,14 @@ class Identities:
                     "experiment": name,
                     "title": experiment.title,
                     "answers": dict(experiment.answers),
+                    "reported": dict(experiment.reported),
                     "sorted_by": experiment.sorted_by,
                     "author_seed": suite.author_seed,
                 }
                 for suite in self._plan.suites
                 for name, experiment in suite.experiments.items()
             ],
-            "runs": {run_id: sorted(planned.evaluations) for run_id, planned in self._plan.runs.items()},
+            "runs": {run_id: planned.evaluation_specs for run_id, planned in self._plan.runs.items()},
             "left_out": [asdict(row) for row in self._plan.left_out],
             "models": {
                 name: {"label": entry.label, "study": entry.study, "published_parameters": entry.published_parameters}

@@ -108,7 +108,10 @@ def aggregate_results(
         "published": published,
         "models": models,
         "experiments": pd.DataFrame(
-            [{**experiment, "answers": _json(experiment["answers"])} for experiment in settings["experiments"]],
+            [
+                {**experiment, **{name: _json(experiment[name]) for name in ("answers", "reported")}}
+                for experiment in settings["experiments"]
+            ],
             columns=list(COLUMNS["experiments"]),
         ),
         "left_out": pd.DataFrame(settings["left_out"], columns=list(COLUMNS["left_out"])),
@@ -118,6 +121,7 @@ def aggregate_results(
                 "label": [settings["label"]],
                 "description": [settings["description"]],
                 "suites": [", ".join(settings["suites"])],
+                "studies": [_json(settings["studies"])],
                 "display_names": [_json(settings["display_names"])],
                 "config_digest": [sha256_of_text(spec.to_json())],
             }
@@ -217,15 +221,15 @@ def _json(value: dict[str, Any]) -> str:
 
 
 def _read_evaluations(
-    results: Results, run_id: str, names: list[str], unfinished: Unfinished, keys: dict[str, Any]
+    results: Results, run_id: str, names: dict[str, str], unfinished: Unfinished, keys: dict[str, Any]
 ) -> list[pd.DataFrame]:
-    """The tables of a run's evaluations."""
+    """The tables of a run's evaluations, which are given with the names of their spec files."""
     folder, tables = results.run(run_id), []
     index = Evaluated(evaluations={})
     if names and (not unfinished.is_allowed or (folder / EVALUATED).is_file()):
         with unfinished.noted("index of evaluations", "evaluate", run_id, keys):
             index = read_index(folder)
-    for name in names:
+    for name, spec in sorted(names.items()):
         with unfinished.noted(f"evaluation {name}", "evaluate", run_id, keys):
             columns = ("metric", "condition", "value")
             if unfinished.is_allowed:
@@ -235,7 +239,7 @@ def _read_evaluations(
                 table = read_run_table(folder, evaluation_file(name), columns)
             else:
                 table = read_evaluation(folder, index, name, columns)
-            unfinished.check_origin(table, results.spec("evaluations", name), [folder / RECORD])
+            unfinished.check_origin(table, results.spec("evaluations", spec), [folder / RECORD])
             tables.append(table)
     return tables
 

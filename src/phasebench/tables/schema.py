@@ -44,9 +44,9 @@ _RUN: dict[str, Kind] = {
     **_placed(*HISTORY_COORDINATES, "stands_in_for", "train_fraction"),
 }
 COLUMNS: Mapping[str, Mapping[str, Kind]] = {
-    "benchmark": _texts("scale", "label", "description", "suites", "display_names", "config_digest"),
+    "benchmark": _texts("scale", "label", "description", "suites", "studies", "display_names", "config_digest"),
     "experiments": {
-        **_texts("suite", "experiment", "title", "answers", "sorted_by"),
+        **_texts("suite", "experiment", "title", "answers", "reported", "sorted_by"),
         **_numbers("author_seed"),
     },
     "left_out": {
