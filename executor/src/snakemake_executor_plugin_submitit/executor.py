@@ -269,8 +269,9 @@ class Executor(RemoteExecutor):
             self._leave_in_queue()
             self.logger.error(f"The jobs could not be cancelled ({error}). To do it by hand: scancel {names}")
             return
-        for job in tracked:
-            self._ledger.ended(job.job_id, "cancelled")
+        # Members of their packs that this start did not ask for end as well.
+        for job_id in {*(job.job_id for job in tracked), *self._earlier.members_of(job_ids)}:
+            self._ledger.ended(job_id, "cancelled")
 
     def _leave_in_queue(self) -> None:
         self._left_in_queue = True
@@ -308,6 +309,8 @@ class Executor(RemoteExecutor):
         """Remove what earlier starts left of jobs that have ended, and logs of failures that are old."""
         if not self._folder.is_dir():
             return
+        with contextlib.suppress(SlurmError):
+            self._earlier.refresh(again=True)
         live = {jobs[0].folder for jobs in self._tracked.values()} | self._earlier.folders()
         oldest = time.time() - self._settings.keep_logs * _DAY_SECONDS
         for folder in self._folder.iterdir():

@@ -79,9 +79,13 @@ class Tracked:
             return None
         if self.state.state in _PERHAPS_SUCCEEDED and time.monotonic() - self.dead_since < patience:
             return None
+        return _explain(self.state, self.tail())
+
+    def tail(self) -> str:
+        """The end of the log, and of that around its pack."""
         # What kills all members of a pack is in the log around them.
         around = log_tail(log_path(self.folder, self.slurm_id), 50) if self.slurm_id != self.job_id else ""
-        return _explain(self.state, log_tail(self.log, 50) + around)
+        return log_tail(self.log, 50) + around
 
     def remove_log(self) -> None:
         """Remove the log of a job that succeeded."""
@@ -184,6 +188,13 @@ def _last_lines(path: Path, lines: int) -> list[str]:
             return handle.read().decode(errors="replace").splitlines()
     except OSError:
         return []
+
+
+def explain(job: Tracked, state: JobState) -> str | None:
+    """Reason why a job without a result has ended; None where it may have succeeded, or was cancelled."""
+    if state.live or state.state in (*_PERHAPS_SUCCEEDED, "CANCELLED"):
+        return None
+    return _explain(state, job.tail())
 
 
 def _explain(state: JobState, tail: str) -> str:
