@@ -70,6 +70,20 @@ def test_the_queue_shows_which_run_a_job_makes(slurm_none: PrivateCluster, make_
     workflow.finish(process)
 
 
+def test_a_node_with_a_broken_card_is_left_out(slurm_none: PrivateCluster, make_workflow: MakeWorkflow) -> None:
+    workflow = make_workflow(slurm_none)
+    (workflow.folder / "work.py").write_text(
+        "import os, pathlib, sys\nnode = os.environ['SLURMD_NODENAME']\nprint(node, file=open('nodes', 'a'))\n"
+        "if not pathlib.Path('failed').exists():\n    pathlib.Path('failed').touch()\n"
+        "    sys.exit('RuntimeError: CUDA error: uncorrectable ECC error encountered')\n"
+        "pathlib.Path(sys.argv[2]).touch()\n"
+    )
+    output = workflow.finish(workflow.start("--retries=1", jobs=1))
+    first, second = (workflow.folder / "nodes").read_text().split()
+    assert first != second
+    assert f"Node {first} seems to have a broken graphics card; no more jobs are sent there." in output
+
+
 def test_what_a_rule_starts_sees_all_tasks_and_nodes(slurm_none: PrivateCluster, make_workflow: MakeWorkflow) -> None:
     workflow = make_workflow(slurm_none)
     (workflow.folder / "Snakefile").write_text(

@@ -20,6 +20,14 @@ _MEMORY_WORDS = ("exceeded memory limit", "oom-kill", "oom_kill", "out of memory
 _PERHAPS_SUCCEEDED = ("COMPLETED", UNKNOWN)
 
 
+# What drivers and libraries say of a card, or a bus, that is broken: no program can be the reason.
+_BROKEN_CARD = re.compile(
+    r"NVRM: Xid|\bXid [\d(]|uncorrectable ECC|ECC_?UNCORRECTABLE|fallen off the bus|GPU is lost|"
+    r"CUDA-capable devices are busy or unavailable",
+    re.IGNORECASE,
+)
+
+
 @dataclass
 class Tracked:
     """A job in the queue, and what is known of it."""
@@ -165,6 +173,11 @@ def read_result(job: Tracked) -> str | None:
 def log_tail(path: Path, lines: int = _TAIL_LINES) -> str:
     """The last lines of a log; empty where there is none."""
     return "\n".join(_last_lines(path, lines)[-lines:])
+
+
+def names_broken_card(logs: Iterable[Path]) -> bool:
+    """True if one of the logs ends in what is said of a broken graphics card."""
+    return any(_BROKEN_CARD.search(log_tail(log, 200)) for log in logs)
 
 
 def log_excerpt(path: Path, lines: int = _TAIL_LINES) -> str:
