@@ -96,7 +96,9 @@ def test_a_runs_digest_is_the_hash_of_its_spec_file(checkout: Path) -> None:
 def test_the_aggregation_knows_all_it_needs(checkout: Path) -> None:
     write(checkout)
     settings = read_identity(StageIdentity, checkout / "results/demo/specs/aggregate.json").settings
-    assert settings["runs"][f"{STUDY}/table_1/digits-rgb/{TYPE_E}/seed0"] == ["rotation"]
+    evaluations = settings["runs"][f"{STUDY}/table_1/digits-rgb/{TYPE_E}/seed0"]
+    assert list(evaluations) == ["rotation"]
+    assert (checkout / f"results/demo/specs/evaluations/{evaluations['rotation']}.json").is_file()
     assert settings["models"].keys() == REGISTRY.keys()
     published = {
         (row["dataset"], row["encoding"], row["model"]): row["value"]
@@ -238,7 +240,8 @@ def test_jobs_compare_their_code_without_parsing_it(checkout: Path, monkeypatch:
     assert runs
     assert all(run_code(tree, identity.run) == identity.code for identity in runs)
     for path in (specs / "evaluations").iterdir():
-        assert evaluation_code(tree, path.stem) == read_identity(StageIdentity, path).code
+        identity = read_identity(StageIdentity, path)
+        assert evaluation_code(tree, identity.settings["evaluation"]) == identity.code
 
 
 def test_planning_alone_writes_nothing(checkout: Path) -> None:
