@@ -12,7 +12,7 @@ import torch
 from native_models import NATIVE_MODELS
 from native_models.base import NativeModel
 from torch import Tensor, nn
-from training_step import N_CLASSES, median_seconds, training_step
+from training_step import N_CLASSES, add_if_compiled, median_seconds, training_step
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.memory import keep_freed_memory
@@ -66,16 +66,16 @@ def images_per_second(name: str, images: Tensor, rounds: int, compiled: bool) ->
     steps = {}
     if name in NATIVE_MODELS:
         native = native_form(name, model, images)
-        steps["native"] = training_step(native, native, as_complex(images))
-    steps["eager"] = training_step(model, model, images)
+        steps[f"{name}_native"] = training_step(native, native, as_complex(images))
+    steps[f"{name}_eager"] = training_step(model, model, images)
     if compiled:
         model = build(name, images)
         forward, how = compile_if_possible(model)
         print(f"# {name}: {how}")
         if forward is not model:
-            steps["compiled"] = training_step(model, forward, images)
-    seconds = median_seconds({f"{name}_{form}": step for form, step in steps.items()}, rounds)
-    return {form: len(images) / seconds[f"{name}_{form}"] for form in steps}
+            add_if_compiled(steps, name, forward, training_step(model, forward, images))
+    seconds = median_seconds(steps, rounds)
+    return {form.removeprefix(f"{name}_"): len(images) / value for form, value in seconds.items()}
 
 
 def figures(name: str, rates: dict[str, float]) -> list[str]:

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from phasebench.common.memory import keep_freed_memory
 from phasebench.nn.complex.layout import as_complex
-from phasebench.training.compilation import compile_if_possible
+from phasebench.training.compilation import compile_if_possible, ran_compiled
 from phasebench.training.timing import interleaved_seconds
 
 BATCH, N_CLASSES, THREADS, WARM_UP = 256, 10, 2, 3
@@ -76,6 +76,17 @@ def check_equal(images: Tensor) -> None:
     print(f"# logits of the native Type-E differ by {difference:.1e}", flush=True)
 
 
+def add_if_compiled(
+    steps: dict[str, Callable[[], None]], name: str, forward: Callable[[Tensor], Tensor], step: Callable[[], None]
+) -> None:
+    """Take a step, which compiles, and add it as ``<name>_compiled`` unless some of the network runs eagerly."""
+    step()
+    if ran_compiled(forward):
+        steps[f"{name}_compiled"] = step
+    else:
+        print(f"# {name}: {getattr(forward, 'outcome', 'eager')}; no time is given as compiled", flush=True)
+
+
 def variants(images: Tensor) -> dict[str, Callable[[], None]]:
     steps = {}
     for name in MODELS:
@@ -89,7 +100,7 @@ def variants(images: Tensor) -> dict[str, Callable[[], None]]:
         if forward is model:
             print(f"# {how}")
             break
-        steps[f"{name}_compiled"] = training_step(model, forward, images)
+        add_if_compiled(steps, name, forward, training_step(model, forward, images))
     return steps
 
 

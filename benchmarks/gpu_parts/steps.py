@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from training_step import BATCH, N_CLASSES, lab_like_images, training_step
 
 from gpu_parts.session import NEEDS_A_CARD, Row, Session
-from phasebench.training.compilation import compile_if_possible
+from phasebench.training.compilation import CompiledForward, compile_if_possible
+from phasebench.training.cuda_graph import WARM_UP, aside, capture_on_card
 
-Step = Callable[[], object]
+Step = Callable[[], None]
 
 # The registry of models needs pydantic, which a bare machine may lack.
 NETWORKS = {
@@ -23,7 +24,6 @@ BASELINE = "cifarnet_real"
 EAGER, GRAPH, COMPILED, COMPILED_GRAPH = "eager", "CUDA graph", "compiled", "compiled, CUDA graph"
 CPU_BATCH = 8
 STEPS_BETWEEN_WAITS = {"cuda": 20, "cpu": 1}
-WARM_UP = 3
 # Of the part's time, for each form; compilation takes the rest.
 SHARE = 0.05
 
@@ -47,16 +47,9 @@ def capture(step: Step) -> Step:
 
     The step may not wait for the card, and its shapes and tensors are the same in each call.
     """
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(WARM_UP):
-            step()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step()
-    return graph.replay
+    for _ in range(WARM_UP):
+        aside(step, torch.device("cuda"))
+    return capture_on_card(step)
 
 
 def prepare(name: str, form: str, images: Tensor) -> Step:
@@ -67,9 +60,12 @@ def prepare(name: str, form: str, images: Tensor) -> Step:
         forward, how = compile_if_possible(model)
         if forward is model:
             raise RuntimeError(how)
-        # A network that cannot be compiled shall not be timed as if it were.
-        torch._dynamo.config.suppress_errors = False
     step: Step = training_step(model, forward, images, wait=False)
+    if isinstance(forward, CompiledForward):
+        step()
+        # A network that cannot be compiled shall not be timed as if it were.
+        if not forward.is_whole:
+            raise RuntimeError(forward.outcome)
     if form in (GRAPH, COMPILED_GRAPH):
         step = capture(step)
     return repeated(step, images.device.type)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from phasebench.common.statistics import holm, paired_test, summarise, welch_test
+from phasebench.common.statistics import FRACTION, holm, paired_test, summarise, welch_test
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 20])
@@ -32,6 +32,24 @@ def test_missing_values_do_not_count() -> None:
 def test_equal_seeds_have_an_interval_of_no_width() -> None:
     summary = summarise([0.25, 0.25, 0.25])
     assert (summary.std, summary.low, summary.high) == (0.0, 0.25, 0.25)
+
+
+def test_no_interval_leaves_the_limits_of_the_quantity() -> None:
+    scattered = [0.05, 0.9, 1.0]
+    whole, limited = summarise(scattered), summarise(scattered, FRACTION)
+    assert whole.low < 0.0 < 1.0 < whole.high
+    assert (limited.low, limited.high) == FRACTION
+    assert (limited.n, limited.mean, limited.std) == (whole.n, whole.mean, whole.std)
+    narrow = [0.4, 0.5, 0.6]
+    assert summarise(narrow, FRACTION) == summarise(narrow)
+
+
+def test_limits_cut_off_no_true_mean() -> None:
+    """The true mean is in the cut interval just as often as in the whole one."""
+    truth, draws = 0.97, np.random.default_rng(0).beta(9.7, 0.3, (300, 3))
+    both = [(summarise(draw), summarise(draw, FRACTION)) for draw in draws]
+    assert all((whole.low <= truth <= whole.high) == (cut.low <= truth <= cut.high) for whole, cut in both)
+    assert any(whole.high > 1.0 for whole, _ in both)
 
 
 @pytest.mark.parametrize("n", [3, 5, 20])

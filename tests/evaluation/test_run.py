@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import Tensor
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.data.batches.in_memory import load_device_data
 from phasebench.data.store import write_store
 from phasebench.evaluation.rotation import N_DRAWS, rotation_angles
 from phasebench.evaluation.run import evaluate_run
-from phasebench.evaluation.trained import TrainedRun
+from phasebench.evaluation.trained import TrainedRun, load_trained_run
+from phasebench.models.cifarnet import Real
 from phasebench.models.inference import load_weights
 from phasebench.models.registry import build_model
 from phasebench.specs.run import Recipe, RunIdentity, RunSpec
@@ -147,3 +149,34 @@ def test_an_evaluation_that_fails_does_not_stop_the_others(folder: Path, monkeyp
         evaluate_run({"rotation": {}, "mixed_batches": {}}, folder / "colours.h5", run, device="cpu")
     assert [path.name for path in (run / "evaluation").iterdir()] == ["mixed_batches.parquet"]
     pd.testing.assert_frame_equal(pd.read_parquet(run / "evaluation/mixed_batches.parquet"), before)
+
+
+def test_an_evaluation_of_fewer_samples_is_that_of_the_first_ones(folder: Path) -> None:
+    run = folder / "cifarnet_real"
+    evaluate_run({"rotation": {}}, folder / "colours.h5", run, samples={"rotation": 10}, device="cpu")
+    table = pd.read_parquet(run / "evaluation/rotation.parquet").set_index("condition")
+    predictions = pd.read_parquet(run / "predictions.parquet").head(10)
+    assert table.loc[0.0, "value"] == (predictions["label"] == predictions["prediction"]).mean()
+    # Tenths, and not sixtieths.
+    np.testing.assert_allclose(10 * table["value"], np.rint(10 * table["value"]))
+
+
+def test_clean_logits_are_computed_once_and_rotations_in_large_batches(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean = load_trained_run(folder / "cifarnet_real", folder / "colours.h5", torch.device("cpu"))
+    images = clean.data.batch(clean.data.test)
+    seen: list[Tensor] = []
+    forward = Real.forward
+
+    def watched(network: Real, planes: Tensor) -> Tensor:
+        seen.append(planes)
+        return forward(network, planes)
+
+    monkeypatch.setattr(Real, "forward", watched)
+    names = ("rotation", "colour_jitter", "mixed_batches")
+    evaluate_run({name: {} for name in names}, folder / "colours.h5", folder / "cifarnet_real", device="cpu")
+    assert sum(torch.equal(planes, images) for planes in seen) == 1
+    # Sixty draws of angles for sixty images, in batches of no more than 512.
+    large = [len(planes) for planes in seen if len(planes) > len(images)]
+    assert large == [480] * 7 + [240]

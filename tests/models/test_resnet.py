@@ -45,6 +45,27 @@ def test_parameter_count(depth: int, stem: str, n_classes: int, count: int) -> N
     assert count_parameters(empty(n_classes, depth=depth, stem=stem)) == count
 
 
+@pytest.mark.parametrize(("depth", "insertion"), [(18, ""), (18, "SBN34"), (50, "2BN4")])
+def test_a_narrow_network_is_the_same_with_fewer_channels(depth: int, insertion: str) -> None:
+    """Every number of channels is an eighth of that of the study; names and insertions stay."""
+    whole, narrow = (empty(10, depth=depth, insertion=insertion, width=width) for width in (64, 8))
+    shapes = {name: tuple(tensor.shape) for name, tensor in narrow.named_parameters()}
+    assert shapes.keys() == dict(whole.named_parameters()).keys()
+    ends = {"conv1.weight": (8, 3, 3, 3), "fc.weight": (10, whole.fc.in_features // 8), "fc.bias": (10,)}
+    for name, tensor in whole.named_parameters():
+        channels, *rest = tensor.shape
+        expected = (channels // 8, *(size // 8 for size in rest[:1]), *rest[1:])
+        assert shapes[name] == ends.get(name, expected), name
+    assert inserted(narrow) == inserted(whole)
+
+
+def test_a_narrow_network_reads_images() -> None:
+    network = ResNet(7, depth=18, insertion="SBN34", width=8)
+    assert network(rgb(2, 16)).shape == (2, 7)
+    with pytest.raises(PhasebenchError, match="width 0 of a ResNet is not above zero"):
+        ResNet(7, width=0)
+
+
 @pytest.mark.parametrize("shortcut", [True, False])
 @pytest.mark.parametrize(
     ("depth", "modules", "layers", "parameters"),

@@ -421,3 +421,40 @@ def test_the_paper_scale_covers_all_tables() -> None:
     assert images == recipe.model_copy(update={"augmentation": "crop_flip", "validate_every": images.validate_every})
     rates = [learning_rate(recipe, epoch) for epoch in (0, 9, 10, 99, 100, 119, 120, 149, 150, 199)]
     assert rates == pytest.approx([0.01, 0.01, 0.1, 0.1, 0.01, 0.01, 1e-3, 1e-3, 1e-4, 1e-4])
+
+
+def test_a_scale_lowers_the_samples_of_an_evaluation(tmp_path: Path) -> None:
+    evaluations = {"rotation": {"samples": 500}, "mixed_batches": {}, "confidence": {"samples": 64}}
+    suite = {**SUITE, "experiments": {"images": {**EXPERIMENT, "evaluations": evaluations}}}
+    run_id = "study/images/cifar10-lab/cifarnet_type_e/seed{}"
+    assert plan(tmp_path, SCALE, suite).planned(run_id.format(1)).evaluation_specs == {
+        "rotation": "rotation-500",
+        "mixed_batches": "mixed_batches",
+        "confidence": "confidence-64",
+    }
+    found = plan(
+        tmp_path, _scaled({"evaluations": {"rotation": {"samples": 20, "seeds": [1]}, "confidence": {}}}), suite
+    )
+    assert found.planned(run_id.format(1)).evaluation_specs == {
+        "rotation": "rotation-20",
+        "confidence": "confidence-64",
+    }
+    assert found.planned(run_id.format(3)).evaluation_specs == {"confidence": "confidence-64"}
+    assert found.evaluation_specs == {"rotation-20": ("rotation", 20), "confidence-64": ("confidence", 64)}
+    with pytest.raises(PhasebenchError, match=r"images\.evaluations: 'spectra' is not one of the experiment's"):
+        plan(tmp_path, _scaled({"evaluations": {"spectra": {}}}), suite)
+
+
+def test_a_network_that_a_scale_shrinks_counts_as_shortened(tmp_path: Path) -> None:
+    suite = {**SUITE, "experiments": {"images": EXPERIMENT}}
+    runs = plan(tmp_path, _scaled({"models": {"cifarnet_real": {"options": {"width": 4}}}}), suite).runs.values()
+    assert {(run.spec.model, str(run.spec.model_options), run.shortened) for run in runs} == {
+        ("cifarnet_real", "{'width': 4}", True),
+        ("cifarnet_type_e", "{}", False),
+    }
+    with pytest.raises(PhasebenchError, match=r"images\.models: 'resnet18' is not in the experiment's grid"):
+        plan(tmp_path, _scaled({"models": {"resnet18": {"options": {"width": 4}}}}), suite)
+
+
+def _scaled(experiment: dict[str, Any]) -> dict[str, Any]:
+    return {**SCALE, "suites": {"study": {"experiments": {"images": experiment}}}}

@@ -158,7 +158,7 @@ def test_an_edit_of_the_code_changes_what_it_can_reach(
         ("label", "Another name", {"aggregate"}),
         ("published_parameters", 1, {"aggregate"}),
         ("input_shape", (1, 1, 1), set()),
-        ("guided_rule", "nothing", {"evaluations/filter_similarity"}),
+        ("guided_rule", "nothing", {"evaluations/filter_similarity-1000"}),
     ],
 )
 def test_an_edit_of_the_table_of_models(

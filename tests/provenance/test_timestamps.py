@@ -101,9 +101,9 @@ def leave_evaluations(checkout: Path) -> Path:
     """Leave what a finished evaluation of the run leaves; return the index."""
     results = Results(checkout / "results/tiny")
     origins = {}
-    for name in plan_tiny(checkout).runs[RUN].evaluations:
+    for name, key in plan_tiny(checkout).runs[RUN].evaluation_specs.items():
         write_text(results.evaluation(RUN, name), name)
-        origins[name] = origin(results.spec("evaluations", name), [results.run(RUN) / "run.json"])
+        origins[name] = origin(results.spec("evaluations", key), [results.run(RUN) / "run.json"])
     write_text(results.evaluated(RUN), index_evaluations(results.run(RUN), origins).to_json())
     return results.evaluated(RUN)
 

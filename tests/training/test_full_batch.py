@@ -29,6 +29,7 @@ from phasebench.models.mlp import (
     perceptron_real_512_100,
 )
 from phasebench.specs.run import FullBatchRecipe, RunIdentity, RunSpec
+from phasebench.training import full_batch
 from phasebench.training.checkpoint import TrainingState
 from phasebench.training.full_batch import descend, train_full_batch
 from phasebench.training.session import Session
@@ -204,6 +205,17 @@ def test_a_run_that_diverges_later_keeps_its_last_snapshot(tmp_path: Path) -> No
     run(ended, tmp_path / "ended", learning_rate=DIVERGING.learning_rate, steps=state.best_step)
     for weight, other in zip(network.weights, ended.weights, strict=True):
         assert torch.equal(weight, other)
+
+
+@pytest.mark.parametrize("every", [1, 3, 10**9])
+def test_rarer_looks_at_the_loss_change_nothing(every: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As on a card; a run may diverge between two looks.
+    recipes = {"ends": {"steps": 11, "snapshot_every": 4}, "diverges": {"learning_rate": 3.0, "steps": 400}}
+    expected = {name: run(small_network(), tmp_path, **changes) for name, changes in recipes.items()}
+    monkeypatch.setattr(full_batch, "STEPS_BETWEEN_LOOKS", {"cpu": every})
+    for name, changes in recipes.items():
+        pd.testing.assert_frame_equal(untimed(run(small_network(), tmp_path, **changes)), untimed(expected[name]))
+    assert len(expected["diverges"]) < DIVERGING.steps
 
 
 # Models without projected weights.

@@ -129,8 +129,7 @@ def file_of(dataset, path):
 
 def evaluation_specs(wildcards):
     """Input function: the spec file of each evaluation of the run."""
-    names = plan.runs[wildcards.run].evaluations
-    return [results.spec("evaluations", name) for name in names]
+    return [results.spec("evaluations", key) for key in plan.runs[wildcards.run].evaluation_specs.values()]
 
 
 def evaluation_minutes(wildcards):

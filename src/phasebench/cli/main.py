@@ -167,12 +167,14 @@ def evaluate(
     from phasebench.specs.run_folder import RECORD
     from phasebench.specs.stage import StageIdentity, read_identity
 
-    tree, origins = own_source(), {}
+    tree, origins, samples = own_source(), {}, {}
     for spec in specs:
         identity = read_identity(StageIdentity, spec)
         name = str(identity.settings["evaluation"])
         check_code(str(spec), identity.code, evaluation_code(tree, name))
         origins[name] = origin(spec, [run / RECORD])
+        if "samples" in identity.settings:
+            samples[name] = int(identity.settings["samples"])
     for name in remove_other_evaluations(run, origins):
         _LOGGER.info("%s: removed, as it is no longer asked for", name)
     stale = stale_evaluations(run, origins)
@@ -181,7 +183,8 @@ def evaluate(
     if stale:
         from phasebench.evaluation.run import evaluate_run
 
-        evaluate_run({name: {ORIGIN: origins[name]} for name in stale}, data, run, device=device)
+        attributes = {name: {ORIGIN: origins[name]} for name in stale}
+        evaluate_run(attributes, data, run, samples=samples, device=device)
     write_text(run / EVALUATED, index_evaluations(run, origins).to_json())
 
 

@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike
 CONFIDENCE = 0.95
 LEAST_PAIRS = 3
 """Fewer pairs of values than this are too few for a test."""
+UNLIMITED = (-math.inf, math.inf)
+FRACTION = (0.0, 1.0)
+"""Limits of an accuracy."""
 # Differences that are all the same but for rounding.
 _SAME = 1e-12
 
@@ -27,8 +30,8 @@ class Summary:
     std
         Sample standard deviation (divisor ``n - 1``).
     low, high
-        Bounds of the two-sided 95 % interval of the mean by Student's t with ``n - 1`` degrees of freedom. They are
-        not clipped to the range of an accuracy.
+        Bounds of the two-sided 95 % interval of the mean by Student's t with ``n - 1`` degrees of freedom, cut at the
+        limits of the quantity.
     """
 
     n: int
@@ -38,13 +41,17 @@ class Summary:
     high: float
 
 
-def summarise(values: ArrayLike) -> Summary:
+def summarise(values: ArrayLike, limits: tuple[float, float] = UNLIMITED) -> Summary:
     """Summarise a list of values, one per seed, leaving out NaN.
 
     Parameters
     ----------
     values : array_like, shape (n,)
         Any unit.
+    limits : pair of float
+        Range that no mean of the quantity can leave. Of few and scattered accuracies, the interval by Student's t
+        would reach beyond 0 or 1; what is cut off there holds no possible mean, so that the rest covers the true one as
+        often as the whole.
     """
     numbers = np.asarray(values, dtype=np.float64)
     numbers = numbers[np.isfinite(numbers)]
@@ -56,7 +63,7 @@ def summarise(values: ArrayLike) -> Summary:
         return Summary(1, mean, math.nan, math.nan, math.nan)
     std = float(numbers.std(ddof=1))
     half = _t_quantile(n - 1) * std / math.sqrt(n)
-    return Summary(n, mean, std, mean - half, mean + half)
+    return Summary(n, mean, std, max(mean - half, limits[0]), min(mean + half, limits[1]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 from skimage.color import hsv2rgb, rgb2hsv
+from torch import Tensor
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.progress import track
@@ -27,16 +28,20 @@ def evaluate_colour_jitter(run: TrainedRun) -> pd.DataFrame:
     if data.samples.dtype != torch.uint8 or data.samples.shape[-1] != 3:
         raise PhasebenchError(f"colour_jitter: '{run.spec.dataset}' has no colours; leave it out of this evaluation")
     images = data.samples[data.test].cpu().numpy() / 255.0
-    labels = data.labels[data.test]
     conditions = [(strength, draw) for strength in STRENGTHS for draw in range(N_DRAWS if strength else 1)]
     rows = []
     for strength, draw in track(conditions, "jittering"):
-        # Every run sees the same images.
-        jittered = torch.from_numpy(np.rint(255.0 * jitter(images, strength, draw)).astype(np.uint8)).to(data.device)
-        encoded = (data.test_encoding(part, data.statistics) for part in jittered.split(EVALUATION_BATCH))
-        accuracy = (predict(run.model, encoded).argmax(dim=1) == labels).double().mean().item()
+        accuracy = run.accuracy(_jittered_logits(run, images, strength, draw)) if strength else run.test_accuracy()
         rows.append({"metric": "jitter_accuracy", "condition": strength, "draw": draw, "value": accuracy})
     return pd.DataFrame(rows)
+
+
+def _jittered_logits(run: TrainedRun, images: np.ndarray, strength: float, draw: int) -> Tensor:
+    """Logits ``(N, K)``; every run sees the same images."""
+    data = run.data
+    jittered = torch.from_numpy(np.rint(255.0 * jitter(images, strength, draw)).astype(np.uint8)).to(data.device)
+    encoded = (data.test_encoding(part, data.statistics) for part in jittered.split(EVALUATION_BATCH))
+    return predict(run.model, encoded)
 
 
 def jitter(images: np.ndarray, strength: float, draw: int) -> np.ndarray:

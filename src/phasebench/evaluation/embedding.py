@@ -17,7 +17,6 @@ from phasebench.nn.complex.angle import phase
 from phasebench.nn.complex.layout import rotate
 from phasebench.nn.complex.prototype import InvariantPrototypeDistance, PrototypeDistance
 
-N_IMAGES = 10
 ANGLES_DEGREES = tuple(range(0, 360, 10))
 _PERPLEXITY = 30.0
 
@@ -27,7 +26,7 @@ def evaluate_embedding(run: TrainedRun) -> pd.DataFrame:
 
     ``embedding_spread_ratio`` and ``tsne_spread_ratio`` are :func:`spread_ratio` of the embedding and of its t-SNE.
     """
-    indices = run.data.test[:N_IMAGES]
+    indices = run.data.test
     planes = run.data.batch(indices).repeat_interleave(len(ANGLES_DEGREES), dim=0)
     angles = torch.tensor(ANGLES_DEGREES, device=planes.device, dtype=planes.dtype).deg2rad().repeat(len(indices))
     points = last_features(run.model, rotate(planes, angles)).flatten(1).double().cpu().numpy()

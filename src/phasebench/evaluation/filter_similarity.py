@@ -24,7 +24,6 @@ from phasebench.nn.complex.conv import ComplexConv2d
 from phasebench.nn.complex.frechet_mean import WeightedFrechetMean2d
 from phasebench.nn.complex.invariant import Conjugate, Division
 
-N_IMAGES = 1000
 _BATCH = 250
 Rule = Callable[[Tensor, Tensor], Tensor]
 
@@ -65,7 +64,7 @@ def evaluate_filter_similarity(run: TrainedRun) -> pd.DataFrame:
             f"filter_similarity: model '{run.spec.model}' has no guided_rule in the table of models; give it one of "
             f"{', '.join(RULES)}"
         )
-    batches = [run.data.batch(indices) for indices in run.data.test[:N_IMAGES].split(_BATCH)]
+    batches = [run.data.batch(indices) for indices in run.data.test.split(_BATCH)]
     rows: list[dict[str, object]] = []
     for name, rule in (("guided", RULES[guided]), ("plain", None)):
         similarity = torch.corrcoef(filter_patterns(run.model, batches, rule).double()).cpu()

@@ -11,8 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from phasebench.common.progress import track
-from phasebench.evaluation.rotation import rotation_angles
+from phasebench.evaluation.rotation import rotation_angles, turned_accuracies
 from phasebench.evaluation.trained import TrainedRun
 from phasebench.nn.complex.angle import phase
 from phasebench.nn.complex.layout import rotate
@@ -48,26 +47,18 @@ NORMALISATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 def evaluate_phase_normalisation(run: TrainedRun) -> pd.DataFrame:
     """Rows of ``accuracy_phase_<average>`` for each range in degrees and each draw of angles, as in the rotation."""
-    conditions = [
-        (name, limit, draw)
-        for name in NORMALISATIONS
-        for limit in RANGES_DEGREES
-        for draw in range(N_DRAWS if limit else 1)
+    conditions = [(limit, draw) for limit in RANGES_DEGREES for draw in range(N_DRAWS if limit else 1)]
+    angles = torch.stack([rotation_angles(len(run.labels), *condition) for condition in conditions])
+    rows = [
+        {"metric": f"accuracy_phase_{name}", "condition": float(limit), "draw": draw, "value": accuracy}
+        for name, average in NORMALISATIONS.items()
+        for (limit, draw), accuracy in zip(
+            conditions, turned_accuracies(run, angles, partial(normalise_phase, average=average)), strict=True
+        )
     ]
-    rows = []
-    for name, limit, draw in track(conditions, "normalising phases"):
-        angles = rotation_angles(len(run.data.test), limit, draw).to(run.data.device)
-        accuracy = run.test_accuracy(partial(_rotate_and_normalise, angles, NORMALISATIONS[name]))
-        rows.append({"metric": f"accuracy_phase_{name}", "condition": float(limit), "draw": draw, "value": accuracy})
     return pd.DataFrame(rows)
 
 
 def normalise_phase(planes: Tensor, average: Callable[[Tensor], Tensor]) -> Tensor:
     """Turn every sample ``(N, 2, C, H, W)`` back by its average phase."""
     return rotate(planes, -average(planes))
-
-
-def _rotate_and_normalise(
-    angles: Tensor, average: Callable[[Tensor], Tensor], planes: Tensor, positions: Tensor
-) -> Tensor:
-    return normalise_phase(rotate(planes, angles[positions]), average)

@@ -5,7 +5,8 @@ plus or minus the range, in all encoded channels alike.
 """
 
 import math
-from functools import partial
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import pandas as pd
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 from phasebench.common.progress import track
 from phasebench.common.seeding import Stream, generator
 from phasebench.evaluation.trained import TrainedRun
+from phasebench.models.inference import EVALUATION_BATCH, predict
 from phasebench.nn.complex.layout import rotate
 
 RANGES_DEGREES = tuple(range(0, 181, 15))
@@ -22,14 +24,39 @@ N_DRAWS = 5
 _SEED = 0
 
 
+class Turned(NamedTuple):
+    """Logits of some test samples, each turned by some of the angles.
+
+    Attributes
+    ----------
+    rows
+        Rows of the angles.
+    positions
+        The samples' positions in the test set, int64 ``(B,)``.
+    logits
+        Shape ``(rows, B, K)``.
+    """
+
+    rows: slice
+    positions: Tensor
+    logits: Tensor
+
+
 def evaluate_rotation(run: TrainedRun) -> pd.DataFrame:
     """Rows of ``rotation_accuracy`` for each range in degrees and each draw of angles; range 0 needs one draw."""
     conditions = [(limit, draw) for limit in RANGES_DEGREES for draw in range(N_DRAWS if limit else 1)]
-    rows = []
-    for limit, draw in track(conditions, "rotating"):
-        angles = rotation_angles(len(run.data.test), limit, draw).to(run.data.device)
-        accuracy = run.test_accuracy(partial(_rotate_samples, angles))
-        rows.append({"metric": "rotation_accuracy", "condition": float(limit), "draw": draw, "value": accuracy})
+    turned = [condition for condition in conditions if condition[0]]
+    angles = torch.stack([rotation_angles(len(run.labels), *condition) for condition in turned])
+    accuracies = dict(zip(turned, turned_accuracies(run, angles), strict=True))
+    rows = [
+        {
+            "metric": "rotation_accuracy",
+            "condition": float(limit),
+            "draw": draw,
+            "value": accuracies[limit, draw] if limit else run.test_accuracy(),
+        }
+        for limit, draw in conditions
+    ]
     return pd.DataFrame(rows)
 
 
@@ -39,5 +66,45 @@ def rotation_angles(count: int, limit_degrees: float, draw: int) -> Tensor:
     return (2.0 * uniform - 1.0) * math.radians(limit_degrees)
 
 
-def _rotate_samples(angles: Tensor, planes: Tensor, positions: Tensor) -> Tensor:
-    return rotate(planes, angles[positions])
+def turned_accuracies(run: TrainedRun, angles: Tensor, change: Callable[[Tensor], Tensor] | None = None) -> list[float]:
+    """Accuracy on the test set for each row of angles; the arguments are those of :func:`turned_logits`."""
+    right = torch.zeros(len(angles), dtype=torch.int64, device=run.data.device)
+    for rows, positions, logits in turned_logits(run, angles, change):
+        right[rows] += (logits.argmax(dim=2) == run.labels[positions]).sum(dim=1)
+    return (right.double() / len(run.labels)).tolist()
+
+
+def turned_logits(
+    run: TrainedRun, angles: Tensor, change: Callable[[Tensor], Tensor] | None = None
+) -> Iterator[Turned]:
+    """Logits of the test samples while they turn, several angles in a batch where the test set is small.
+
+    Parameters
+    ----------
+    run : TrainedRun
+        The network and its N test samples.
+    angles : Tensor
+        Radians, ``(rows, N)``.
+    change : callable, optional
+        Changes turned planes ``(B, 2, C, H, W)`` before the network sees them.
+
+    Yields
+    ------
+    Turned
+        Every sample comes once with every row.
+    """
+    data = run.data
+    size = min(EVALUATION_BATCH, len(data.test))
+    positions = torch.arange(len(data.test), device=data.device).split(size)
+    starts = range(0, len(angles), EVALUATION_BATCH // size)
+    angles = angles.to(data.device)
+    blocks = (
+        (planes, part, slice(start, start + starts.step))
+        for planes, part in zip(data.batches(data.test, size), positions, strict=True)
+        for start in starts
+    )
+    for planes, part, rows in track(blocks, "turning", len(positions) * len(starts)):
+        block = angles[rows][:, part]
+        turned = rotate(planes.repeat(len(block), 1, 1, 1, 1), block.flatten())
+        logits = predict(run.model, [change(turned) if change else turned])
+        yield Turned(rows, part, logits.unflatten(0, block.shape))

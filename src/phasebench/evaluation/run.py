@@ -9,14 +9,19 @@ from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import write_table
 from phasebench.common.memory import keep_freed_memory
 from phasebench.evaluation.registry import load_evaluation
-from phasebench.evaluation.trained import load_trained_run
+from phasebench.evaluation.trained import TrainedRun, load_trained_run
 from phasebench.specs.run_folder import evaluation_file
 
 _LOGGER = logging.getLogger(__name__)
 
 
 def evaluate_run(
-    evaluations: Mapping[str, Mapping[str, object]], data_path: Path, folder: Path, *, device: str = "auto"
+    evaluations: Mapping[str, Mapping[str, object]],
+    data_path: Path,
+    folder: Path,
+    *,
+    samples: Mapping[str, int] | None = None,
+    device: str = "auto",
 ) -> None:
     """Load a trained run once, evaluate it, and write a tidy table for each evaluation as soon as it is finished.
 
@@ -32,6 +37,8 @@ def evaluate_run(
         The prepared HDF5 file.
     folder : Path
         The run's folder.
+    samples : mapping, optional
+        Name of an evaluation -> number of test samples, the first ones, that it works on; all of them if not given.
     device : {"auto", "cpu", "cuda"}
         ``auto`` takes a GPU if there is one.
 
@@ -44,10 +51,13 @@ def evaluate_run(
     keep_freed_memory()
     functions = {name: load_evaluation(name) for name in evaluations}
     run = load_trained_run(folder, data_path, find_device(device))
+    wanted = samples or {}
+    # Evaluations of equally many samples share one object, and with it the logits of the unchanged samples.
+    views: dict[int | None, TrainedRun] = {None: run, **{count: run.first(count) for count in wanted.values()}}
     failures = []
     for name, evaluate in functions.items():
         try:
-            table = evaluate(run)
+            table = evaluate(views[wanted.get(name)])
         except PhasebenchError as error:
             failures.append(str(error))
             continue

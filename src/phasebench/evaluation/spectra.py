@@ -9,7 +9,6 @@ from phasebench.evaluation.trained import TrainedRun
 from phasebench.models.inference import predict
 
 N_CHANNELS = 4
-N_IMAGES = 256
 PLACES = ("before", "after")
 
 
@@ -18,7 +17,7 @@ def evaluate_spectra(run: TrainedRun) -> pd.DataFrame:
 
     ``magnitude_before`` and ``magnitude_after`` are the moduli of the Fourier coefficients of single channels of the
     first test image, before and behind the second normalisation; the item is ``module3/channel0``, the condition the
-    position in the shifted spectrum, row by row. Without condition, over all channels of the first 256 test images:
+    position in the shifted spectrum, row by row. Without condition, over all channels of all test images:
     ``magnitude_rms_...``, the root mean square of the coefficients, and ``magnitude_peak_...``, the mean over maps of
     their largest modulus over their root mean square, which is 1 for a flat spectrum.
     """
@@ -69,7 +68,7 @@ def _maps(run: TrainedRun) -> dict[str, tuple[Tensor, Tensor]]:
         for module, second in seconds.items()
     ]
     try:
-        predict(run.model, [run.data.batch(run.data.test[:N_IMAGES])])
+        predict(run.model, [run.data.batch(run.data.test)])
     finally:
         for handle in handles:
             handle.remove()

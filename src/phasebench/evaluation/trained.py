@@ -1,7 +1,7 @@
 """A trained run, loaded for evaluation."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -24,20 +24,27 @@ class TrainedRun:
     model: nn.Module
     data: DeviceData
 
-    def test_accuracy(self, transform: Callable[[Tensor, Tensor], Tensor] | None = None) -> float:
-        """Accuracy on the test set, from 0 to 1.
+    @property
+    def labels(self) -> Tensor:
+        """Labels of the test samples, int64 ``(N,)``."""
+        return self.data.labels[self.data.test]
 
-        Parameters
-        ----------
-        transform : callable, optional
-            Changes encoded planes ``(B, 2, C, H, W)`` before the network sees them; its second argument holds the
-            samples' positions in the test set, int64 ``(B,)``.
-        """
-        data = self.data
-        positions = torch.arange(len(data.test), device=data.device).split(EVALUATION_BATCH)
-        batches = zip(data.batches(data.test, EVALUATION_BATCH), positions, strict=True)
-        logits = predict(self.model, (transform(b, p) if transform else b for b, p in batches))
-        return (logits.argmax(dim=1) == data.labels[data.test]).double().mean().item()
+    @cached_property
+    def logits(self) -> Tensor:
+        """Logits ``(N, K)`` of the unchanged test samples, computed once for all evaluations that read them."""
+        return predict(self.model, self.data.batches(self.data.test, EVALUATION_BATCH))
+
+    def accuracy(self, logits: Tensor) -> float:
+        """Accuracy of logits ``(N, K)`` of the test samples, from 0 to 1."""
+        return (logits.argmax(dim=1) == self.labels).double().mean().item()
+
+    def test_accuracy(self) -> float:
+        """Accuracy on the unchanged test samples, from 0 to 1."""
+        return self.accuracy(self.logits)
+
+    def first(self, samples: int) -> "TrainedRun":
+        """The same run with no more than the first so many test samples."""
+        return replace(self, data=replace(self.data, test=self.data.test[:samples]))
 
 
 def load_trained_run(folder: Path, data_path: Path, device: torch.device) -> TrainedRun:

@@ -96,7 +96,8 @@ BLOCKS: dict[int, tuple[type[Block], tuple[int, int, int, int]]] = {
     34: (BasicBlock, (3, 4, 6, 3)),
     50: (Bottleneck, (3, 4, 6, 3)),
 }
-STEM_CHANNELS = 64
+WIDTH = 64
+"""Channels of the first module in the study's networks."""
 
 
 class ResNet(nn.Module):
@@ -114,6 +115,9 @@ class ResNet(nn.Module):
         18, 34 or 50. The bottleneck blocks of 50 take their stride in the 3x3 convolution.
     stem : "cifar" or "imagenet"
         A 3x3 convolution that keeps the size, for 32x32 images, or a 7x7 one with stride 2 and pooling.
+    width : int
+        Channels of the stem and of the first module, before the expansion of bottleneck blocks; each further module has
+        twice as many. 64 in the study.
     insertion : str
         Such as "SBN34" or "2BN4"; nothing if empty.
     **options
@@ -122,7 +126,7 @@ class ResNet(nn.Module):
     Raises
     ------
     PhasebenchError
-        There is no such depth, stem or module.
+        There is no such depth, stem or module, or the width is not above zero.
 
     Attributes
     ----------
@@ -137,6 +141,7 @@ class ResNet(nn.Module):
         planes: Sequence[int] = (0, 1, 2),
         depth: int = 18,
         stem: Stem = "cifar",
+        width: int = WIDTH,
         insertion: str = "",
         **options: Any,
     ) -> None:
@@ -144,18 +149,20 @@ class ResNet(nn.Module):
             raise PhasebenchError(f"there is no ResNet{depth}; known depths: {', '.join(map(str, BLOCKS))}")
         if stem not in get_args(Stem):
             raise PhasebenchError(f"stem '{stem}' is neither 'cifar' nor 'imagenet'")
+        if width < 1:
+            raise PhasebenchError(f"width {width} of a ResNet is not above zero")
         super().__init__()
         block, lengths = BLOCKS[depth]
-        self.conv1 = nn.Conv2d(3, STEM_CHANNELS, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(STEM_CHANNELS)
+        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if stem == "imagenet" else nn.Identity()
-        self.layer1 = _module(block, STEM_CHANNELS, 64, lengths[0], stride=1)
-        self.layer2 = _module(block, 64 * block.expansion, 128, lengths[1], stride=2)
-        self.layer3 = _module(block, 128 * block.expansion, 256, lengths[2], stride=2)
-        self.layer4 = _module(block, 256 * block.expansion, 512, lengths[3], stride=2)
+        self.layer1 = _module(block, width, width, lengths[0], stride=1)
+        self.layer2 = _module(block, width * block.expansion, 2 * width, lengths[1], stride=2)
+        self.layer3 = _module(block, 2 * width * block.expansion, 4 * width, lengths[2], stride=2)
+        self.layer4 = _module(block, 4 * width * block.expansion, 8 * width, lengths[3], stride=2)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(512 * block.expansion, n_classes)
+        self.fc = nn.Linear(8 * width * block.expansion, n_classes)
         self.planes = RealPlanes(planes)
         self._initialise(len(planes), stem)
         self.module_ends = {number: _main_norms(self, number)[-1] for number in range(1, 5)}
@@ -168,7 +175,7 @@ class ResNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         size, stride = (3, 1) if stem == "cifar" else (7, 2)
-        self.conv1 = nn.Conv2d(in_channels, STEM_CHANNELS, size, stride, padding=size // 2, bias=False)
+        self.conv1 = nn.Conv2d(in_channels, self.bn1.num_features, size, stride, padding=size // 2, bias=False)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 module.reset_parameters()

@@ -68,6 +68,15 @@ def check_scale(scale: Scale, suite: Suite, file: str) -> None:
         )
         for index, part in enumerate(experiment.grid):
             _require_part(part, grid, f"{place}.experiments.{name}.grid.{index}")
+        _require(
+            experiment.models, grid.models, f"{place}.experiments.{name}.models", "is not in the experiment's grid"
+        )
+        evaluations, known = experiment.evaluations or {}, suite.experiments[name].evaluations
+        _require(
+            evaluations, known, f"{place}.experiments.{name}.evaluations", "is not one of the experiment's evaluations"
+        )
+        for evaluation, part in evaluations.items():
+            _require_part(part, grid, f"{place}.experiments.{name}.evaluations.{evaluation}")
 
 
 def check_config(config: Config, suites: Sequence[Suite], file: str) -> None:

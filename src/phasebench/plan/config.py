@@ -63,6 +63,14 @@ class GridPart(Frozen):
     seeds: Seeds | None = Field(default=None, description="seeds of this part; the scale's if not given")
 
 
+class EvaluationChoice(GridPart):
+    """An evaluation: the part of the grid, and the number of test samples, that it is measured on."""
+
+    samples: PositiveInt | None = Field(
+        default=None, description="test samples, the first ones, that it is measured on; all of them if not given"
+    )
+
+
 class ModelChoice(Frozen):
     """Recipe and options of one model of an experiment."""
 
@@ -100,7 +108,7 @@ class Experiment(Frozen):
     recipes: dict[Name, Name] = Field(
         default_factory=dict, description="a data set of the grid -> its recipe; a model's own goes before"
     )
-    evaluations: dict[Name, GridPart] = Field(
+    evaluations: dict[Name, EvaluationChoice] = Field(
         default_factory=dict, description="what is measured on trained runs -> the part of the grid it is measured on"
     )
     analyses: dict[Name, AnalysisChoice] = Field(
@@ -170,12 +178,27 @@ RecipeChanges = _changes_to(Recipe, FullBatchRecipe)
 ResourceChanges = _changes_to(Resources)
 
 
+class ScaledModel(Frozen):
+    """A model as a scale changes it. It is another network than the study's then."""
+
+    options: dict[str, Scalar] = Field(
+        min_length=1, description="further arguments of the model, beside the experiment's or in their place"
+    )
+
+
 class ScaledExperiment(Frozen):
     """Part of an experiment that is run at a scale."""
 
     grid: tuple[GridPart, ...] = Field(default=(), description="parts of the experiment's grid; all of it if not given")
     datasets: dict[Name, DatasetChoice] = Field(
         default_factory=dict, description="a study's data set -> what this experiment uses in its place"
+    )
+    models: dict[Name, ScaledModel] = Field(
+        default_factory=dict, description="a model of the grid -> how it differs from the study's, such as its width"
+    )
+    evaluations: dict[Name, EvaluationChoice] | None = Field(
+        default=None,
+        description="those of the experiment's evaluations that are measured, and on what; all of them if not given",
     )
 
 

@@ -123,6 +123,15 @@ class BenchmarkPlan:
         """Every evaluation that is used, sorted."""
         return tuple(sorted({name for _, name in self.evaluations}))
 
+    @cached_property
+    def evaluation_specs(self) -> dict[str, tuple[str, int | None]]:
+        """Name of each spec file of an evaluation -> the evaluation and the number of test samples."""
+        return {
+            key: (name, planned.samples.get(name))
+            for planned in self.runs.values()
+            for name, key in planned.evaluation_specs.items()
+        }
+
 
 def load_plan(settings: object, root: Path, tree: SourceTree) -> BenchmarkPlan:
     """Resolve a configuration.

@@ -2,24 +2,27 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from phasebench.common.validation import as_model
 from phasebench.plan.config import (
+    EvaluationChoice,
     Experiment,
     Grid,
     GridPart,
     ModelChoice,
     Resources,
     Scale,
+    ScaledExperiment,
     ScaledSuite,
     Suite,
 )
 from phasebench.plan.datasets import DatasetChoices
-from phasebench.specs.run import FullBatchRecipe, Recipe, RunSpec
+from phasebench.specs.run import FullBatchRecipe, Recipe, RunSpec, Scalar
+from phasebench.specs.stage import evaluation_key
 
 Changed = TypeVar("Changed", bound=BaseModel)
 Cell = tuple[str, str, str, float, int]
@@ -28,12 +31,26 @@ Cell = tuple[str, str, str, float, int]
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run, what it needs, what is measured on it, and whether the scale shortens its training."""
+    """A run, what it needs and what is measured on it.
+
+    Attributes
+    ----------
+    samples
+        Evaluation -> number of test samples that it works on, where these are not all.
+    shortened
+        Whether the scale shortens the training or shrinks the network.
+    """
 
     spec: RunSpec
     resources: Resources
     evaluations: tuple[str, ...]
     shortened: bool = False
+    samples: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def evaluation_specs(self) -> dict[str, str]:
+        """Evaluation -> name of its spec file."""
+        return {name: evaluation_key(name, self.samples.get(name)) for name in self.evaluations}
 
 
 def expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices) -> Iterator[PlannedRun]:
@@ -64,7 +81,7 @@ def expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices)
     for name, experiment in suite.experiments.items():
         if scaled.experiments is not None and name not in scaled.experiments:
             continue
-        parts = () if scaled.experiments is None else scaled.experiments[name].grid
+        here = ScaledExperiment() if scaled.experiments is None else scaled.experiments[name]
         recipes = {
             recipe: _scaled_recipe(suite, scaled, recipe, scale_file)
             for recipe in dict.fromkeys(
@@ -73,7 +90,7 @@ def expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices)
             )
         }
         resources = _changed(experiment.resources, scale.resources, f"{scale_file}: resources")
-        cells = (cell for part in parts or (GridPart(),) for cell in _cells(experiment.grid, part, scale.seeds))
+        cells = (cell for part in here.grid or (GridPart(),) for cell in _cells(experiment.grid, part, scale.seeds))
         for cell in dict.fromkeys(cells):
             if experiment.parts and not any(_is_in(part, cell) for part in experiment.parts):
                 continue
@@ -90,23 +107,35 @@ def expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices)
                 test_encoding=None if experiment.test_encoding == encoding else experiment.test_encoding,
                 variant=_variant(experiment, fraction),
                 model=model,
-                model_options=_choice(experiment, model).options,
+                model_options=_model_options(experiment, here, model),
                 train_fraction=fraction,
                 validation_fraction=experiment.validation_fraction,
                 subset=experiment.subset,
                 recipe=recipes[recipe],
                 seed=seed,
             )
-            evaluations = [evaluation for evaluation, part in experiment.evaluations.items() if _is_in(part, cell)]
-            shortened = spec.recipe.length != suite.recipes[recipe].length
+            evaluations = dict(_evaluations(experiment, here, cell))
+            samples = {evaluation: count for evaluation, count in evaluations.items() if count is not None}
+            shortened = spec.recipe.length != suite.recipes[recipe].length or model in here.models
             # A process takes a card of its own.
             cards = spec.recipe.processes if resources.gpu else 0
             needed = resources.model_copy(update={"gpu": max(resources.gpu, cards)})
-            yield PlannedRun(spec, needed, tuple(evaluations), shortened)
+            yield PlannedRun(spec, needed, tuple(evaluations), shortened, samples)
 
 
-def _choice(experiment: Experiment, model: str) -> ModelChoice:
-    return experiment.models.get(model, ModelChoice())
+def _model_options(experiment: Experiment, here: ScaledExperiment, model: str) -> dict[str, Scalar]:
+    changes = here.models[model].options if model in here.models else {}
+    return {**experiment.models.get(model, ModelChoice()).options, **changes}
+
+
+def _evaluations(experiment: Experiment, here: ScaledExperiment, cell: Cell) -> Iterator[tuple[str, int | None]]:
+    """The evaluations of a cell and their numbers of test samples; None is all."""
+    for evaluation, choice in experiment.evaluations.items():
+        if here.evaluations is not None and evaluation not in here.evaluations:
+            continue
+        scaled = (here.evaluations or {}).get(evaluation, EvaluationChoice())
+        if _is_in(choice, cell) and _is_in(scaled, cell):
+            yield evaluation, scaled.samples or choice.samples
 
 
 def _cells(grid: Grid, part: GridPart, seeds: tuple[int, ...]) -> Iterator[Cell]:

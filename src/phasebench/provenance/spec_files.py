@@ -78,11 +78,11 @@ class Identities:
             raw=self._raw.of(spec.name, spec.source, spec.options),
         )
 
-    def evaluation(self, name: str) -> StageIdentity:
-        """Identity of an evaluation, the same for all runs."""
+    def evaluation(self, name: str, samples: int | None = None) -> StageIdentity:
+        """Identity of an evaluation of so many test samples, the same for all runs."""
         return StageIdentity(
             stage="evaluate",
-            settings={"evaluation": name},
+            settings={"evaluation": name} if samples is None else {"evaluation": name, "samples": samples},
             code=evaluation_code(self._tree, name),
             environment=self._train_pins,
         )
@@ -173,8 +173,8 @@ class Identities:
         for dataset in plan.datasets.values():
             self._write(self.dataset(dataset), "datasets", dataset.name)
         self._raw.save()
-        for name in plan.evaluation_names:
-            self._write(self.evaluation(name), "evaluations", name)
+        for key, (name, samples) in plan.evaluation_specs.items():
+            self._write(self.evaluation(name, samples), "evaluations", key)
         for analysis_id, planned_analysis in plan.analyses.items():
             self._write(self.analysis(planned_analysis), "analyses", analysis_id)
         for overhead_id, planned_overhead in plan.overheads.items():

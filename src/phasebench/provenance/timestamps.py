@@ -49,7 +49,7 @@ def adopt_results(plan: BenchmarkPlan, results: Results, prepared: Prepared) -> 
         if not dataset.is_sharded:
             adoption.dataset(data[name])
     for run_id, planned in plan.runs.items():
-        adoption.run(run_id, data[planned.spec.dataset], planned.evaluations)
+        adoption.run(run_id, data[planned.spec.dataset], planned.evaluation_specs)
     for analysis_id, analysis in plan.analyses.items():
         datasets = dict.fromkeys(plan.dataset_of(run_id) for run_id in analysis.runs)
         adoption.analysis(analysis_id, analysis.runs, datasets)
@@ -72,8 +72,8 @@ class _Adoption:
         spec = self.results.spec("datasets", data.name)
         self._renew("prepare", data.name, [data.data, data.manifest], [spec], lambda: not data.changes)
 
-    def run(self, run_id: str, data: PreparedData, evaluations: Iterable[str]) -> None:
-        """A run and then its evaluations."""
+    def run(self, run_id: str, data: PreparedData, evaluations: Mapping[str, str]) -> None:
+        """A run and then its evaluations, each with the name of its spec file."""
         folder, spec = self.results.run(run_id), self.results.spec("runs", run_id)
 
         def is_current() -> bool:
@@ -81,7 +81,7 @@ class _Adoption:
 
         outputs = [folder / name for name in RUN_FILES.values()]
         self._renew("train", run_id, outputs, [spec, data.manifest], is_current)
-        self._evaluations(run_id, folder, list(evaluations))
+        self._evaluations(run_id, folder, evaluations)
 
     def analysis(self, analysis_id: str, runs: Iterable[str], datasets: Iterable[str]) -> None:
         """An analysis of finished runs."""
@@ -102,7 +102,7 @@ class _Adoption:
         manifests = [self.prepared.manifest(dataset) for dataset in datasets]
         self._renew_table("baselines", suite, table, stage, manifests, [])
 
-    def _evaluations(self, run_id: str, folder: Path, names: list[str]) -> None:
+    def _evaluations(self, run_id: str, folder: Path, names: Mapping[str, str]) -> None:
         index = self.results.evaluated(run_id)
         found = _read_if_whole(folder)
         if not names or found is None:
@@ -111,7 +111,7 @@ class _Adoption:
             # Snakemake knows the index alone: without it, the job computes what is missing and keeps the rest.
             index.unlink(missing_ok=True)
             return
-        specs = {name: self.results.spec("evaluations", name) for name in names}
+        specs = {name: self.results.spec("evaluations", key) for name, key in names.items()}
 
         def is_current() -> bool:
             return all(found[name].origin == origin(spec, [folder / RECORD]) for name, spec in specs.items())

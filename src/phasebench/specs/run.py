@@ -73,6 +73,9 @@ class Recipe(Frozen):
     )
     track_test: bool = Field(False, description="test at every validation, for curves; selects nothing")
     compile: bool = Field(False, description="torch.compile the model, if a compiler is there")
+    cuda_graph: bool = Field(
+        False, description="on a CUDA card, record the whole step of a full batch and replay it; one process"
+    )
     channels_last: bool = Field(False, description="keep kernels and maps of real networks with channels last")
     probe_modules: tuple[PositiveInt, ...] = Field(
         (), description="modules whose normalised maps are measured at the start and at every validation"
@@ -83,6 +86,12 @@ class Recipe(Frozen):
     def _one_length(self) -> "Recipe":
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give exactly one of 'steps' and 'epochs'")
+        return self
+
+    @model_validator(mode="after")
+    def _one_recording(self) -> "Recipe":
+        if self.cuda_graph and self.processes > 1:
+            raise ValueError("'cuda_graph' is for one process; leave out 'cuda_graph' or 'processes'")
         return self
 
     @model_validator(mode="after")

@@ -61,6 +61,11 @@ def read_identity(kind: type[Identity], path: Path) -> Identity:
     return read_json_model(kind, path, "run snakemake to write the file again")
 
 
+def evaluation_key(name: str, samples: int | None) -> str:
+    """Name of the spec file of an evaluation, ``rotation`` or, of the first 100 test samples, ``rotation-100``."""
+    return name if samples is None else f"{name}-{samples}"
+
+
 def datasets_of(inputs: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """Names of the data sets that the inputs of the baselines are of, each once."""
     return tuple(dict.fromkeys(one["dataset"] for one in inputs))

@@ -19,8 +19,9 @@ from phasebench.nn.complex.weight_projections import project
 from phasebench.specs.run import FullBatchRecipe, RunIdentity
 from phasebench.training.checkpoint import TrainingState
 from phasebench.training.dropout import has_dropout, seed_dropout
+from phasebench.training.optimizers import Sgd
 from phasebench.training.run import begin, build_run_model, train_and_write
-from phasebench.training.session import Session, copy_of_weights
+from phasebench.training.session import STEPS_BETWEEN_LOOKS, Session, copy_of_weights
 from phasebench.training.snapshots import encoded_columns, find_snapshot, is_matrix_network
 
 _LOGGER = logging.getLogger(__name__)
@@ -99,31 +100,48 @@ def descend(model: nn.Module, data: DeviceData, recipe: FullBatchRecipe, seed: i
     snapshot = find_snapshot(model, data, recipe, seed)
     state = session.resume(model)
     logits, labels = whole_set(model, data, seed), data.labels[data.train]
-    optimizer, drops = torch.optim.SGD(model.parameters(), lr=recipe.learning_rate), has_dropout(model)
+    optimizer, drops = Sgd(model.parameters(), lr=recipe.learning_rate), has_dropout(model)
+    losses: list[Tensor] = []
 
     model.train()
     with session:
         for step in session.steps(recipe.steps, "full-batch gradient descent"):
             if drops:
                 seed_dropout(seed, step)
-            loss = gradient_step(model, logits, labels, optimizer).item()
-            measures = (step + 1) % recipe.snapshot_every == 0 or step + 1 == recipe.steps
-            if not math.isfinite(loss) or (measures and not _is_finite(model)):
+            losses.append(gradient_step(model, logits, labels, optimizer))
+            done = step + 1
+            measures, saves = done % recipe.snapshot_every == 0 or done == recipe.steps, session.must_save()
+            if not (measures or saves or done % STEPS_BETWEEN_LOOKS[data.device.type] == 0):
+                continue
+            _record(state, losses, recipe)
+            if state.step == done and measures and not _is_finite(model):
+                state.step -= 1
+                state.history.pop()
+            if state.step < done:
                 _return_to_snapshot(model, state, recipe)
                 break
-            state.step = step + 1
-
-            row = {"step": state.step, "epoch": state.step, "train_loss": loss, "learning_rate": recipe.learning_rate}
-            row |= dict.fromkeys((*_UNUSED, "images_per_second"), math.nan)
             if measures:
-                row["images_per_second"] = _count_images(state, len(labels), session.clock.interval)
-                row |= snapshot(state.step)
+                state.history[-1]["images_per_second"] = _count_images(state, len(labels), session.clock.interval)
+                state.history[-1] |= snapshot(state.step)
                 state.best_step, state.best_model = state.step, copy_of_weights(model)
                 session.clock.restart_interval()
-            state.history.append(row)
-            if session.must_save():
+            if saves:
                 session.save(model)
     return state
+
+
+def _record(state: TrainingState, losses: list[Tensor], recipe: FullBatchRecipe) -> None:
+    """Write the losses of the steps since the last look into the history, up to the first that is not finite.
+
+    The list is emptied; on a GPU this waits for the device.
+    """
+    for loss in torch.stack(losses).tolist():
+        if not math.isfinite(loss):
+            break
+        state.step += 1
+        row = {"step": state.step, "epoch": state.step, "train_loss": loss, "learning_rate": recipe.learning_rate}
+        state.history.append(row | dict.fromkeys((*_UNUSED, "images_per_second"), math.nan))
+    losses.clear()
 
 
 def whole_set(model: nn.Module, data: DeviceData, seed: int) -> Callable[[], Tensor]:

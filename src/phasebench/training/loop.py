@@ -4,21 +4,18 @@ from collections.abc import Callable
 from contextlib import closing
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from phasebench.data.batches.interface import TrainingData
 from phasebench.specs.run import Recipe
 from phasebench.training.checkpoint import TrainingState
+from phasebench.training.cuda_graph import GraphedStep, replays
 from phasebench.training.dropout import has_dropout, seed_dropout
-from phasebench.training.numerics import autocast
 from phasebench.training.optimizers import build_optimizer, learning_rate, set_learning_rate
 from phasebench.training.probe import find_probe
-from phasebench.training.session import Session
-from phasebench.training.tally import Epoch, Tally, share_of_loss
+from phasebench.training.session import STEPS_BETWEEN_LOOKS, Session
+from phasebench.training.step import Step, TrainingStep
+from phasebench.training.tally import Epoch, Tally
 from phasebench.training.validation import validate
-
-# On a GPU, looking at the loss waits for the device; the sum of losses tells of a NaN as well, only later.
-_STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 100}
 
 
 def fit(
@@ -62,8 +59,11 @@ def fit(
     optimizer = build_optimizer(model, recipe)
     state = session.resume(model, optimizer)
     epoch = Epoch(len(data.train), recipe.batch_size)
-    n_steps, look_every = recipe.n_steps(epoch.n_batches), _STEPS_BETWEEN_LOOKS[data.device.type]
+    n_steps, look_every = recipe.n_steps(epoch.n_batches), STEPS_BETWEEN_LOOKS[data.device.type]
     tally, drops = Tally(session, data), has_dropout(model)
+    advance: Step = TrainingStep(model, forward, optimizer, recipe, tally, processes)
+    if replays(recipe, data.device):
+        advance = GraphedStep(advance, recipe.batch_size)
     probe = find_probe(model, data, recipe)
     if probe and not state.step:
         state.probes += probe.measure(model, data, 0, 0.0)
@@ -75,17 +75,7 @@ def fit(
             set_learning_rate(optimizer, learning_rate(recipe, step / epoch.n_batches))
             if drops:
                 seed_dropout(seed, step, processes)
-
-            with autocast(recipe, data.device):
-                logits = forward(planes)
-            loss = functional.cross_entropy(logits.float(), labels)
-            loss = share_of_loss(loss, len(labels), epoch.images_in(step), processes)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            if recipe.clip_norm is not None:
-                nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
-            optimizer.step()
-            tally.add(loss, logits, labels)
+            advance(planes, labels, epoch.images_in(step))
             state.step = step + 1
 
             validates, saves = state.step % recipe.validate_every == 0 or state.step == n_steps, session.must_save()

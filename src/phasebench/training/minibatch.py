@@ -9,7 +9,8 @@ from phasebench.common.processes import ALONE, Processes
 from phasebench.data.batches.interface import load_training_data
 from phasebench.specs.run import Recipe, RunIdentity
 from phasebench.training.checkpoint import TrainingState
-from phasebench.training.compilation import COMPILED, compile_if_possible
+from phasebench.training.compilation import compile_if_possible, ran_compiled
+from phasebench.training.cuda_graph import replays
 from phasebench.training.distribution import check_shares, distributed_form, synchronise
 from phasebench.training.loop import fit
 from phasebench.training.numerics import place
@@ -73,7 +74,7 @@ def train_run(
 
     def entries(state: TrainingState) -> dict[str, Any]:
         read = data.reader_record(state.reader, processes)
-        made = {"compiled": how == COMPILED, "processes": processes.count}
+        made = {"compiled": ran_compiled(forward), "cuda_graph": replays(recipe, target), "processes": processes.count}
         return {**made, **read, **_highest_test(state), **(provenance or {})}
 
     train_and_write(identity, data, model, session, output, train=train, entries=entries, compilation=how)

@@ -1,12 +1,14 @@
 """Optimisers and learning-rate schedules of the recipes."""
 
 from inspect import unwrap
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from phasebench.specs.run import Recipe
+from phasebench.training.cuda_graph import replays
 
 
 # Around these methods torch has wrappers that import its compiler, which takes more than a second, to keep it out.
@@ -14,35 +16,49 @@ class _Eager(torch.optim.Optimizer):
     """Methods of torch's optimisers as they run without ``torch.compile``."""
 
     add_param_group = unwrap(torch.optim.Optimizer.add_param_group)
-    load_state_dict = unwrap(torch.optim.Optimizer.load_state_dict)
     state_dict = unwrap(torch.optim.Optimizer.state_dict)
     zero_grad = unwrap(torch.optim.Optimizer.zero_grad)
+    _load = unwrap(torch.optim.Optimizer.load_state_dict)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take a saved state over; the settings stay, which are the recipe's and this device's."""
+        self._load({"state": state_dict["state"], "param_groups": self.state_dict()["param_groups"]})
 
 
 class _AdamW(_Eager, torch.optim.AdamW):
     step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
 
 
-class _Sgd(_Eager, torch.optim.SGD):
+class Sgd(_Eager, torch.optim.SGD):
+    """Torch's stochastic gradient descent."""
+
     step = torch.no_grad()(unwrap(torch.optim.SGD.step))
 
 
 def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser over all parameters; weight decay applies to every one of them."""
+    """The recipe's optimiser over all parameters; weight decay applies to every one of them.
+
+    On a card it is one kernel, and where the step is to be recorded the rate is a tensor on the card.
+    """
+    device = next(model.parameters()).device
+    graphed = replays(recipe, device)
+    rate = torch.tensor(recipe.learning_rate, device=device) if graphed else recipe.learning_rate
     if recipe.optimizer == "adamw":
         return _AdamW(
             model.parameters(),
-            lr=recipe.learning_rate,
+            lr=rate,
             betas=recipe.betas,
             weight_decay=recipe.weight_decay,
             fused=True,
+            capturable=graphed,
         )
-    return _Sgd(
+    return Sgd(
         model.parameters(),
-        lr=recipe.learning_rate,
+        lr=rate,
         momentum=recipe.momentum,
         nesterov=recipe.nesterov,
         weight_decay=recipe.weight_decay,
+        fused=device.type == "cuda" or None,
     )
 
 
@@ -60,4 +76,8 @@ def learning_rate(recipe: Recipe, epoch: float) -> float:
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Give every parameter group this learning rate."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        if isinstance(group["lr"], Tensor):
+            # A recording reads this tensor.
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate

@@ -16,6 +16,8 @@ from phasebench.training.clock import Clock
 from phasebench.training.interrupt import StopRequest
 
 _LOGGER = logging.getLogger(__name__)
+# On a GPU, looking at a loss waits for the device; a NaN is found as well, only later.
+STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 100}
 
 
 class Session:

@@ -116,7 +116,7 @@ class DeviceData:
             planes = self.encoding(self.samples.index_select(0, indices), self.statistics)
         if self.encoding.noise:
             noise = torch.randn(planes.shape, generator=random, dtype=planes.dtype)
-            planes = planes.add_(noise.to(planes.device), alpha=self.encoding.noise)
+            planes = planes.add_(noise.to(planes.device, non_blocking=True), alpha=self.encoding.noise)
         return planes.to(self.dtype)
 
     def training_batches(
@@ -255,8 +255,10 @@ def _crop_and_flip(samples: Tensor, indices: Tensor, generator: torch.Generator)
     if samples.ndim < 3:
         raise PhasebenchError("recipe.augmentation: 'crop_flip' is for images; use 'pitch_stretch' for audio")
     count, height, width = len(indices), samples.shape[1], samples.shape[2]
-    shift = torch.randint(-_CROP_MARGIN, _CROP_MARGIN + 1, (2, count, 1), generator=generator).to(samples.device)
-    mirrored = torch.randint(0, 2, (count, 1), generator=generator).to(samples.device).bool()
+    # Any other copy would wait until the card has done all steps so far.
+    shift = torch.randint(-_CROP_MARGIN, _CROP_MARGIN + 1, (2, count, 1), generator=generator)
+    shift = shift.to(samples.device, non_blocking=True)
+    mirrored = torch.randint(0, 2, (count, 1), generator=generator).to(samples.device, non_blocking=True).bool()
     rows = torch.arange(height, device=samples.device) + shift[0]
     columns = torch.arange(width, device=samples.device)
     columns = torch.where(mirrored, columns.flip(0), columns) + shift[1]

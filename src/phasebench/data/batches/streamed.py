@@ -118,7 +118,7 @@ class StreamedData:
         begin = time.perf_counter()
         batches = _load(source, steps, self.workers, self.start_method, self.device)
         for step, (images, seconds) in zip(steps, batches, strict=True):
-            labels = self.labels[torch.from_numpy(source.indices(step)).to(self.device)]
+            labels = self.labels[torch.from_numpy(source.indices(step)).to(self.device, non_blocking=True)]
             planes = self.encoding(images.to(self.device, non_blocking=True), self.statistics)
             self.times.images += len(images)
             self.times.decode_seconds += seconds

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 from matplotlib.axes import Axes
 
+from phasebench.common.statistics import FRACTION
 from phasebench.reporting import measurements
 from phasebench.reporting.drawing.lines import Axis, LinePlot, line_panels
 from phasebench.reporting.drawing.palette import LineStyle, line_styles, present
@@ -117,6 +118,7 @@ def trained_weights_figure(
             per_cent,
             title="Test accuracy by what is kept of the trained weights, in per cent.",
             caption="Mean ± sample standard deviation over seeds.",
+            limits=FRACTION,
         ),
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from phasebench.common.statistics import Summary, summarise
+from phasebench.common.statistics import FRACTION, Summary, summarise
 from phasebench.reporting import measurements
 from phasebench.reporting.experiments import TEST_ACCURACY, Experiment, Setting
 from phasebench.reporting.tables.baselines import BaselineCell, Baselines, baselines_of
@@ -191,7 +191,7 @@ def _cell(setting: Setting, records: list[_Record], printed: _Printed | None, di
     whole = [record for record in records if record["run"] not in diverged]
     return Cell(
         setting,
-        summarise([record["value"] for record in whole]),
+        summarise([record["value"] for record in whole], FRACTION),
         value,
         std,
         where,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from phasebench.common.statistics import Summary, summarise
+from phasebench.common.statistics import FRACTION, Summary, summarise
 from phasebench.reporting import measurements
 from phasebench.reporting.experiments import Experiment, Setting
 from phasebench.reporting.labels import listed
@@ -66,7 +66,7 @@ def baselines_of(tables: ReportTables, experiment: Experiment) -> Baselines:
 def _cell(by_column: dict[Any, "pd.Series[float]"], name: str, column: int, setting: Setting) -> BaselineCell:
     values = by_column.get((column, f"{name}_accuracy"), pd.Series(dtype="float64"))
     # Chance is the same for every seed, and no measurement.
-    summary = summarise(values[:1] if name == "chance" else values)
+    summary = summarise(values[:1] if name == "chance" else values, FRACTION)
     was_measured = (column, "majority_accuracy") in by_column
     return BaselineCell(setting, summary, _ON_DISK if was_measured and not summary.n else "")
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from phasebench.common.statistics import summarise
+from phasebench.common.statistics import UNLIMITED, summarise
 from phasebench.reporting import measurements
 from phasebench.reporting.cells import Column, PlainCell, PlainTable, seeds_cell, summary_cell
 from phasebench.reporting.drawing.palette import LineStyle, present
@@ -20,6 +20,7 @@ def metric_table(
     *,
     title: str,
     caption: str,
+    limits: tuple[float, float] = UNLIMITED,
 ) -> PlainTable | None:
     """Table of models on settings (rows) by metrics (columns, name -> heading); None without data.
 
@@ -29,6 +30,8 @@ def metric_table(
         From :func:`phasebench.reporting.measurements.of_runs`.
     printed
         A value as text.
+    limits
+        Range that no mean of these metrics can leave.
     """
     if not len(data):
         return None
@@ -36,7 +39,7 @@ def metric_table(
     for setting, part in measurements.by_setting(data, experiment):
         for model, style in present(styles, part["model"]).items():
             own = part[part["model"] == model]
-            summaries = [summarise(own[own["metric"] == metric]["value"]) for metric in metrics]
+            summaries = [summarise(own[own["metric"] == metric]["value"], limits) for metric in metrics]
             rows.append(
                 (
                     PlainCell(experiment.title(setting)),

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 import pandas as pd
 
-from phasebench.common.statistics import summarise
+from phasebench.common.statistics import FRACTION, summarise
 from phasebench.reporting import measurements
 from phasebench.reporting.cells import Column, PlainCell, PlainTable, number_cell, seeds_cell, summary_cell
 from phasebench.reporting.drawing.palette import LineStyle, present
@@ -134,13 +134,13 @@ def _loss(value: float) -> str:
 
 
 def _at(values: pd.DataFrame, step: float) -> PlainCell:
-    return summary_cell(summarise(values[values["condition"] == step]["value"]), per_cent)
+    return summary_cell(summarise(values[values["condition"] == step]["value"], FRACTION), per_cent)
 
 
 def _mean_cell(means: pd.DataFrame, experiment: Experiment, setting: Setting, model: str, metric: str) -> PlainCell:
     column = experiment.settings.index(setting)
     own = (means["column"] == column) & (means["model"] == model) & (means["metric"] == f"mean_{metric}")
-    return summary_cell(summarise(means[own]["value"]), per_cent)
+    return summary_cell(summarise(means[own]["value"], FRACTION), per_cent)
 
 
 def _author(published: pd.DataFrame, setting: Setting, model: str, metric: str, step: float) -> PlainCell:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from phasebench.common.statistics import Summary, summarise
+from phasebench.common.statistics import FRACTION, Summary, summarise
 from phasebench.reporting import measurements
 from phasebench.reporting.experiments import ROTATION_ACCURACY, Experiment, Setting
 from phasebench.tables.read import ReportTables
@@ -85,5 +85,10 @@ def _row(setting: Setting, model: str, chosen: pd.DataFrame) -> RotationRow:
     nothing = pd.Series(math.nan, index=by_run.index)
     upright, rotated = (by_run.get(condition, nothing) for condition in (0.0, FULL_ROTATION))
     return RotationRow(
-        setting, model, summarise(upright), summarise(rotated), summarise(upright - rotated), tuple(by_run.index)
+        setting,
+        model,
+        summarise(upright, FRACTION),
+        summarise(rotated, FRACTION),
+        summarise(upright - rotated),
+        tuple(by_run.index),
     )

@@ -88,7 +88,7 @@ def test_test_images_do_not_depend_on_the_number_of_training_images() -> None:
         ({"n_train": 3}, ".n_train: "),
         ({"n_test": "20"}, ".n_test: "),
         ({"seed": -1}, ".seed: "),
-        ({"n_images": 20}, ": key 'n_images' is not known; known keys: n_test, n_train, seed"),
+        ({"n_images": 20}, ": key 'n_images' is not known; known keys: n_hues, n_test, n_train, seed, size"),
     ],
 )
 def test_wrong_option_is_named(options: dict[str, Scalar], fault: str) -> None:
@@ -96,3 +96,23 @@ def test_wrong_option_is_named(options: dict[str, Scalar], fault: str) -> None:
         _load(**options)
     assert str(error.value).startswith(f"data source colour_shapes: options{fault}")
     assert "\n" not in str(error.value)
+
+
+def test_smaller_images_show_the_same_figures() -> None:
+    large, small = (_load(n_train=20, n_test=20, size=size).samples.astype(float) for size in (32, 16))
+    assert small.shape == (40, 16, 16, 3)
+    # The first block of numbers, which makes the figures and their colours, does not depend on the size.
+    # What differs is the noise.
+    means = large.reshape(40, 16, 2, 16, 2, 3).mean(axis=(2, 4))
+    assert np.corrcoef(means[:20].ravel(), small[:20].ravel())[0, 1] > 0.7
+
+
+def test_fewer_hues_are_further_apart() -> None:
+    loaded = _load(n_train=60, n_test=30, n_hues=2)
+    assert loaded.classes == (
+        "darker at 90 degrees",
+        "lighter at 90 degrees",
+        "darker at 270 degrees",
+        "lighter at 270 degrees",
+    )
+    assert np.bincount(loaded.labels).tolist() == [23, 23, 22, 22]

@@ -57,6 +57,9 @@ def test_loads_equally_many_chips_of_every_class(loaded: LoadedDataset) -> None:
         "n_test_per_class": 12,
         "seed": 0,
         "crop": 128,
+        "classes": "",
+        "contrast_db": 0.0,
+        "azimuths": 360.0,
     }
 
 
@@ -80,7 +83,7 @@ def test_a_bad_option_is_named(key: str, value: float) -> None:
 
 
 def test_an_unknown_option_is_named() -> None:
-    with pytest.raises(PhasebenchError, match="simulated_mstar: options: key 'n_train' is not known; known keys: crop"):
+    with pytest.raises(PhasebenchError, match="simulated_mstar: options: key 'n_train' is not known; known keys: "):
         load(n_train=3)
 
 
@@ -153,3 +156,21 @@ def test_a_smaller_crop_is_the_middle_of_the_larger_one() -> None:
     whole = load(n_train_per_class=1, n_test_per_class=1)
     np.testing.assert_array_equal(middle.samples, whole.samples[:, 16:112, 16:112])
     assert middle.source["crop"] == 96
+
+
+def test_some_classes_in_a_range_of_azimuths() -> None:
+    loaded = load(n_train_per_class=3, n_test_per_class=2, classes="d7, btr70", azimuths=30.0)
+    assert loaded.classes == ("btr70", "d7")
+    assert np.bincount(loaded.labels).tolist() == [5, 5]
+    assert loaded.extra["azimuth"].max() <= 30.0
+    with pytest.raises(PhasebenchError, match=r"simulated_mstar: options\.classes: there is no class 't80'"):
+        load(classes="t80,d7")
+
+
+def test_contrast_is_that_of_target_and_clutter() -> None:
+    def power(contrast_db: float) -> float:
+        chip = simulated_mstar.simulate_chip("d7", 0.0, 17.0, np.random.default_rng(0), contrast_db)
+        middle, corner = np.abs(chip[56:-56, 56:-56]) ** 2, np.abs(chip[:20, :20]) ** 2
+        return float(middle.mean() / corner.mean())
+
+    assert power(10.0) == pytest.approx(10.0 * power(0.0), rel=0.1)

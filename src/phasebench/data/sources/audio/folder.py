@@ -23,11 +23,10 @@ from phasebench.data.sources.audio.tracks import (
     SHORTEST_SEGMENT,
     Track,
     as_dataset,
-    chosen_classes,
     cut,
     draw_test_tracks,
 )
-from phasebench.data.sources.options import parse_options
+from phasebench.data.sources.options import chosen_classes, parse_options
 from phasebench.data.sources.raw_place import RawPlace
 from phasebench.data.store import LoadedDataset
 from phasebench.specs.run import Frozen, Scalar

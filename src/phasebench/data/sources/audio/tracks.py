@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.data.encodings.cepstrum import SAMPLING_RATE
-from phasebench.data.sources.options import listed_names
 from phasebench.data.store import LoadedDataset
 
 SHORTEST_SEGMENT = 0.1
@@ -97,20 +96,3 @@ def as_dataset(
             "segment": np.concatenate([np.arange(count) for count in counts]),
         },
     )
-
-
-def chosen_classes(wanted: str, known: Sequence[str], place: str) -> list[str]:
-    """The classes that an option names, separated by commas; all of them for ''.
-
-    Raises
-    ------
-    PhasebenchError
-        One is not known, is named twice, or there are fewer than two.
-    """
-    names = listed_names(wanted) or list(known)
-    for name in names:
-        if name not in known:
-            raise PhasebenchError(f"{place}: options.classes: there is no class '{name}'; there are {', '.join(known)}")
-    if len(set(names)) < max(len(names), 2):
-        raise PhasebenchError(f"{place}: options.classes: must name at least two classes, and none twice")
-    return names

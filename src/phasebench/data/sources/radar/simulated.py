@@ -9,7 +9,7 @@ The chips are written as Phoenix files and read back as the real ones are, by
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
 from phasebench.common.progress import track
-from phasebench.data.sources.options import parse_options
+from phasebench.data.sources.options import chosen_classes, parse_options
 from phasebench.data.sources.radar import mstar, phoenix
 from phasebench.data.sources.radar import scatterers as point_scatterers
 from phasebench.data.sources.radar.vehicles import VEHICLES, constellation, project, shadow
@@ -38,12 +38,15 @@ _CENTRING_ERROR_M = 0.4
 
 
 class Options(Frozen):
-    """Options of the source ``simulated_mstar``: chips of each class and split, their seed, and the size cut out."""
+    """Options of the source ``simulated_mstar``: classes, chips of each and split, seed, size cut out, and contrast."""
 
+    classes: str = ""
     n_train_per_class: PositiveInt = 24
     n_test_per_class: PositiveInt = 12
     seed: Annotated[int, Field(ge=0)] = 0
     crop: Annotated[int, Field(gt=0, le=mstar.CROP)] = mstar.CROP
+    contrast_db: Annotated[float, Field(ge=0.0)] = 0.0
+    azimuths: Annotated[float, Field(gt=0.0, le=360.0)] = 360.0
 
 
 def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> LoadedDataset:
@@ -53,7 +56,9 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
     ----------
     options
         ``n_train_per_class`` (24) chips at 17 degrees of depression, ``n_test_per_class`` (12) at 15, ``seed`` (0),
-        ``crop`` (128) pixels cut out of the middle.
+        ``crop`` (128) pixels cut out of the middle. ``classes``: some of the vehicles, separated by commas (all ten).
+        ``contrast_db`` (0) is added to the ratio of target to clutter of every chip. ``azimuths`` (360): targets are
+        turned by 0 to this many degrees.
     data_root, download
         Of no effect.
 
@@ -65,17 +70,32 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
     Raises
     ------
     PhasebenchError
-        An option is unknown or out of range.
+        An option is unknown or out of range, or there is no such class.
     """
     chosen = parse_options("simulated_mstar", Options, options)
+    classes = chosen_classes(chosen.classes, mstar.CLASSES, "data source simulated_mstar")
     counts = {"train": chosen.n_train_per_class, "test": chosen.n_test_per_class}
     with tempfile.TemporaryDirectory(prefix="simulated_mstar_") as folder:
-        write_chips(Path(folder), counts, chosen.seed)
+        write_chips(Path(folder), counts, chosen.seed, classes, chosen.contrast_db, chosen.azimuths)
         loaded = mstar.read_folder(Path(folder), chosen.crop)
-    return replace(loaded, source={"source": "simulated_mstar", **chosen.model_dump()})
+    # Of MSTAR's classes, those that there are chips of.
+    used, labels = np.unique(loaded.labels, return_inverse=True)
+    return replace(
+        loaded,
+        labels=labels.astype(np.int64),
+        classes=tuple(mstar.CLASSES[label] for label in used),
+        source={"source": "simulated_mstar", **chosen.model_dump()},
+    )
 
 
-def write_chips(folder: Path, n_per_class: Mapping[str, int], seed: int) -> None:
+def write_chips(
+    folder: Path,
+    n_per_class: Mapping[str, int],
+    seed: int,
+    classes: Sequence[str] = mstar.CLASSES,
+    contrast_db: float = 0.0,
+    azimuths: float = 360.0,
+) -> None:
     """Write simulated chips as Phoenix files, in folders like the public distribution's.
 
     Parameters
@@ -86,11 +106,17 @@ def write_chips(folder: Path, n_per_class: Mapping[str, int], seed: int) -> None
         Chips of each class for the splits ``train`` (17 degrees of depression) and ``test`` (15 degrees).
     seed
         Of all that is random but the constellations, which are always the same.
+    classes
+        Names of the classes that chips are written of.
+    contrast_db
+        Added to the ratio of target to clutter of every chip.
+    azimuths
+        Largest azimuth, in degrees; they start at 0.
     """
     jobs = [
-        (mstar.SPLIT_DEPRESSION_ANGLES[split], label, index)
+        (mstar.SPLIT_DEPRESSION_ANGLES[split], mstar.CLASSES.index(name), index)
         for split, count in n_per_class.items()
-        for label in range(len(mstar.CLASSES))
+        for name in classes
         for index in range(count)
     ]
     numbers = np.random.default_rng(seed).permutation(len(jobs))
@@ -100,11 +126,11 @@ def write_chips(folder: Path, n_per_class: Mapping[str, int], seed: int) -> None
         # Each chip has its own stream, so it depends neither on the threads nor on how many others there are.
         stream = np.random.default_rng([seed, *job])
         name = mstar.CLASSES[label]
-        azimuth = stream.uniform(0.0, 360.0)
+        azimuth = stream.uniform(0.0, azimuths)
         suffix = stream.integers(27)
         phoenix.write_chip(
             folder / f"{depression_angle}_DEG" / name.upper() / f"HB{number:05d}.{suffix:03d}",
-            simulate_chip(name, azimuth, depression_angle, stream),
+            simulate_chip(name, azimuth, depression_angle, stream, contrast_db),
             target_class=VEHICLES[name].target_type,
             serial="simulated",
             depression_angle=depression_angle,
@@ -118,7 +144,7 @@ def write_chips(folder: Path, n_per_class: Mapping[str, int], seed: int) -> None
 
 
 def simulate_chip(
-    name: str, azimuth: float, depression_angle: float, stream: np.random.Generator
+    name: str, azimuth: float, depression_angle: float, stream: np.random.Generator, contrast_db: float = 0.0
 ) -> NDArray[np.complex64]:
     """Image a target once.
 
@@ -131,6 +157,8 @@ def simulate_chip(
     stream
         Draws the chip's size, the target's place in it, speckle, target-to-clutter ratio, gain and phase. None of them
         depends on the class.
+    contrast_db
+        Added to the ratio of target to clutter.
 
     Returns
     -------
@@ -145,7 +173,10 @@ def simulate_chip(
         slant_range + range_shift, cross_range + cross_range_shift, target.amplitudes * visibility
     )
     # The ratio is one of energies within the crop, so that a target of more or stronger echoes is no brighter.
-    ratio = 10 ** (stream.uniform(*_TARGET_TO_CLUTTER_DB) / 10) * (mstar.CROP / point_scatterers.SCENE_SIZE) ** 2
+    ratio = (
+        10 ** ((stream.uniform(*_TARGET_TO_CLUTTER_DB) + contrast_db) / 10)
+        * (mstar.CROP / point_scatterers.SCENE_SIZE) ** 2
+    )
     echo *= np.sqrt(ratio / point_scatterers.mean_power(echo))
     slant_range, cross_range = point_scatterers.scene_coordinates()
     hidden = shadow(
