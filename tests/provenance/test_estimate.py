@@ -197,6 +197,10 @@ def test_epochs_of_unknown_data_have_a_reason(checkout: Path) -> None:
     settings = yaml.safe_load(scale.read_text())
     settings["datasets"]["cifar10"] = {"name": "colour_shapes", "source": "hdf5", "path": "images.h5"}
     scale.write_text(yaml.safe_dump(settings))
+    # A data set that is not there is left out of the plan.
+    raw = checkout / "data/raw/images.h5"
+    raw.parent.mkdir(parents=True)
+    raw.touch()
     run = left(checkout)["train", f"{TYPE_I}0"]
     assert run.time_from == "unknown: the size of 'colour_shapes' shows when it is prepared"
 

@@ -17,10 +17,11 @@ TINY_SCALE = {
         "cifar10": {"name": "colour_shapes", "source": "colour_shapes", "options": {"n_train": 60, "n_test": 20}}
     },
     "suites": {
-        "complex_cnn_analysis": {"experiments": {}},
-        "spectral_batch_norm": {"experiments": {}},
-        "phase_matters": {"experiments": {}},
+        "complex_cnn_analysis": {"experiments": {}, "properties": False},
+        "spectral_batch_norm": {"experiments": {}, "properties": False},
+        "phase_matters": {"experiments": {}, "properties": False},
         STUDY: {
+            "properties": False,
             "experiments": {
                 "table_1": {
                     "grid": [

@@ -158,14 +158,13 @@ def test_the_readme_counts_the_runs_of_every_scale(scale: str) -> None:
 
 def test_the_quick_start_counts_the_jobs_of_the_demo() -> None:
     plan, text = shipped_plan("demo"), prose(DOCS / "quickstart.md")
-    sharded = len(plan.datasets_in_shards(True))
-    assert f"| prepare the embedded data | {len(plan.datasets)} data sets, one of them in shards |" in text
-    assert sharded == 1
+    assert f"| prepare the embedded data | {len(plan.datasets)} data sets |" in text
     assert f"| train | {len(plan.runs)} |" in text
     evaluate = f"{len(plan.evaluated_runs)}, one a run, with {len(plan.evaluations)} evaluations"
     assert f"| evaluate the trained networks | {evaluate} |" in text
     assert f"| analyse runs together | {len(plan.analyses)} |" in text
     assert f"| time training steps | {len(plan.overheads)} |" in text
+    assert f"| measure properties without data | {len(plan.properties)}, one a study |" in text
 
 
 def test_the_targets_of_make_are_those_of_the_makefile() -> None:

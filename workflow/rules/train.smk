@@ -111,3 +111,24 @@ rule baselines:
         logged(
             "baselines --spec {input.spec} --prepared {params.prepared} --output {output}"
         )
+
+
+rule properties:
+    input:
+        spec=results.spec("properties", "{study}"),
+    output:
+        results.properties("{study}"),
+    log:
+        logs.log("properties", "{study}"),
+    benchmark:
+        results.benchmark("properties", "{study}")
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        runtime=30,
+        mem_mb=4000,
+    message:
+        "Measure the properties of {wildcards.study}"
+    shell:
+        logged("properties --spec {input.spec} --output {output}")

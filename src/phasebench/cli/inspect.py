@@ -10,7 +10,7 @@ views = typer.Typer()
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ScaleOption = Annotated[str | None, typer.Option(help="Another scale than config.yaml's.")]
-StateName = Literal["done", "stale", "interrupted", "missing"]
+StateName = Literal["done", "stale", "damaged", "failed", "interrupted", "missing"]
 
 
 @views.command()
@@ -19,20 +19,31 @@ def status(
     scale: ScaleOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the data sets and runs of config.yaml: done, stale and why, interrupted or missing, and what runs cost."""
+    """List the data sets and runs of config.yaml: their state and why, and what runs cost; and what has no data.
+
+    The last line counts the claims by their marks, as they were last aggregated.
+    """
     from dataclasses import asdict
 
-    from phasebench.provenance.status import Checkout, as_line, as_total
+    from phasebench.plan.missing import left_out_lines
+    from phasebench.provenance.status import Checkout, as_line, as_marks, as_total
 
     checkout = Checkout(Path(), scale)
     datasets, runs = checkout.datasets(), checkout.status()
+    marks = checkout.claim_marks()
     chosen_datasets = [dataset for dataset in datasets if state in (None, dataset.state)]
     chosen_runs = [run for run in runs if state in (None, run.state)]
     if as_json:
-        told = {"datasets": list(map(asdict, chosen_datasets)), "runs": list(map(asdict, chosen_runs))}
+        told = {
+            "datasets": list(map(asdict, chosen_datasets)),
+            "runs": list(map(asdict, chosen_runs)),
+            "left_out": list(map(asdict, checkout.plan.left_out)),
+            "claims": marks,
+        }
         print(json.dumps(told, indent=2))
-    else:
-        print("\n".join([*map(as_line, chosen_datasets), *map(as_line, chosen_runs), as_total(runs)]))
+        return
+    lines = [*map(as_line, chosen_datasets), *map(as_line, chosen_runs), *left_out_lines(checkout.plan), as_total(runs)]
+    print("\n".join([*lines, *([as_marks(marks)] if marks else [])]))
 
 
 @views.command()

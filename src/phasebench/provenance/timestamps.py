@@ -57,6 +57,8 @@ def adopt_results(plan: BenchmarkPlan, results: Results, prepared: Prepared) -> 
         adoption.overhead(overhead_id)
     for suite, baselines in plan.baselines.items():
         adoption.baselines(suite, baselines.datasets)
+    for suite in plan.properties:
+        adoption.properties(suite)
     return adoption.count
 
 
@@ -101,6 +103,11 @@ class _Adoption:
         table, stage = self.results.baselines(suite), self.results.spec("baselines", suite)
         manifests = [self.prepared.manifest(dataset) for dataset in datasets]
         self._renew_table("baselines", suite, table, stage, manifests, [])
+
+    def properties(self, suite: str) -> None:
+        """The properties of a study, which depend on no data."""
+        table, stage = self.results.properties(suite), self.results.spec("properties", suite)
+        self._renew_table("properties", suite, table, stage, [], [])
 
     def _evaluations(self, run_id: str, folder: Path, names: Mapping[str, str]) -> None:
         index = self.results.evaluated(run_id)

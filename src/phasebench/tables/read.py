@@ -31,8 +31,15 @@ class ReportTables:
         One row per value that belongs to a part of a measurement: an image, a pair of filters.
     analyses
         One row per value that was computed from several runs.
+    properties
+        One row per measured property of a layer or an untrained network; ``holds`` and ``is_control`` are 1 or 0.
     claims
         One row per judged claim of a study, with its mark.
+    left_out
+        One row per experiment and data set whose runs were not planned, since the data are missing.
+    unfinished
+        One row per planned result that is missing, failed, damaged or stale: a cell has as many planned seeds as runs
+        plus rows here with ``what`` = ``run`` and its coordinates.
     digests
         File name -> (rows, SHA-256).
     """
@@ -45,8 +52,11 @@ class ReportTables:
     metrics: pd.DataFrame
     items: pd.DataFrame
     analyses: pd.DataFrame
+    properties: pd.DataFrame
     claims: pd.DataFrame
     history: pd.DataFrame
+    left_out: pd.DataFrame
+    unfinished: pd.DataFrame
     digests: dict[str, tuple[int, str]]
 
 

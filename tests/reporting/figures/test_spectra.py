@@ -120,6 +120,8 @@ def tables() -> ReportTables:
         "analyses": analyses,
         "history": history,
         "claims": [],
+        "left_out": [],
+        "unfinished": [],
         "benchmark": [{"suites": SUITE, "display_names": display_names_json(SUITE)}],
     }
     return ReportTables(**{name: frame(name, content) for name, content in rows.items()}, digests={})

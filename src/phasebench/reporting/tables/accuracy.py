@@ -7,14 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from phasebench.common.statistics import FRACTION, Summary, summarise
+from phasebench.common.statistics import FRACTION, Summary, prediction_interval, summarise
 from phasebench.reporting import measurements
 from phasebench.reporting.experiments import TEST_ACCURACY, Experiment, Setting
+from phasebench.reporting.labels import counted
 from phasebench.reporting.tables.baselines import BaselineCell, Baselines, baselines_of
 from phasebench.tables.read import ReportTables
 
 _Record = dict[Any, Any]
-_Printed = tuple[float, float, str]
+_Printed = tuple[float, float, float, str]
 
 _PARAMETERS = "parameters"
 
@@ -42,6 +43,10 @@ class Cell:
         Seed and accuracy of each.
     diverged
         Ids of the runs that diverged.
+    planned
+        Number of runs that were planned: those above and those that are not finished.
+    theirs
+        Bounds of the 95 % prediction interval for the published number; NaN for too few seeds or other data.
     """
 
     setting: Setting
@@ -52,6 +57,8 @@ class Cell:
     runs: tuple[str, ...]
     by_seed: tuple[tuple[int, float], ...] = ()
     diverged: tuple[str, ...] = ()
+    planned: int = 0
+    theirs: tuple[float, float] = (math.nan, math.nan)
     best: bool = False
     published_best: bool = False
 
@@ -59,6 +66,25 @@ class Cell:
     def difference(self) -> float:
         """Ours less the published one; NaN if either is missing or the data were not the study's."""
         return math.nan if self.setting.is_substitute else self.summary.mean - self.published
+
+    @property
+    def is_theirs(self) -> bool | None:
+        """True if the published number lies in our prediction interval; None where there is no interval."""
+        low, high = self.theirs
+        return None if math.isnan(low) else low <= self.published <= high
+
+    @property
+    def seeds(self) -> str:
+        """'3 of 5 seeds', or '5 seeds' where all that were planned count."""
+        planned = max(self.planned, self.summary.n)
+        return (
+            counted(planned, "seed") if self.summary.n == planned else f"{self.summary.n} of {counted(planned, 'seed')}"
+        )
+
+    @property
+    def was_run(self) -> bool:
+        """True if at least one run is finished."""
+        return bool(self.summary.n or self.diverged)
 
 
 @dataclass(frozen=True)
@@ -74,7 +100,7 @@ class Row:
     @property
     def was_run(self) -> bool:
         """True if at least one cell has a run."""
-        return any(cell.summary.n or cell.diverged for cell in self.cells)
+        return any(cell.was_run for cell in self.cells)
 
 
 @dataclass(frozen=True)
@@ -91,6 +117,18 @@ class AccuracyTable:
         """Neighbouring settings of one data set of the study, under its display name."""
         columns = groupby(self.experiment.settings, key=lambda setting: setting.study_dataset)
         return [(self.experiment.display_names(dataset), list(settings)) for dataset, settings in columns]
+
+    @property
+    def columns_not_run(self) -> int:
+        """Settings without a run, where others have some."""
+        run = len(self.experiment.settings_run)
+        return len(self.experiment.settings) - run if run else 0
+
+    @property
+    def rows_not_run(self) -> int:
+        """Models without a run, where others have some."""
+        run = sum(row.was_run for row in self.rows)
+        return len(self.rows) - run if run else 0
 
     @property
     def cells(self) -> list[tuple[Row, Cell]]:
@@ -177,28 +215,40 @@ def _published(tables: ReportTables, experiment: Experiment) -> dict[tuple[str, 
         & (frame["metric"] == TEST_ACCURACY)
     ]
     keys = zip(chosen["model"], chosen["dataset"], chosen["encoding"], chosen["train_fraction"], strict=True)
-    return dict(zip(keys, zip(chosen["value"], chosen["std"], chosen["where"], strict=True), strict=True))
+    numbers = zip(chosen["value"], chosen["std"], chosen["n"], chosen["where"], strict=True)
+    return dict(zip(keys, numbers, strict=True))
 
 
 def _cell(setting: Setting, records: list[_Record], printed: _Printed | None, diverged: frozenset[str]) -> Cell:
     # A variant is the study's own only where the aggregated table says so.
     beside = [(record["published"], record["published_where"]) for record in records]
     known = [pair for pair in beside if not math.isnan(pair[0])]
-    printed_value, printed_std, printed_where = printed or (math.nan, math.nan, "")
+    printed_value, printed_std, printed_n, printed_where = printed or (math.nan, math.nan, math.nan, "")
     fallback = (math.nan, "") if setting.variant else (printed_value, printed_where)
     value, where = known[0] if known else fallback
     std = printed_std if value == printed_value else math.nan
     whole = [record for record in records if record["run"] not in diverged]
+    values = [record["value"] for record in whole]
+    nothing = setting.is_substitute or math.isnan(value)
     return Cell(
         setting,
-        summarise([record["value"] for record in whole], FRACTION),
+        summarise(values, FRACTION),
         value,
         std,
         where,
         tuple(record["run"] for record in whole),
         tuple((int(record["seed"]), float(record["value"])) for record in whole),
         tuple(record["run"] for record in records if record["run"] in diverged),
+        planned=len(records),
+        theirs=(math.nan, math.nan) if nothing else _prediction(values, std, printed_n),
     )
+
+
+def _prediction(values: list[float], std: float, n: float) -> tuple[float, float]:
+    """Bounds of the 95 % prediction interval; a printed deviation counts where the study says of how many runs."""
+    welch = n > 1 and not math.isnan(std)
+    low, high = prediction_interval(values, std, int(n)) if welch else prediction_interval(values)
+    return float(low), float(high)
 
 
 def _mark_best(column: list[Cell]) -> list[Cell]:
