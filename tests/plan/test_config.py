@@ -118,7 +118,7 @@ def test_the_examples_are_valid(model: type[BaseModel], value: dict[str, Any]) -
         (
             Scale,
             changed(SCALE, "resources.gpus", 1),
-            "f.yaml: resources: key 'gpus' is not known; known keys: gpu, mem_mb, runtime, threads",
+            "f.yaml: resources: key 'gpus' is not known; known keys: gpu, gpu_share, mem_mb, runtime, threads",
         ),
         (Scale, changed(SCALE, "seeds", [-1]), "f.yaml: seeds.0: input should be greater than or equal to 0; found -1"),
     ],

@@ -8,6 +8,7 @@ import yaml
 from support.checkout import ROOT
 
 from phasebench.common.errors import PhasebenchError
+from phasebench.plan.config import Resources
 from phasebench.plan.plan import BenchmarkPlan, load_plan
 from phasebench.provenance.stage_code import own_source
 from phasebench.specs.run import FullBatchRecipe, RunSpec
@@ -87,7 +88,7 @@ def test_a_run_is_resolved(tmp_path: Path) -> None:
     assert (spec.scale, spec.stands_in_for, spec.train_fraction, spec.validation_fraction) == ("tiny", None, 0.05, 0.1)
     assert (spec.recipe.optimizer, spec.recipe.steps, spec.recipe.epochs) == ("sgd", 900, None)
     assert found.dataset_of(run_id) == "mstar"
-    assert found.resources_of(run_id).model_dump() == {"gpu": 1, "runtime": 60, "mem_mb": 4000, "threads": 1}
+    assert found.resources_of(run_id) == Resources(gpu=1, runtime=60, mem_mb=4000, threads=1)
     assert [name for name_of_run, name in found.evaluations if name_of_run == run_id] == ["rotation"]
     assert found.evaluation_names == ("rotation",)
 

@@ -36,7 +36,7 @@ TINY_SCALE = {
             "recipes": {"cifarnet": {"steps": 4, "batch_size": 16, "validate_every": 2}},
         },
     },
-    "resources": {"gpu": 0, "runtime": 7, "mem_mb": 2500},
+    "resources": {"gpu": 0, "runtime": 7, "mem_mb": 2500, "gpu_share": 1},
 }
 
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import math
 import os
 import re
 import shutil
@@ -374,6 +375,17 @@ def test_a_run_of_slurm_and_another_stand_side_by_side(results: Path, tables: di
     path.write_text(json.dumps({**json.loads(path.read_text()), "slurm_job_id": "12_3", "slurm_restarts": 1}))
     aggregate_results(SPEC, results, results / "tables")
     pd.testing.assert_frame_equal(pd.read_parquet(results / "tables" / "runs.parquet"), tables["runs"])
+
+
+def test_the_speed_of_a_run_that_shared_its_card_is_left_out(results: Path, tables: dict[str, pd.DataFrame]) -> None:
+    path = results / "runs" / FIRST.id / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "shared_gpu": 8}))
+    aggregate_results(SPEC, results, results / "tables")
+    found = pd.read_parquet(results / "tables" / "runs.parquet").set_index("run")
+    before = tables["runs"].set_index("run")
+    assert math.isnan(found["images_per_second"][FIRST.id])
+    assert not math.isnan(before["images_per_second"][FIRST.id])
+    pd.testing.assert_frame_equal(found.drop(columns="images_per_second"), before.drop(columns="images_per_second"))
 
 
 def test_equal_results_give_equal_bytes(results: Path) -> None:

@@ -46,6 +46,7 @@ class Resources(Frozen):
     runtime: PositiveInt = Field(description="minutes")
     mem_mb: PositiveInt = Field(description="main memory in MB")
     threads: PositiveInt = Field(default=1, description="processor cores")
+    gpu_share: PositiveInt = Field(default=1, description="how many such jobs may share a graphics card, or a node")
 
 
 class Grid(Frozen):

@@ -1,6 +1,7 @@
 """Aggregation of all results into the tidy tables that the report is made of."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,8 @@ def _runs_table(records: dict[str, dict[str, Any]], models: pd.DataFrame) -> pd.
         {
             **_keys(run_id, record, COORDINATES),
             **{name: record[name] for name in RECORDED},
+            # The speed of a run that shared its graphics card says nothing of its network.
+            "images_per_second": math.nan if "shared_gpu" in record else record["images_per_second"],
             "published_parameters": parameters[record["spec"]["model"]],
             # Only procedures that keep what a diverging run measured say this.
             "diverged_at": record.get("diverged_at"),
