@@ -142,7 +142,7 @@ def test_cells_say_how_many_of_their_seeds_are_finished(written: tuple[Frames, R
     experiment = next(one for one in arrange(tables)[0] if one.name == "table_1")
     cells = {(row.model, cell.setting.key): cell.seeds for row, cell in accuracy_table(tables, experiment).cells}
     assert cells["cifarnet_real", ("svhn", "rgb", 1.0)] == "2 of 3 seeds"
-    assert cells["cifarnet_dcn", ("svhn", "rgb", 1.0)] == "3 seeds"
+    assert cells["cifarnet_type_i", ("svhn", "rgb", 1.0)] == "3 seeds"
 
 
 def test_best_of_ours_and_of_the_published(written: tuple[Frames, ReportTables]) -> None:
