@@ -10,19 +10,24 @@ configfile: "config.yaml"
 
 
 include: "workflow/rules/common.smk"
-
-
-rule all:
-    input:
-        **measured,
-        page="<reports>/benchmark.html",
-        # Also what the page is made of: of a file that only another rule asks for, Snakemake does not miss the loss.
-        runs=collect(list(run_files.values()), run=plan.runs),
-
-
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        **measured,
+        report=list(rules.report.output),
+        # Also what the page is made of: of a file that only another rule asks for, Snakemake does not miss the loss.
+        tables=list(rules.aggregate.output),
+        runs=collect(list(run_files.values()), run=plan.runs),
+
+
+# What failed, and a page of what did not; the status of Snakemake stays.
+onerror:
+    shell(preview_command() + " >&2 || true")
 
 
 onsuccess:

@@ -76,3 +76,33 @@ def test_a_run_without_snapshots_is_named() -> None:
     without = dataclasses.replace(snapshots(), history=finished_run([0, 1, 1, 1]).history)
     with pytest.raises(PhasebenchError, match=f"{SPEC.id}: analyses: 'projections' needs a history with snapshots"):
         analyse_projections([without], NOTHING_PUBLISHED)
+
+
+def test_the_studys_own_readings_are_summarised_in_the_same_way() -> None:
+    readings = {
+        "only_phase": (0.85, 0.845, 0.635),
+        "only_amplitude": (0.105, 0.11, 0.1),
+        "only_real": (0.56, 0.23, 0.15),
+    }
+    cell = {"dataset": "mnist", "encoding": "grey", "train_fraction": 0.5, "model": "perceptron_100"}
+    published = pd.DataFrame(
+        [
+            {**cell, "metric": f"accuracy_{name}", "condition": step, "value": value}
+            for name, values in readings.items()
+            for step, value in zip((500.0, 1000.0, 2000.0), values, strict=True)
+        ]
+    )
+    table = analyse_projections([snapshots()], published)
+    own = table[table["model"] == "perceptron_100"]
+    assert own["seed"].isna().all()
+    values = own.set_index("metric")["value"]
+    assert values["published_mean_accuracy_only_phase"] == pytest.approx(np.mean(readings["only_phase"]))
+    assert values["published_largest_accuracy_only_amplitude"] == 0.11
+    assert values["published_phase_advantage"] == pytest.approx(np.mean(readings["only_phase"]) - 0.105)
+    assert values["published_phase_lead"] == pytest.approx(
+        np.mean(readings["only_phase"]) - np.mean(readings["only_real"])
+    )
+    # The runs are what they are without readings.
+    alone = analyse_projections([snapshots()], NOTHING_PUBLISHED)
+    kept = table.loc[table["model"] != "perceptron_100", ["seed", "metric", "value"]]
+    pd.testing.assert_frame_equal(kept, alone[["seed", "metric", "value"]], check_dtype=False)

@@ -13,12 +13,13 @@ import pandas as pd
 import pytest
 from support.synthetic_tables import LABELS, write_tables
 
-from phasebench.claims.marks import count_marks
+from phasebench.claims.marks import MARKS, count_marks
 from phasebench.reporting.page.build import build_report
 
 HOSTILE = "<script>window.harm = true</script><img src=x onerror='window.harm = true'>"
 WIDTHS = {"desktop": 1280, "phone": 390}
 SCHEMES = ("light", "dark")
+ESCAPE = "\ue00c"
 
 
 @pytest.fixture(scope="session")
@@ -95,14 +96,72 @@ def test_the_policy_of_the_page_stops_requests(page: Any) -> None:
 
 def test_the_first_screen_says_what_was_run_and_what_came_out(page: Any, report: Path) -> None:
     script = """
-        return Array.from(document.querySelectorAll("header dt, header .counts"))
-          .filter((element) => element.getBoundingClientRect().bottom < innerHeight)
-          .map((element) => element.textContent.trim().replace(/\\s+/g, " "))"""
-    found = page.execute_script(script)
-    assert {"Scale", "Seeds", "Commit", "Device", "Cost of training", "Software"} <= set(found)
-    (counts,) = (text for text in found if "not reproduced" in text)
-    expected = list(count_marks(pd.read_parquet(report.parent / "results/tables/claims.parquet")["mark"]).values())
-    assert [int(word) for word in counts.split() if word.isdigit()] == expected
+        const seen = (element) => element.getBoundingClientRect().bottom < innerHeight && element.offsetParent !== null;
+        return [
+          document.querySelector(".lead").textContent,
+          Array.from(document.querySelectorAll(".card .strip a")).filter(seen).map((link) => link.ariaLabel),
+          Array.from(document.querySelectorAll(".card .picture")).filter(seen).length,
+          Array.from(document.querySelectorAll(".tally b")).filter(seen).map((number) => Number(number.textContent)),
+        ]"""
+    lead, strip, pictures, counts = page.execute_script(script)
+    tables = report.parent / "results/tables"
+    assert f"{len(pd.read_parquet(tables / 'runs.parquet'))} training runs of 5 networks" in lead
+    claims = pd.read_parquet(tables / "claims.parquet")
+    assert sorted(label.partition(": ")[2] for label in strip) == sorted(claims["text"])
+    assert pictures == 1
+    assert counts[: len(MARKS)] == list(count_marks(claims["mark"]).values())
+
+
+def test_a_mark_leads_to_its_claim_even_where_that_is_folded_away(page: Any) -> None:
+    link = page.find_element("css selector", ".card .strip a[href*='lowest_error']")
+    claim = page.find_element("id", link.get_dom_attribute("href")[1:])
+    assert not claim.is_displayed()
+    link.click()
+    assert claim.is_displayed()
+    assert 0 <= page.execute_script("return arguments[0].getBoundingClientRect().top", claim) < 900
+
+
+def test_the_side_bar_stays_in_sight(page: Any) -> None:
+    link = page.find_element("css selector", ".contents a[href='#provenance']")
+    page.execute_script("scrollTo(0, document.body.scrollHeight / 2)")
+    assert 0 < page.execute_script("return arguments[0].getBoundingClientRect().bottom", link) < 900
+
+
+def test_on_a_phone_the_side_bar_is_a_menu(page: Any) -> None:
+    _emulate(page, width=WIDTHS["phone"])
+    page.refresh()
+    menu, link = (page.find_element("css selector", f".contents {part}") for part in ("summary", "a[href='#runs']"))
+    assert not link.is_displayed()
+    menu.click()
+    assert link.is_displayed()
+    link.click()
+    assert not link.is_displayed()
+    assert page.execute_script("return scrollY") > 900
+    assert page.execute_script("return arguments[0].getBoundingClientRect().top", menu) >= 0
+
+
+def test_columns_that_were_not_run_stand_behind_a_switch(page: Any) -> None:
+    table = _table(page, "accuracy")
+
+    def shown(what: str) -> int:
+        return sum(cell.is_displayed() for cell in table.find_elements("css selector", what))
+
+    below, groups = "thead tr:nth-child(2) th", "thead tr:first-child th.group"
+    assert (shown(below), shown(groups)) == (2, 2)
+    page.find_element("css selector", ".switch input").click()
+    assert (shown(below), shown(groups)) == (9, 3)
+
+
+def test_a_cell_says_more_when_the_focus_is_on_it(page: Any) -> None:
+    cell = page.find_element("css selector", "table.accuracy td:has(button.ours)")
+    button, more = (cell.find_element("css selector", part) for part in ("button.ours", ".more"))
+    assert more.get_dom_attribute("id") == button.get_dom_attribute("aria-describedby")
+    assert not more.is_displayed()
+    page.execute_script("arguments[0].focus()", button)
+    assert more.is_displayed()
+    assert "3\N{NO-BREAK SPACE}seeds" in more.get_attribute("textContent")
+    button.send_keys(ESCAPE)
+    assert not more.is_displayed()
 
 
 def test_numbers_are_sorted_as_numbers_in_both_directions(page: Any) -> None:
@@ -158,10 +217,12 @@ def test_a_filter_shows_the_rows_with_every_word(page: Any) -> None:
 
 
 def test_a_number_leads_to_its_runs_and_a_run_to_what_made_it(page: Any, report: Path) -> None:
-    link = page.find_element("css selector", "table.accuracy a.seeds")
+    cell = page.find_element("css selector", "table.accuracy td:has(a.seeds)")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'}); arguments[0].children[0].focus()", cell)
+    link = cell.find_element("css selector", "a.seeds")
     expected = link.get_attribute("data-runs").split()
     assert len(expected) == 3
-    _click(page, link)
+    link.click()
     table = _table(page, "runs")
     rows = [row for row in table.find_elements("css selector", "tbody tr") if row.is_displayed()]
     assert [row.get_attribute("id") for row in rows] == expected
@@ -281,17 +342,6 @@ def test_on_a_phone_the_names_of_rows_stay_in_sight(page: Any) -> None:
     assert page.execute_script(script, table, name) >= 0
 
 
-def test_on_a_phone_claims_are_read_without_scrolling_sideways(page: Any) -> None:
-    _emulate(page, width=WIDTHS["phone"])
-    table = _table(page, "claims")
-    assert page.execute_script("return arguments[0].scrollWidth <= arguments[0].parentElement.clientWidth", table)
-    cells = table.find_elements("css selector", "tbody tr:first-child > *")
-    assert all(cell.is_displayed() for cell in cells)
-    assert len({cell.rect["x"] for cell in cells}) == 1
-    script = "return getComputedStyle(arguments[0], '::before').content"
-    assert "Published" in page.execute_script(script, cells[3])
-
-
 def test_drawings_have_texts_and_lines_that_differ_in_more_than_colour(page: Any) -> None:
     drawings = page.find_elements("css selector", ".panel svg")
     assert len(drawings) > 10
@@ -312,6 +362,7 @@ def test_drawings_have_texts_and_lines_that_differ_in_more_than_colour(page: Any
 def test_on_paper_nothing_is_cut_and_nothing_is_left_that_only_a_screen_can_do(page: Any) -> None:
     _emulate(page, width=720, scheme="dark", media="print")
     assert not page.find_element("tag name", "nav").is_displayed()
+    assert page.find_element("css selector", "table.accuracy .more").is_displayed()
     assert not page.find_element("css selector", ".downloads").is_displayed()
     assert not page.find_element("css selector", ".filter input").is_displayed()
     assert page.execute_script("return getComputedStyle(document.body).color") == "rgb(0, 0, 0)"

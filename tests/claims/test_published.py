@@ -7,6 +7,7 @@ from support.checkout import ROOT
 
 from phasebench.claims.published import PublishedValue, read_published
 from phasebench.common.errors import PhasebenchError
+from phasebench.common.validation import as_model
 from phasebench.models.registry import REGISTRY
 
 HEADER = "suite,experiment,dataset,encoding,train_fraction,model,metric,value,unit,where\n"
@@ -91,13 +92,24 @@ def test_the_spectral_tables_are_complete(published: list[PublishedValue]) -> No
                 assert all(value >= table[other] for other in others), (model, setting)
     spreads = [value for value in published if value.suite == "spectral_batch_norm" and value.std is not None]
     assert len(spreads) == 15 + 15 + 6 + 3
+    numbers = {(value.experiment, value.n) for value in spreads}
+    assert numbers == {("table_1", 5), ("table_2", 5), ("table_3", 5), ("table_4", 3)}
 
 
 def test_a_spread_becomes_a_fraction_like_its_value() -> None:
     value = PublishedValue(
-        suite="s", model="m", metric="test_accuracy", value=94.43, std=0.11, unit="percent", where="Table I"
+        suite="s", model="m", metric="test_accuracy", value=94.43, std=0.11, n=5, unit="percent", where="Table I"
     )
-    assert (value.as_row()["value"], value.as_row()["std"]) == (0.9443, 0.0011)
+    row = value.as_row()
+    assert (row["value"], row["std"], row["n"]) == (0.9443, 0.0011, 5)
+
+
+def test_a_spread_needs_several_networks() -> None:
+    for n in ("", ",n"):
+        header = HEADER.replace("value,", f"value,std{n},")
+        line = LINE.replace("69.23,", "69.23,0.1," + ("1," if n else ""))
+        with pytest.raises(PhasebenchError, match="'std' needs 'n', the number of networks, of at least 2"):
+            as_model(PublishedValue, dict(zip(header.strip().split(","), line.strip().split(","), strict=True)), "line")
 
 
 def test_a_percentage_becomes_a_fraction(published: list[PublishedValue]) -> None:

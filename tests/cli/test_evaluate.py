@@ -1,6 +1,5 @@
 """`phasebench evaluate`: all evaluations of a run in one process, of which only those are computed that have to be."""
 
-import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from phasebench.evaluation import run as evaluation_run
 from phasebench.evaluation.trained import load_trained_run
 from phasebench.specs.evaluated import EVALUATED, index_evaluations, read_evaluation, read_index
 from phasebench.specs.run import Recipe, RunIdentity, RunSpec
+from phasebench.specs.run_folder import read_record, write_record
 from phasebench.specs.stage import StageIdentity
 from phasebench.training.minibatch import train_run
 
@@ -156,8 +156,7 @@ def test_one_evaluation_is_computed_alone(evaluate: Evaluate, change: Callable[[
 
 def test_a_run_that_was_trained_anew_is_evaluated_anew(evaluate: Evaluate) -> None:
     evaluate()
-    record = evaluate.run / "run.json"
-    record.write_text(json.dumps({**json.loads(record.read_text()), "finished_at": "later"}))
+    write_record(evaluate.run, {**read_record(evaluate.run), "finished_at": "later"})
     assert evaluate() == dict.fromkeys(NAMES, "computed")
 
 

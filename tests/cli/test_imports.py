@@ -9,6 +9,7 @@ from support.checkout import ROOT
 from support.squares import RECIPE, make_spec, write_squares
 from support.synthetic_tables import write_tables
 
+from phasebench.properties.registry import LAWS
 from phasebench.specs.run import RunIdentity
 from phasebench.specs.stage import DatasetIdentity, StageIdentity
 
@@ -20,10 +21,13 @@ FORBIDDEN = {
     "--help": ("pydantic", "yaml", *NUMBERS),
     "models": NUMBERS,
     "schemas": ("h5py", "pandas", "torch", *SCIENCE, *DRAWING),
+    "compare": ("h5py", "matplotlib", "skimage", "sklearn", "soundfile", "torch", "torchvision"),
+    "estimate": ("h5py", "pandas", "torch", *SCIENCE, *DRAWING),
     "status": ("h5py", "pandas", "torch", *SCIENCE, *DRAWING),
     "prepare": ("pandas", "sklearn", "soundfile", "torch", "torchvision", *DRAWING),
     "train": (*COMPILER, *SCIENCE, *DRAWING),
     "evaluate": (*COMPILER, *SCIENCE, *DRAWING),
+    "properties": (*COMPILER, "h5py", *SCIENCE, *DRAWING),
     "report": ("h5py", "skimage", "sklearn", "soundfile", "torch", "torchvision"),
 }
 """Command -> what it does without. No command imports snakemake."""
@@ -64,18 +68,24 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         ),
         "train": RunIdentity(run=make_spec(recipe), code={}, environment={}),
         "evaluate": StageIdentity(stage="evaluate", settings={"evaluation": "rotation"}, code={}, environment={}),
+        "properties": StageIdentity(
+            stage="properties", settings={"suite": "s", "laws": sorted(LAWS), "networks": []}, code={}, environment={}
+        ),
         "report": StageIdentity(stage="report", settings={}, code={}, environment={}),
     }
     given = {
         "prepare": {"output": "d.h5", "manifest": "d.json"},
         "train": {"data": data, "output": "run", "checkpoint": "run.pt", "device": "cpu"},
         "evaluate": {"data": data, "device": "cpu", "run": "run"},
+        "properties": {"output": "properties.parquet"},
         "report": {"tables": "tables", "output": "reports", "logs": "logs"},
     }
     found = {
         "--help": ["--help"],
         "models": ["models"],
         "schemas": ["schemas", "--output", str(folder / "schemas")],
+        "compare": ["compare", str(folder), str(folder), "--output", str(folder / "compared")],
+        "estimate": ["estimate"],
         "status": ["status"],
     }
     for command, identity in identities.items():

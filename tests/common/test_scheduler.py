@@ -1,8 +1,10 @@
 """SLURM job of a process, from the environment."""
 
+from pathlib import Path
+
 import pytest
 
-from phasebench.common.scheduler import scheduler_job, scheduler_restarts
+from phasebench.common.scheduler import gpu_share, report_progress, scheduler_job, scheduler_restarts
 
 
 def test_the_job_is_named_as_slurm_does(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,3 +17,20 @@ def test_the_job_is_named_as_slurm_does(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
     assert scheduler_job() == "12_3"
+
+
+def test_progress_is_written_where_the_executor_asks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SUBMITIT_PROGRESS_FILE", raising=False)
+    report_progress(1)
+    monkeypatch.setenv("SUBMITIT_PROGRESS_FILE", str(tmp_path / "12.progress"))
+    report_progress(7)
+    assert (tmp_path / "12.progress").read_text() == "7\n"
+    monkeypatch.setenv("SUBMITIT_PROGRESS_FILE", str(tmp_path / "gone/12.progress"))
+    report_progress(8)
+
+
+def test_a_card_is_shared_if_the_executor_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SUBMITIT_GPU_SHARE", raising=False)
+    assert gpu_share() == 1
+    monkeypatch.setenv("SUBMITIT_GPU_SHARE", "8")
+    assert gpu_share() == 8

@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from phasebench.common.statistics import FRACTION, holm, paired_test, summarise
+from phasebench.common.statistics import (
+    FRACTION,
+    holm,
+    paired_test,
+    prediction_interval,
+    student_tail,
+    summarise,
+    welch_test,
+)
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 20])
@@ -101,3 +109,73 @@ def test_what_was_not_tested_is_no_part_of_the_family() -> None:
     corrected = holm([0.02, math.nan, 0.01])
     assert corrected == pytest.approx([0.02, math.nan, 0.02], nan_ok=True)
     assert holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 10])
+def test_the_prediction_interval_of_a_single_run_is_that_of_a_new_run_of_ours(n: int) -> None:
+    values = np.random.default_rng(n).normal(0.6, 0.02, n)
+    low, high = prediction_interval(values)
+    half = stats.t.ppf(0.975, n - 1) * values.std(ddof=1) * math.sqrt(1 + 1 / n)
+    assert (float(low), float(high)) == pytest.approx((values.mean() - half, values.mean() + half), rel=1e-9)
+
+
+@pytest.mark.parametrize(("n", "published_std", "published_n"), [(3, 0.03, 5), (5, 0.01, 3), (4, 0.02, 4)])
+def test_the_prediction_interval_has_the_ends_of_welchs_test(n: int, published_std: float, published_n: int) -> None:
+    values = np.random.default_rng(n).normal(0.6, 0.02, n)
+    low, high = prediction_interval(values, published_std, published_n)
+    for end in (float(low), float(high)):
+        test = stats.ttest_ind_from_stats(
+            values.mean(), values.std(ddof=1), n, end, published_std, published_n, equal_var=False
+        )
+        assert test.pvalue == pytest.approx(0.05, rel=1e-6)
+
+
+def test_prediction_intervals_are_computed_for_many_samples_at_once() -> None:
+    values = np.random.default_rng(0).normal(0.6, 0.02, (4, 3, 5))
+    low, high = prediction_interval(values, 0.01, 5)
+    assert low.shape == high.shape == (4, 3)
+    one = prediction_interval(values[2, 1], 0.01, 5)
+    assert (low[2, 1], high[2, 1]) == pytest.approx((float(one[0]), float(one[1])))
+    assert np.isnan(prediction_interval(values[..., :1])).all()
+    assert float(prediction_interval([0.5, 0.5])[0]) == 0.5
+    with pytest.raises(ValueError, match="at least two published values"):
+        prediction_interval(values, 0.01, 1)
+
+
+def test_a_prediction_interval_covers_the_published_mean_in_95_per_cent() -> None:
+    generator = np.random.default_rng(1)
+    ours = generator.normal(0.0, 1.0, (4000, 3))
+    for published_n in (1, 5):
+        printed = generator.normal(0.0, 1.0, (4000, published_n))
+        low, high = prediction_interval(ours, None, published_n)
+        inside = (low <= printed.mean(axis=1)) & (printed.mean(axis=1) <= high)
+        assert inside.mean() == pytest.approx(0.95, abs=0.012)
+
+
+@pytest.mark.parametrize("t", [-math.inf, -2.0, 0.0, 3.0, math.inf])
+def test_tails_of_student(t: float) -> None:
+    assert float(student_tail(t, 4)) == pytest.approx(float(stats.t.sf(t, 4)), rel=1e-9)
+    assert math.isnan(float(student_tail(math.nan, 4)))
+
+
+def test_welch_agrees_with_scipy() -> None:
+    random = np.random.default_rng(3)
+    pairs = [(random.normal(0.6, 0.02, n), random.normal(0.62, 0.05, m)) for n, m in ((2, 3), (5, 5), (20, 4))]
+    n, mean, std = (
+        tuple(np.array([measure(pair[side]) for pair in pairs]) for side in (0, 1))
+        for measure in (np.size, np.mean, stats.tstd)
+    )
+    found = welch_test(n, mean, std)
+    for position, (first, second) in enumerate(pairs):
+        expected = stats.ttest_ind(second, first, equal_var=False)
+        interval = expected.confidence_interval(0.95)
+        assert found.p[position] == pytest.approx(expected.pvalue, rel=1e-9)
+        assert (found.low[position], found.high[position]) == pytest.approx((interval.low, interval.high), rel=1e-9)
+    assert found.difference == pytest.approx(mean[1] - mean[0])
+
+
+def test_welch_without_spread_or_with_a_single_value() -> None:
+    found = welch_test(([3, 3, 1], [3, 3, 5]), ([0.5, 0.5, 0.5], [0.5, 0.6, 0.6]), ([0, 0, math.nan], [0, 0, 0.1]))
+    assert found.p[:2].tolist() == [1.0, 0.0]
+    assert found.low[:2] == pytest.approx([0.0, 0.1]) == found.high[:2]
+    assert all(math.isnan(values[2]) for values in (found.low, found.high, found.p))

@@ -14,7 +14,7 @@ from torch import Tensor
 from phasebench.common.errors import PhasebenchError
 from phasebench.data.batches.in_memory import load_device_data
 from phasebench.data.store import write_store
-from phasebench.evaluation.rotation import N_DRAWS, rotation_angles
+from phasebench.evaluation.rotation import N_DRAWS, logit_change, rotation_angles
 from phasebench.evaluation.run import evaluate_run
 from phasebench.evaluation.trained import TrainedRun, load_trained_run
 from phasebench.models.cifarnet import Real
@@ -61,7 +61,7 @@ def evaluate(folder: Path, model: str, name: str) -> pd.DataFrame:
 
 
 def test_accuracy_without_rotation_is_that_of_the_stored_predictions(folder: Path) -> None:
-    table = evaluate(folder, "cifarnet_real", "rotation").set_index("condition")
+    table = evaluate(folder, "cifarnet_real", "rotation").query("metric == 'rotation_accuracy'").set_index("condition")
     predictions = pd.read_parquet(folder / "cifarnet_real" / "predictions.parquet")
     assert table.loc[0.0, "value"] == (predictions["label"] == predictions["prediction"]).mean()
 
@@ -69,6 +69,11 @@ def test_accuracy_without_rotation_is_that_of_the_stored_predictions(folder: Pat
 def test_rotation_leaves_the_equivariant_net_alone_and_hurts_the_real_one(folder: Path) -> None:
     equivariant = evaluate(folder, "cifarnet_type_e", "rotation")
     real = evaluate(folder, "cifarnet_real", "rotation")
+    changes = {
+        name: table[table["metric"] == "rotation_logit_change"].groupby("condition")["value"].mean()
+        for name, table in (("equivariant", equivariant), ("real", real))
+    }
+    equivariant, real = (table[table["metric"] == "rotation_accuracy"] for table in (equivariant, real))
     for table in (equivariant, real):
         counts = table.groupby("condition").size()
         assert counts.to_dict() == {0.0: 1} | {float(limit): N_DRAWS for limit in range(15, 181, 15)}
@@ -76,6 +81,19 @@ def test_rotation_leaves_the_equivariant_net_alone_and_hurts_the_real_one(folder
     means = real.groupby("condition")["value"].mean()
     assert means[0.0] == 1.0
     assert means[180.0] < 0.8
+    # The change of the logits tells them apart by orders of magnitude, and grows with the angle.
+    assert changes["equivariant"].max() < 1e-3
+    assert changes["real"].min() > 0.01
+    assert changes["real"][180.0] > changes["real"][15.0]
+
+
+def test_changes_of_logits_are_relative_to_their_spread_over_images() -> None:
+    plain = torch.tensor([[0.0, 10.0], [2.0, 6.0]])
+    # The spread is the root of (1 + 1 + 4 + 4) / 4; a change of all logits by 1 has the root mean square 1.
+    squares = torch.tensor([4.0, 0.0], dtype=torch.float64)
+    assert logit_change(plain, squares) == pytest.approx([1 / np.sqrt(2.5), 0.0])
+    assert logit_change(10 * plain, 100 * squares) == pytest.approx([1 / np.sqrt(2.5), 0.0])
+    assert np.isnan(logit_change(torch.ones(3, 2), squares)).all()
 
 
 def test_rotation_multiplies_every_sample_by_its_own_unit_number(folder: Path) -> None:
@@ -89,7 +107,8 @@ def test_rotation_multiplies_every_sample_by_its_own_unit_number(folder: Path) -
     load_weights(model, folder / "cifarnet_real" / "weights.safetensors")
     logits = model(torch.from_numpy(turned.astype(np.complex64)))
     expected = (logits.argmax(1) == data.labels[data.test]).double().mean().item()
-    table = evaluate(folder, "cifarnet_real", "rotation").set_index(["condition", "draw"])
+    table = evaluate(folder, "cifarnet_real", "rotation").query("metric == 'rotation_accuracy'")
+    table = table.set_index(["condition", "draw"])
     assert table.loc[(90.0, 2), "value"] == pytest.approx(expected, abs=1e-9)
 
 
@@ -154,7 +173,8 @@ def test_an_evaluation_that_fails_does_not_stop_the_others(folder: Path, monkeyp
 def test_an_evaluation_of_fewer_samples_is_that_of_the_first_ones(folder: Path) -> None:
     run = folder / "cifarnet_real"
     evaluate_run({"rotation": {}}, folder / "colours.h5", run, samples={"rotation": 10}, device="cpu")
-    table = pd.read_parquet(run / "evaluation/rotation.parquet").set_index("condition")
+    table = pd.read_parquet(run / "evaluation/rotation.parquet")
+    table = table[table["metric"] == "rotation_accuracy"].set_index("condition")
     predictions = pd.read_parquet(run / "predictions.parquet").head(10)
     assert table.loc[0.0, "value"] == (predictions["label"] == predictions["prediction"]).mean()
     # Tenths, and not sixtieths.

@@ -278,6 +278,7 @@ def test_every_image_model_has_its_pairs(store: Path, model: str) -> None:
     guided = pairs[pairs["metric"] == "filter_similarity_guided"]["value"]
     assert means["filter_similarity_guided_mean"] == pytest.approx(guided.mean())
     assert means["filter_similarity_guided_mean_abs"] == pytest.approx(guided.abs().mean())
+    assert means["filter_similarity_guided_offset"] == pytest.approx(abs(guided.mean()))
     same = means["filter_similarity_guided_mean"] == means["filter_similarity_plain_mean"]
     assert same == (model == "cifarnet_surreal")
     # Nothing is left on the network.

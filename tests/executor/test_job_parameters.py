@@ -1,5 +1,6 @@
 """From rule resources to SLURM parameters, and the refusals before submission."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,8 @@ from snakemake_executor_plugin_submitit import cluster as cluster_module
 from snakemake_executor_plugin_submitit.cluster import Cluster
 from snakemake_executor_plugin_submitit.job_parameters import JobParameters, ParameterError, job_parameters
 from snakemake_executor_plugin_submitit.settings import ExecutorSettings
-from snakemake_executor_plugin_submitit.submission import SlurmSubmitter, signal_delay
+from snakemake_executor_plugin_submitit.slurm_commands import SlurmError
+from snakemake_executor_plugin_submitit.submission import SlurmSubmitter, make_call, signal_delay
 
 CONFIG = "MaxArraySize            = 1001\n"
 SINFO = """cpu*|up|1-00:00:00|16|16000|(null)
@@ -54,6 +56,50 @@ def test_all_resources_are_read() -> None:
     assert parameters.constraint == "skylake|zen"
 
 
+def test_names_may_be_numbers_and_lists() -> None:
+    parameters = job_parameters(job(slurm_account=12345, slurm_partition="cpu,gpu", qos="long"))
+    assert (parameters.slurm_account, parameters.slurm_partition) == ("12345", "cpu,gpu")
+    assert parameters.slurm_qos == "long"
+    assert job_parameters(job(threads=2, cpus_per_task=5)).threads == 5
+
+
+def test_the_partition_for_gpus_is_for_jobs_that_ask_for_one() -> None:
+    both = {"slurm_partition": "cpu", "slurm_gpu_partition": "gpu"}
+    assert job_parameters(job(**both)).partition == "cpu"
+    assert job_parameters(job(**both, gpu=1)).partition == "gpu"
+    assert job_parameters(job(**both, gres="gpu:a100:1")).partition == "gpu"
+    assert job_parameters(job(**both, gres="craynetwork:1")).partition == "cpu"
+
+
+def test_a_time_limit_is_cut_to_the_partitions(cluster: Cluster) -> None:
+    for partition, expected in (("cpu", 1440), ("gpu", 150), ("gpu,cpu", 1440), ("old", 5000), ("gpu,old", 5000)):
+        assert cluster.fit(JobParameters("train", 5000, slurm_partition=partition)).runtime == expected
+    assert cluster.fit(JobParameters("train", 100)) == JobParameters("train", 100)
+
+
+def test_commands_that_a_site_forbids_are_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*command: str) -> str:
+        if command[0] != "squeue":
+            raise SlurmError(f"{command[0]}: Access/permission denied")
+        return ""
+
+    monkeypatch.setattr(cluster_module, "call_slurm", denied)
+    cluster = Cluster()
+    assert len(cluster.warnings) == 2
+    assert cluster.max_array_size is None
+    cluster.check(JobParameters("train", slurm_partition="any", threads=1000))
+    assert cluster.fit(JobParameters("train", 5000)).runtime == 5000
+
+
+def test_a_cluster_of_which_nothing_answers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*command: str) -> str:
+        raise SlurmError(f"{command[0]}: Unable to contact slurm controller")
+
+    monkeypatch.setattr(cluster_module, "call_slurm", away)
+    with pytest.raises(SlurmError, match="scontrol: Unable to contact"):
+        Cluster()
+
+
 def test_what_a_rule_does_not_say_is_left_to_slurm() -> None:
     assert job_parameters(job(slurm_account="")) == JobParameters("train")
     assert job_parameters(job()).gpus_per_node is None
@@ -75,6 +121,13 @@ def test_what_a_rule_does_not_say_is_left_to_slurm() -> None:
         ({"slurm_extra": "-p gpu"}, "slurm_extra", "'-p' is not of the form"),
         ({"slurm_extra": "--partition=gpu"}, "slurm_extra", "resource of its own: slurm_partition"),
         ({"slurm_extra": "--array=1-3"}, "slurm_extra", "set by the executor"),
+        ({"slurm_extra": "--clusters=other"}, "slurm_extra", "set by the executor"),
+        ({"slurm_extra": "--no_requeue"}, "slurm_extra", "set by the executor"),
+        ({"slurm_extra": "--parti=gpu"}, "slurm_extra", "may be short for --partition"),
+        ({"slurm_extra": "--mem-per-cpu=1G"}, "slurm_extra", "resource of its own: mem_mb_per_cpu"),
+        ({"clusters": "other"}, "clusters", "not used by this executor"),
+        ({"gpus": 1}, "gpus", "use gpu"),
+        ({"gpu_share": 4, "gpu": 2}, "gpu_share", "cannot share"),
         ({"slurm_extra": "--comment='x"}, "slurm_extra", "No closing quotation"),
     ],
 )
@@ -99,9 +152,13 @@ def test_the_cluster_is_read_from_its_own_words(cluster: Cluster) -> None:
     [
         ({"slurm_partition": "nope"}, "slurm_partition", "no partition 'nope'; it has: cpu, gpu, old"),
         ({"slurm_partition": "old"}, "slurm_partition", "is down"),
-        ({"runtime": 1441}, "runtime", "1441 min is more than the 1440 min of partition 'cpu'"),
         ({"threads": 17}, "threads", "17 cores a node; the nodes of 'cpu' have 16"),
         ({"threads": 9, "tasks": 2}, "threads", "18 cores a node"),
+        ({"threads": 9, "tasks_per_node": 2}, "threads", "18 cores a node"),
+        ({"threads": 4, "mem_mb_per_cpu": 5000}, "mem_mb_per_cpu", "20000 MB"),
+        ({"slurm_partition": "cpu,nope"}, "slurm_partition", "no partition 'nope'"),
+        ({"slurm_partition": "cpu,old", "threads": 17}, "threads", "17 cores a node; the nodes of 'cpu' have 16"),
+        ({"slurm_partition": "cpu", "slurm_gpu_partition": "nope", "gpu": 1}, "slurm_partition", "no partition 'nope'"),
         ({"mem_mb": 16001}, "mem_mb", "16001 MB; the nodes of 'cpu' have 16000 MB"),
         ({"gpu": 1}, "gpu", "1 GPUs a node; the nodes of partition 'cpu' have 0"),
         ({"gpu": 1, "gpu_model": "h100", "slurm_partition": "gpu"}, "gpu_model", "it has: a100"),
@@ -121,6 +178,9 @@ def test_what_no_node_can_run_is_refused(cluster: Cluster, parameters: dict[str,
         {"slurm_partition": "gpu", "gpu": 4, "runtime": 150, "mem_mb": 64000},
         {"slurm_partition": "gpu", "gpu": 8, "nodes": 2, "gpu_model": "a100"},
         {"threads": 16, "tasks": 2, "nodes": 2},
+        {"slurm_partition": "old,cpu"},
+        {"slurm_partition": "cpu,gpu", "gpu": 2},
+        {"slurm_partition": "cpu", "slurm_gpu_partition": "gpu", "gpu": 2},
     ],
 )
 def test_what_fits_is_accepted(cluster: Cluster, parameters: dict[str, Any]) -> None:
@@ -140,14 +200,46 @@ def test_sbatch_parameters_hold_every_resource(tmp_path: Any) -> None:
         "train", 90, 3, 2000, 2, 4, 4, "a100", None, "gpu", "lab", "high", "zen", (("exclusive", True),)
     )
     options = submitter._sbatch_parameters("token", parameters, 7, ["12_1", "13"])
-    assert options["mem"] == "2000MB"
-    assert options["gpus_per_node"] == "a100:2"
+    assert options["mem"] == "2000M"
+    assert options["gpus-per-node"] == "a100:2"
     assert options["dependency"] == "afterany:12_1:13"
-    assert options["array_parallelism"] == 7
+    assert options["array"] == "0-6"
     assert options["comment"] == "token"
-    assert "--cpus-per-task=3" in options["srun_args"]
-    assert options["additional_parameters"] == {"ntasks": 4, "requeue": True, "exclusive": True}
-    assert "gres" not in options
+    assert options["signal"] == "USR2@120"
+    assert (options["cpus-per-task"], options["ntasks"]) == (3, 4)
+    assert options["requeue"] is options["exclusive"] is True
+    # The site's own default may be to hand nothing on.
+    assert options["export"] == "ALL"
+    assert not {"gres", "wckey", "mem-per-cpu"} & set(options)
+
+
+def test_memory_is_left_out_where_a_site_wants_none(tmp_path: Path) -> None:
+    submitter = SlurmSubmitter(ExecutorSettings(cluster="slurm"), tmp_path)
+    for resources, expected in (
+        ({"mem_mb": 0}, {}),
+        ({"mem_mb": 4000, "mem_mb_per_cpu": 500}, {"mem-per-cpu": "500M"}),
+        ({"mem_mb": 4000, "slurm_extra": "--mem-per-gpu=1G"}, {"mem-per-gpu": "1G"}),
+    ):
+        options = submitter._sbatch_parameters("token", job_parameters(job(**resources)), 1, [])
+        assert {name: value for name, value in options.items() if name.startswith("mem")} == expected
+
+
+def test_a_pack_asks_for_the_cores_and_memory_of_all_and_one_gpu(tmp_path: Path) -> None:
+    submitter = SlurmSubmitter(ExecutorSettings(cluster="slurm"), tmp_path)
+    parameters = JobParameters("train", threads=2, mem_mb=1000, gpu=1, gpu_share=8)
+    options = submitter._sbatch_parameters("token", parameters, 1, [], members=8)
+    assert (options["cpus-per-task"], options["mem"], options["gpus-per-node"]) == (16, "8000M", "1")
+
+
+def test_the_script_runs_the_sites_lines_first_and_writes_per_cent_signs_twice(tmp_path: Path) -> None:
+    settings = ExecutorSettings(cluster="slurm", setup="module load cuda\nulimit -c 0")
+    submitter = SlurmSubmitter(settings, tmp_path / "100%j of runs")
+    calls = [make_call(settings, JobParameters("train"), "true", tmp_path) for _ in range(2)]
+    lines = submitter._script("token", JobParameters("train"), calls, []).splitlines()
+    (output,) = [line for line in lines if line.startswith("#SBATCH --output=")]
+    assert output == f"#SBATCH --output='{tmp_path}/100%%j of runs/token/%A_%a_0_log.out'"
+    step = next(number for number, line in enumerate(lines) if line.startswith("srun "))
+    assert lines[step - 2 : step] == ["module load cuda", "ulimit -c 0"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """States of jobs from sacct and squeue."""
 
+import time
+
 import pytest
 
 from snakemake_executor_plugin_submitit import job_states as states_module
@@ -85,3 +87,52 @@ def test_job_ids_are_expanded() -> None:
     assert expand_job_id("12_3") == ["12_3"]
     assert expand_job_id("12_[3-5,7%2]") == ["12_3", "12_4", "12_5", "12_7"]
     assert expand_job_id("12_[3,5,...]") == []
+
+
+@pytest.mark.parametrize("word", ["EXPEDITING", "LAUNCH_FAILED", "SOME_STATE_OF_THE_FUTURE"])
+def test_a_state_that_nobody_knows_is_that_of_a_live_job(slurm: FakeSlurm, word: str) -> None:
+    slurm.squeue = f"12|{word}|None\n"
+    found = SlurmStatus().query(["12", "13"])
+    assert found is not None
+    assert found["12"].live
+    assert not found["13"].live
+
+
+@pytest.mark.parametrize("listed", ["12_[0-18:2%20]", "12_[0,2-16:2,18]", "12_[0,...]", "12_[0,2,4", "12_[0x5]"])
+def test_pending_tasks_are_live_however_they_are_listed(slurm: FakeSlurm, listed: str) -> None:
+    slurm.squeue = f"{listed}|PENDING|Resources\n12_1|FAILED|NonZeroExitCode\n"
+    found = SlurmStatus().query(["12_0", "12_18", "12_1"])
+    assert states(found) == {"12_0": "PENDING", "12_18": "PENDING", "12_1": "FAILED"}
+
+
+def test_a_job_that_only_the_database_calls_running_ends(slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(states_module.time, "monotonic", lambda: now[0])
+    slurm.sacct, slurm.squeue = "12|RUNNING|0:0\n13|RUNNING|0:0\n", "13|RUNNING|None\n"
+    status = SlurmStatus()
+    assert states(status.query(["12", "13"])) == {"12": "RUNNING", "13": "RUNNING"}
+    now[0] = 61.0
+    for _ in range(2):
+        found = status.query(["12", "13"])
+        assert states(found) == {"12": "UNKNOWN", "13": "RUNNING"}
+    assert found is not None
+    assert found["12"].detail == "sacct calls it RUNNING, squeue does not know it"
+    # While they agree, squeue is asked every ten minutes.
+    slurm.squeue = "12|RUNNING|None\n13|RUNNING|None\n"
+    for now[0] in (70.0, 80.0, 90.0):
+        status.query(["12", "13"])
+    assert slurm.calls.count("squeue") == 3
+    now[0] = 700.0
+    status.query(["12", "13"])
+    assert slurm.calls.count("squeue") == 4
+
+
+def test_ten_thousand_jobs_are_quick(slurm: FakeSlurm) -> None:
+    ids = [f"{parent}_{task}" for parent in range(10, 20) for task in range(1000)]
+    slurm.sacct = "".join(f"{job_id}|RUNNING|0:0\n" for job_id in ids)
+    status = SlurmStatus()
+    status.query(ids[:1])
+    start = time.process_time()
+    assert len(status.query(ids) or {}) == 10_000
+    # A set made for each job took seven seconds.
+    assert time.process_time() - start < 1.5

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_submitit.job_outcomes import Tracked
+from snakemake_executor_plugin_submitit.job_outcomes import Tracked, write_result
 from snakemake_executor_plugin_submitit.job_states import JobState
 from snakemake_executor_plugin_submitit.ledger import Entry
 from snakemake_executor_plugin_submitit.polling import Poller
@@ -22,6 +22,7 @@ class Clock:
 
 class FakeBackend:
     queries = 0
+    problem = "squeue: Unable to contact slurm controller"
 
     def __init__(self) -> None:
         self.state: JobState | None = JobState("RUNNING")
@@ -68,4 +69,47 @@ def test_a_cluster_that_does_not_answer_is_reported_once(tmp_path: Path, monkeyp
     for _ in range(20):
         assert poller.poll([tracked(tmp_path)]) == {}
         clock.now += 10
-    assert log.lines == ["SLURM does not answer; the jobs are kept, and it is asked again."]
+    assert log.lines == [f"SLURM does not answer ({backend.problem}); the jobs are kept, and it is asked again."]
+
+
+def test_why_a_job_cannot_start_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, backend, log = Clock(monkeypatch), FakeBackend(), Log()
+    poller = Poller(backend, 1, 50, log)  # type: ignore[arg-type]
+    job = tracked(tmp_path)
+    for reason in ("Priority", "Resources"):
+        backend.state = JobState("PENDING", reason)
+        for _ in range(20):
+            poller.poll([job])
+            clock.now += 60
+    assert log.lines == []
+    backend.state = JobState("PENDING", "QOSMinGRES")
+    poller.poll([job])
+    # It may pass.
+    assert log.lines == []
+    for _ in range(20):
+        clock.now += 60
+        poller.poll([job])
+    (line,) = log.lines
+    assert line.startswith("Waiting in the queue because of QOSMinGRES: job 12 (train run=a).")
+    backend.state = JobState("REQUEUE_HOLD", "launch failed requeued held")
+    for _ in range(20):
+        poller.poll([job])
+        clock.now += 60
+    assert log.lines[-1].endswith("To let it start: scontrol release 12")
+    assert len(log.lines) == 2
+
+
+def test_members_of_a_pack_have_the_state_of_their_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, backend = Clock(monkeypatch), FakeBackend()
+    poller = Poller(backend, 1, 50, Log())  # type: ignore[arg-type]
+    first, second = (
+        Tracked(Entry(f"12_3.{index}", tmp_path.name, "key", "print", "train"), tmp_path) for index in range(2)
+    )
+    write_result(tmp_path, "12_3.0", None)
+    assert poller.poll([first, second]) == {"12_3.0": None}
+    backend.state = JobState("NODE_FAIL")
+    ended: dict[str, str | None] = {}
+    while not ended:
+        clock.now += 60
+        ended = poller.poll([second])
+    assert ended == {"12_3.1": "its node failed and SLURM did not requeue it"}

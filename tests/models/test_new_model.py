@@ -84,7 +84,8 @@ def test_a_new_model_is_planned_measured_and_reported(checkout: Path, monkeypatc
     write_text(folder / EVALUATED, index_evaluations(folder, {name: {} for name in planned.evaluations}).to_json())
     spec = read_identity(StageIdentity, results / "specs/aggregate.json")
     # What is computed from several runs, or from the input alone, knows no model.
-    alone = spec.model_copy(update={"settings": {**spec.settings, "analyses": {}, "overheads": {}, "baselines": {}}})
+    without: dict[str, object] = {"analyses": {}, "overheads": {}, "baselines": {}, "properties": []}
+    alone = spec.model_copy(update={"settings": {**spec.settings, **without}})
     aggregate_results(alone, results, results / "tables")
     metrics = set(pd.read_parquet(results / "tables/metrics.parquet")["metric"])
     assert metrics >= {"test_accuracy", "rotation_accuracy", "jitter_accuracy", "filter_similarity_guided_mean"}

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from phasebench import nn as layers
 from phasebench.nn import complex as complex_layers
 from phasebench.nn import graph, spectral
+from phasebench.properties.layer_equivariance import STATEMENTS
 
 PAGE = (ROOT / "docs" / "layers.md").read_text(encoding="utf-8")
 PACKAGES = {"Complex layers": complex_layers, "Spectral layers": spectral, "Graph layers": graph}
@@ -177,6 +178,12 @@ def test_the_page_lists_each_exported_name_once_and_no_other() -> None:
 def modules() -> Iterator[ModuleType]:
     for info in pkgutil.walk_packages(layers.__path__, f"{layers.__name__}."):
         yield importlib.import_module(info.name)
+
+
+def test_the_properties_state_what_the_page_says() -> None:
+    stated = {name: (one.input, one.phase, one.magnitude) for name, one in STATEMENTS.items()}
+    rows = [row for row in ROWS if row.section == "Complex layers"]
+    assert stated == {row.name: (row.input, row.phase, row.magnitude) for row in rows}
 
 
 def test_every_public_layer_is_exported() -> None:

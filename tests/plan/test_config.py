@@ -67,7 +67,8 @@ def test_the_examples_are_valid(model: type[BaseModel], value: dict[str, Any]) -
         (
             Config,
             {"sclae": "demo", "suites": ["study"]},
-            "f.yaml: key 'sclae' is not known; known keys: data_root, datasets, device, download, scale, suites",
+            "f.yaml: key 'sclae' is not known; known keys: data_root, datasets, device, download, missing_data, scale, "
+            "suites",
         ),
         (Config, {"suites": ["study"]}, "f.yaml: key 'scale' is missing"),
         (Config, changed(CONFIG, "suites", []), "f.yaml: suites: list should have at least 1 item"),
@@ -117,7 +118,7 @@ def test_the_examples_are_valid(model: type[BaseModel], value: dict[str, Any]) -
         (
             Scale,
             changed(SCALE, "resources.gpus", 1),
-            "f.yaml: resources: key 'gpus' is not known; known keys: gpu, mem_mb, runtime, threads",
+            "f.yaml: resources: key 'gpus' is not known; known keys: gpu, gpu_share, mem_mb, runtime, threads",
         ),
         (Scale, changed(SCALE, "seeds", [-1]), "f.yaml: seeds.0: input should be greater than or equal to 0; found -1"),
     ],

@@ -8,6 +8,7 @@ import yaml
 from support.checkout import ROOT
 
 from phasebench.common.errors import PhasebenchError
+from phasebench.plan.config import Resources
 from phasebench.plan.plan import BenchmarkPlan, load_plan
 from phasebench.provenance.stage_code import own_source
 from phasebench.specs.run import FullBatchRecipe, RunSpec
@@ -87,7 +88,7 @@ def test_a_run_is_resolved(tmp_path: Path) -> None:
     assert (spec.scale, spec.stands_in_for, spec.train_fraction, spec.validation_fraction) == ("tiny", None, 0.05, 0.1)
     assert (spec.recipe.optimizer, spec.recipe.steps, spec.recipe.epochs) == ("sgd", 900, None)
     assert found.dataset_of(run_id) == "mstar"
-    assert found.resources_of(run_id).model_dump() == {"gpu": 1, "runtime": 60, "mem_mb": 4000, "threads": 1}
+    assert found.resources_of(run_id) == Resources(gpu=1, runtime=60, mem_mb=4000, threads=1)
     assert [name for name_of_run, name in found.evaluations if name_of_run == run_id] == ["rotation"]
     assert found.evaluation_names == ("rotation",)
 
@@ -175,6 +176,25 @@ def test_networks_are_timed_where_both_are_run(tmp_path: Path) -> None:
     assert network["baseline"]["model"] == "cifarnet_real"
     alone = scale_of(experiments={"images": {"grid": [{"models": ["cifarnet_type_e"]}]}})
     assert not plan(tmp_path, alone, suite).overheads
+
+
+def test_properties_are_of_all_networks_of_the_suite_whatever_the_scale_runs(tmp_path: Path) -> None:
+    suite = {**SUITE, "properties": ["graph_convolution"]}
+    alone = scale_of(experiments={"images": {"grid": [{"models": ["cifarnet_type_e"]}]}})
+    (planned,) = plan(tmp_path, alone, suite).properties.values()
+    assert (planned.suite, planned.laws) == ("study", ("graph_convolution",))
+    assert {"cifarnet_real", "cifarnet_type_e"} <= set(planned.models)
+    real = next(network for network in planned.networks if network["model"] == "cifarnet_real")
+    assert (real["input_shape"], real["real"], real["invariant_to"]) == ([3, 32, 32], True, [])
+    assert not plan(tmp_path, scale_of(properties=False), suite).properties
+    # Networks alone, or nothing at all.
+    assert plan(tmp_path, SCALE, {**SUITE, "properties": []}).properties["study"].networks
+    assert not plan(tmp_path, SCALE, SUITE).properties
+
+
+def test_an_unknown_law_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PhasebenchError, match=r"study.yaml: properties: 'gravity' is not a law; known: complex_convol"):
+        plan(tmp_path, SCALE, {**SUITE, "properties": ["gravity"]})
 
 
 def test_baselines_are_planned_once_for_each_input(tmp_path: Path) -> None:
@@ -347,7 +367,7 @@ def test_the_shipped_scales_resolve(scale: str) -> None:
 
 def test_an_evaluation_may_be_for_a_part_of_the_grid(tmp_path: Path) -> None:
     evaluations = {"rotation": {"datasets": ["cifar10"], "encodings": ["lab"], "seeds": [1]}}
-    analyses = {"bias_variance": {"published": "test_accuracy"}}
+    analyses = {"bias_variance": {"published": ["test_accuracy"]}}
     suite = {**SUITE, "experiments": {"images": {**EXPERIMENT, "evaluations": evaluations, "analyses": analyses}}}
     stand_in = {"datasets": {"cifar10": {"name": "shapes", "source": "colour_shapes"}}}
     found = plan(tmp_path, {**SCALE, **stand_in}, suite)
@@ -355,7 +375,7 @@ def test_an_evaluation_may_be_for_a_part_of_the_grid(tmp_path: Path) -> None:
     assert found.evaluations == tuple((f"study/images/shapes-lab/{model}/seed1", "rotation") for model in models)
     analysis = found.analyses["study/images/bias_variance"]
     assert analysis.runs == tuple(found.runs)
-    assert analysis.published == "test_accuracy"
+    assert analysis.published == ("test_accuracy",)
 
 
 def test_an_experiment_may_have_data_of_its_own(tmp_path: Path) -> None:

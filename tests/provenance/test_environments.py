@@ -14,6 +14,7 @@ from phasebench.data.shards.registry import SHARDED_SOURCES
 from phasebench.data.sources.registry import SOURCES
 from phasebench.models.registry import REGISTRY
 from phasebench.plan.registries import ANALYSES_TABLE, EVALUATIONS_TABLE, PROCEDURES_TABLE
+from phasebench.properties.registry import LAWS
 from phasebench.provenance.environments import read_pins
 from phasebench.provenance.stage_code import own_source
 
@@ -33,9 +34,11 @@ TARGETS = {
     "evaluate": [*ENCODINGS.values(), *(entry.target for entry in REGISTRY.values()), *EVALUATIONS.values()],
     "overhead": [*(entry.target for entry in REGISTRY.values())],
     "baselines": [*ENCODINGS.values()],
+    "properties": [*LAWS.values(), *(entry.target for entry in REGISTRY.values())],
     "analyse": [*ANALYSES.values()],
     "aggregate": [],
     "report": [],
+    "preview": [],
 }
 # Rule -> its text.
 RULES = {

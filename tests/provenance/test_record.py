@@ -63,3 +63,9 @@ def test_a_job_of_slurm_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_RESTART_COUNT", "2")
     record = collect_provenance()
     assert (record["slurm_job_id"], record["slurm_restarts"]) == ("12_3", 2)
+
+
+def test_a_graphics_card_that_was_shared_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "shared_gpu" not in collect_provenance()
+    monkeypatch.setenv("SUBMITIT_GPU_SHARE", "8")
+    assert collect_provenance()["shared_gpu"] == 8

@@ -28,7 +28,7 @@ from phasebench.specs.stage import DatasetIdentity, StageIdentity, read_identity
 
 ANALYSES = {f"analyses/co_domain_symmetry/{name}" for name in ("table_1/bias_variance", "table_2/trend")}
 STUDY = "co_domain_symmetry"
-BASELINES = f"baselines/{STUDY}"
+BASELINES, PROPERTIES = f"baselines/{STUDY}", f"properties/{STUDY}"
 MODELS = {name for name, entry in REGISTRY.items() if entry.study == STUDY}
 TYPE_E = "cifarnet_type_e"
 
@@ -60,7 +60,7 @@ def runs_of(names: set[str]) -> set[str]:
 def test_every_stage_has_a_spec_file(checkout: Path) -> None:
     names = write(checkout)
     stages = {name.split("/")[0] for name in names}
-    assert stages == {"runs", "datasets", "evaluations", "analyses", "baselines", "aggregate", "report"}
+    assert stages == {"runs", "datasets", "evaluations", "analyses", "baselines", "properties", "aggregate", "report"}
     specs = checkout / "results" / "demo" / "specs"
     run = read_identity(RunIdentity, specs / f"runs/{STUDY}/table_1/colour_shapes-lab/{TYPE_E}/seed1.json")
     assert (run.run.seed, run.run.stands_in_for, run.environment["torch"]) == (1, "cifar10", "2.13.0")
@@ -97,7 +97,9 @@ def test_a_runs_digest_is_the_hash_of_its_spec_file(checkout: Path) -> None:
 def test_the_aggregation_knows_all_it_needs(checkout: Path) -> None:
     write(checkout)
     settings = read_identity(StageIdentity, checkout / "results/demo/specs/aggregate.json").settings
-    assert settings["runs"][f"{STUDY}/table_1/digits-rgb/{TYPE_E}/seed0"] == ["rotation"]
+    evaluations = settings["runs"][f"{STUDY}/table_1/digits-rgb/{TYPE_E}/seed0"]
+    assert list(evaluations) == ["rotation"]
+    assert (checkout / f"results/demo/specs/evaluations/{evaluations['rotation']}.json").is_file()
     assert settings["models"].keys() == REGISTRY.keys()
     published = {
         (row["dataset"], row["encoding"], row["model"]): row["value"]
@@ -133,7 +135,7 @@ def test_the_order_of_keys_and_a_touch_change_nothing(checkout: Path) -> None:
 EDITS = {
     "words of a layer that some reach": ("nn/complex/prototype.py", reworded, set()),
     "words of a layer that others reach": ("nn/complex/equivariant_norm.py", reworded, set()),
-    "a network": ("models/cifarnet.py", changed("TypeE.__init__"), {TYPE_E}),
+    "a network": ("models/cifarnet.py", changed("TypeE.__init__"), {TYPE_E, PROPERTIES}),
     "a constant beside a network": ("models/mstar.py", added, set()),
     "a constant beside an encoding": ("data/encodings/colour.py", added, set()),
     "a decorator in the training": ("training/loop.py", decorated("fit"), MODELS),
@@ -153,12 +155,13 @@ def test_an_edit_of_the_code_changes_what_it_can_reach(
 @pytest.mark.parametrize(
     ("field", "value", "changed"),
     [
-        ("target", "phasebench.models.cifarnet:TypeI", {TYPE_E}),
-        ("real", True, {TYPE_E}),
-        ("options", {"bias": False}, {TYPE_E}),
+        ("target", "phasebench.models.cifarnet:TypeI", {TYPE_E, PROPERTIES}),
+        ("real", True, {TYPE_E, PROPERTIES}),
+        ("options", {"bias": False}, {TYPE_E, PROPERTIES}),
         ("label", "Another name", {"aggregate"}),
-        ("published_parameters", 1, {"aggregate"}),
-        ("input_shape", (1, 1, 1), set()),
+        ("published_parameters", 1, {"aggregate", PROPERTIES}),
+        ("input_shape", (1, 1, 1), {PROPERTIES}),
+        ("invariant_to", (), {PROPERTIES}),
         ("guided_rule", "nothing", {"evaluations/filter_similarity-1000"}),
     ],
 )
@@ -223,6 +226,9 @@ def test_where_data_lie_on_this_machine_is_no_part_of_an_identity(checkout: Path
 
 def test_scales_do_not_mix(checkout: Path) -> None:
     write(checkout)
+    batch = checkout / "data/raw/cifar-10-batches-py/data_batch_1"
+    batch.parent.mkdir(parents=True)
+    batch.touch()
     write(checkout, scale="small")
     spec = checkout / f"results/small/specs/runs/{STUDY}/table_1/cifar10-lab/{TYPE_E}/seed0.json"
     assert json.loads(spec.read_text())["run"]["scale"] == "small"
@@ -267,6 +273,15 @@ def raw_of(checkout: Path, dataset: str) -> dict[str, str]:
     return read_identity(DatasetIdentity, path).raw
 
 
+def pretend_prepared(checkout: Path) -> Path:
+    """Leave the files of a prepared data set; return that of the data."""
+    folder = checkout / "data/prepared/demo"
+    folder.mkdir(parents=True)
+    for name in ("own.json", "own.h5"):
+        (folder / name).touch()
+    return folder / "own.h5"
+
+
 def use(source: str, **options: Any) -> dict[str, Any]:
     chosen = {"mstar": {"name": "own", "source": source, "options": options}}
     return {"data_root": "raw", "datasets": chosen}
@@ -283,6 +298,7 @@ def test_a_changed_raw_file_changes_its_data_set_alone(checkout: Path) -> None:
     chip.write_text("second")
     assert write(checkout, **use("mstar")) == {"datasets/own"}
     # Whoever has the prepared data needs the raw ones no more.
+    pretend_prepared(checkout)
     shutil.rmtree(checkout / "raw")
     assert write(checkout, **use("mstar")) == set()
     # Another source never had them.
@@ -291,31 +307,29 @@ def test_a_changed_raw_file_changes_its_data_set_alone(checkout: Path) -> None:
 
 
 def test_what_was_downloaded_is_no_change_until_it_is_replaced(checkout: Path) -> None:
-    write(checkout, **use("cifar10"))
+    write(checkout, **use("cifar10"), download=True)
     spec = checkout / "results/demo/specs/datasets/own.json"
     batch = checkout / "raw/cifar-10-batches-py/data_batch_1"
     batch.parent.mkdir(parents=True)
     batch.write_text("downloaded")
-    prepared = checkout / "data/prepared/demo/own.h5"
-    prepared.parent.mkdir(parents=True)
-    prepared.touch()
+    prepared = pretend_prepared(checkout)
     record_downloads(read_identity(DatasetIdentity, spec), checkout / "raw", prepared)
     for _ in range(2):
-        assert write(checkout, **use("cifar10")) == set()
+        assert write(checkout, **use("cifar10"), download=True) == set()
     batch.write_text("replaced")
-    assert write(checkout, **use("cifar10")) == {"datasets/own"}
+    assert write(checkout, **use("cifar10"), download=True) == {"datasets/own"}
     assert raw_of(checkout, "own") == {"cifar-10-batches-py/data_batch_1": sha256_of_file(batch)}
     # Taken back, it is what the data were made from.
     batch.write_text("downloaded")
-    assert write(checkout, **use("cifar10")) == {"datasets/own"}
+    assert write(checkout, **use("cifar10"), download=True) == {"datasets/own"}
     assert raw_of(checkout, "own") == {}
     # Prepared again from another file, the data need no record.
     batch.write_text("replaced")
-    write(checkout, **use("cifar10"))
+    write(checkout, **use("cifar10"), download=True)
     record_downloads(read_identity(DatasetIdentity, spec), checkout / "raw", prepared)
-    assert write(checkout, **use("cifar10")) == set()
+    assert write(checkout, **use("cifar10"), download=True) == set()
     batch.write_text("downloaded")
-    assert write(checkout, **use("cifar10")) == {"datasets/own"}
+    assert write(checkout, **use("cifar10"), download=True) == {"datasets/own"}
     assert raw_of(checkout, "own") == {"cifar-10-batches-py/data_batch_1": sha256_of_file(batch)}
 
 
@@ -323,29 +337,25 @@ def test_a_part_that_was_downloaded_is_no_change(checkout: Path) -> None:
     folder = checkout / "raw/cifar-10-batches-py"
     folder.mkdir(parents=True)
     (folder / "data_batch_1").write_text("there")
-    write(checkout, **use("cifar10"))
+    write(checkout, **use("cifar10"), download=True)
     (folder / "test_batch").write_text("downloaded")
-    prepared = checkout / "data/prepared/demo/own.h5"
-    prepared.parent.mkdir(parents=True)
-    prepared.touch()
+    prepared = pretend_prepared(checkout)
     identity = read_identity(DatasetIdentity, checkout / "results/demo/specs/datasets/own.json")
     record_downloads(identity, checkout / "raw", prepared)
-    assert write(checkout, **use("cifar10")) == set()
+    assert write(checkout, **use("cifar10"), download=True) == set()
     (folder / "data_batch_1").write_text("replaced")
-    assert write(checkout, **use("cifar10")) == {"datasets/own"}
+    assert write(checkout, **use("cifar10"), download=True) == {"datasets/own"}
 
 
 def test_a_download_of_an_older_version_is_no_change(checkout: Path) -> None:
-    write(checkout, **use("cifar10"))
+    write(checkout, **use("cifar10"), download=True)
     batch = checkout / "raw/cifar-10-batches-py/data_batch_1"
     batch.parent.mkdir(parents=True)
     batch.touch()
-    prepared = checkout / "data/prepared/demo/own.h5"
-    prepared.parent.mkdir(parents=True)
-    prepared.touch()
-    assert write(checkout, **use("cifar10")) == set()
+    prepared = pretend_prepared(checkout)
+    assert write(checkout, **use("cifar10"), download=True) == set()
     prepared.unlink()
-    assert write(checkout, **use("cifar10")) == {"datasets/own"}
+    assert write(checkout, **use("cifar10"), download=True) == {"datasets/own"}
 
 
 def test_a_damaged_list_of_known_checksums_is_made_anew(checkout: Path) -> None:
@@ -363,11 +373,11 @@ def test_a_damaged_list_of_known_checksums_is_made_anew(checkout: Path) -> None:
 def test_the_published_metrics_that_analyses_read_are_published() -> None:
     published = {(value.suite, value.experiment, value.metric) for value in read_published(ROOT)}
     read = {
-        (suite, name, choice.published)
+        (suite, name, metric)
         for suite in SUITES
         for name, experiment in shipped_suite(suite).experiments.items()
         for choice in experiment.analyses.values()
-        if choice.published
+        for metric in choice.published or ()
     }
     assert read
     assert read <= published
@@ -412,6 +422,42 @@ def test_an_experiment_whose_networks_are_timed_has_a_spec_file_that_follows_no_
     assert "aggregate" not in names
     changed("_NOISE")(checkout / "src/phasebench/data/sources/images/colour_shapes.py")
     assert timed not in write(checkout, suites=["spectral_batch_norm"])
+
+
+def properties_of(names: set[str]) -> set[str]:
+    """The studies whose properties are among the changed spec files."""
+    return {name.split("/")[1] for name in names if name.startswith("properties/")}
+
+
+def test_properties_follow_the_layers_laws_and_networks_of_their_study(checkout: Path) -> None:
+    suites = [STUDY, "complex_cnn_analysis", "phase_matters", "spectral_batch_norm"]
+    assert properties_of(write(checkout, suites=suites)) == {*suites}
+    identity = read_identity(StageIdentity, checkout / f"results/demo/specs/{PROPERTIES}.json")
+    models = [network["model"] for network in identity.settings["networks"]]
+    # Also networks that the scale does not train, in an order that does not follow the suite.
+    assert {"cds_large", "dcn_wide_shallow"} < {*models}
+    assert models == sorted(models)
+    source = checkout / "src/phasebench"
+    for file, edit, studies in (
+        ("nn/spectral/norm.py", changed("SpectralBatchNorm2d.forward"), {"spectral_batch_norm"}),
+        ("nn/complex/frechet_mean.py", changed("WeightedFrechetMean2d.average"), {STUDY}),
+        ("models/mlp.py", changed("matrix_product"), {"phase_matters"}),
+        ("properties/graph_convolution.py", changed("leak"), {"complex_cnn_analysis"}),
+        ("properties/complex_convolution.py", changed("GAUSS_SHARE"), {STUDY, "complex_cnn_analysis"}),
+        ("properties/networks.py", changed("logit_change"), {*suites}),
+        ("properties/graph_convolution.py", reworded, set()),
+        ("data/encodings/colour.py", changed("_WHITE"), set()),
+        ("training/loop.py", decorated("fit"), set()),
+    ):
+        edit(source / file)
+        assert properties_of(write(checkout, suites=suites)) == studies, file
+
+
+def test_a_scale_may_leave_properties_out(checkout: Path) -> None:
+    with_key("suites", STUDY, "properties", value=False)(checkout / "workflow/scales/demo.yaml")
+    assert not properties_of(write(checkout))
+    settings = read_identity(StageIdentity, checkout / "results/demo/specs/aggregate.json").settings
+    assert settings["properties"] == []
 
 
 def test_baselines_follow_the_networks_input_alone(checkout: Path) -> None:

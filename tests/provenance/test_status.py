@@ -1,12 +1,14 @@
 """`phasebench status` and `phasebench diff`: what they say of finished runs after an edit."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from support.finished_runs import finish, plan_tiny, prepare
@@ -16,7 +18,8 @@ from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import sha256_of_file
 from phasebench.provenance.difference import difference
 from phasebench.provenance.spec_files import plan_benchmark
-from phasebench.provenance.status import Checkout, as_line, as_total
+from phasebench.provenance.status import Checkout, as_line, as_marks, as_total
+from phasebench.specs.run_folder import read_record, write_record
 
 TYPE_E = f"{STUDY}/table_1/colour_shapes-lab/cifarnet_type_e/seed0"
 TYPE_I = f"{STUDY}/table_1/colour_shapes-lab/cifarnet_type_i/seed0"
@@ -51,7 +54,8 @@ def test_finished_runs_and_their_cost(checkout: Path) -> None:
     runs = Checkout(checkout).status()
     assert [run.state for run in runs] == ["done", "done"]
     assert as_line(runs[0]) == f"done          1,800 s  {TYPE_I}"
-    assert as_total(runs) == "2 runs: 2 done, 0 stale, 0 interrupted, 0 missing; 1.50 hours of training"
+    counts = "2 done, 0 stale, 0 damaged, 0 failed, 0 interrupted, 0 missing"
+    assert as_total(runs) == f"2 runs: {counts}; 1.50 hours of training"
 
 
 def test_a_checkpoint_of_the_current_spec_is_an_interrupted_run(checkout: Path) -> None:
@@ -182,8 +186,9 @@ def test_a_damaged_record_is_named(checkout: Path) -> None:
     finish(checkout)
     record = checkout / f"results/tiny/runs/{TYPE_E}/run.json"
     record.write_text(record.read_text()[:10])
-    with pytest.raises(PhasebenchError, match=r"seed0/run\.json: not a complete JSON file"):
-        Checkout(checkout).status()
+    whole, damaged = Checkout(checkout).status()
+    assert (whole.state, damaged.state) == ("done", "damaged")
+    assert as_line(damaged).endswith(f"{TYPE_E}: run.json is damaged")
 
 
 @pytest.mark.parametrize("seconds", [None, "long"])
@@ -191,10 +196,30 @@ def test_a_record_without_its_cost_is_named(checkout: Path, seconds: object) -> 
     finish(checkout)
     path = checkout / f"results/tiny/runs/{TYPE_E}/run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "wall_seconds": seconds}))
-    with pytest.raises(
-        PhasebenchError, match=r"seed0/run\.json: wall_seconds: must be a number, found (null|\"long\");"
-    ):
-        Checkout(checkout).status()
+    damaged = Checkout(checkout).status()[1]
+    assert damaged.state == "damaged"
+    assert re.search(r"seed0/run\.json: wall_seconds: must be a number, found (null|\"long\");", as_line(damaged))
+
+
+def test_a_changed_file_of_a_finished_run_is_named(checkout: Path) -> None:
+    finish(checkout)
+    folder = checkout / f"results/tiny/runs/{TYPE_E}"
+    (folder / "weights.safetensors").write_bytes(b"weights")
+    write_record(folder, read_record(folder))
+    assert states(checkout)[TYPE_E] == "done"
+    (folder / "weights.safetensors").write_bytes(b"weightz")
+    status = Checkout(checkout).status_of(TYPE_E)
+    assert (status.state, status.reason) == ("damaged", "weights.safetensors has another checksum than in run.json")
+
+
+def test_a_failed_attempt_is_named_with_the_last_line_of_its_log(checkout: Path) -> None:
+    finish(checkout)
+    shutil.rmtree(checkout / f"results/tiny/runs/{TYPE_E}")
+    log = checkout / f"logs/tiny/train/{TYPE_E}.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("training\nphasebench: error: the loss is not finite\n")
+    status = Checkout(checkout).status_of(TYPE_E)
+    assert (status.state, status.reason) == ("failed", "the loss is not finite")
 
 
 def test_the_difference_shows_values_and_lines_of_code(checkout: Path) -> None:
@@ -256,3 +281,20 @@ def test_as_json_every_change_is_told(
     assert told["datasets"] == []
     assert [run["run_id"] for run in told["runs"]] == [TYPE_I, TYPE_E]
     assert told["runs"][0]["changes"] == [{"subject": "spec", "name": "recipe.steps", "before": "4", "after": "5"}]
+
+
+def test_claims_are_counted_by_their_marks(checkout: Path) -> None:
+    assert Checkout(checkout).claim_marks() == {}
+    path = checkout / "results/tiny/tables/claims.parquet"
+    path.parent.mkdir(parents=True)
+    pd.DataFrame({"mark": ["open", "not tested", "open"], "claim": ["a", "b", "c"]}).to_parquet(path)
+    counts = Checkout(checkout).claim_marks()
+    assert counts == {"reproduced": 0, "not reproduced": 0, "open": 2, "by construction": 0, "not tested": 1}
+    line = "3 claims: 0 reproduced, 0 not reproduced, 2 open, 0 by construction, 1 not tested"
+    assert as_marks(counts) == line
+    pd.DataFrame({"mark": ["perhaps"]}).to_parquet(path)
+    with pytest.raises(PhasebenchError, match=r"claims.parquet: mark: 'perhaps' is unknown; run snakemake again"):
+        Checkout(checkout).claim_marks()
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(PhasebenchError, match=r"claims.parquet: mark: cannot be read; run snakemake again"):
+        Checkout(checkout).claim_marks()

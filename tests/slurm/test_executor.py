@@ -23,8 +23,10 @@ def test_fifty_ready_jobs_are_one_array(cluster: PrivateCluster, workflow: Count
     queries = re.search(r"(\d+) status queries", output)
     assert queries is not None
     assert int(queries[1]) <= seconds + 5
-    # Nothing is left of jobs that succeeded.
-    assert {path.name for path in (workflow.folder / ".snakemake/submitit").iterdir()} == {"ledger.jsonl", "lock"}
+    # Nothing is left of jobs that succeeded but what they used, where accounting knows it.
+    left = {path.name for path in (workflow.folder / ".snakemake/submitit").iterdir()}
+    assert left - {"efficiency.csv"} == {"ledger.jsonl", "lock"}
+    assert ("efficiency.csv" in left) == (cluster.accounting == "dbd")
 
 
 def test_arrays_are_cut_to_the_setting(workflow: CountingWorkflow) -> None:
@@ -37,7 +39,6 @@ def test_arrays_are_cut_to_the_setting(workflow: CountingWorkflow) -> None:
     ("resource", "problem"),
     [
         ("slurm_partition=nope", "slurm_partition: the cluster has no partition 'nope'; it has: cpu, gpu, high, low"),
-        ("runtime=2000", "runtime: 2000 min is more than the 1440 min of partition 'cpu'"),
         ("gpu=9", "gpu: 9 GPUs a node; the nodes of partition 'cpu' have 2"),
         ("slurm_extra='--partition=gpu'", "slurm_extra: --partition has a resource of its own: slurm_partition"),
     ],
@@ -50,6 +51,13 @@ def test_impossible_resources_are_refused_before_submission(
     output = workflow.finish(workflow.start("--set-resources", f"make:{resource}"), succeeds=False)
     assert f"Not submitted: rule make: resources: {problem}" in output
     assert len(slurm_none.history()) == before
+
+
+def test_a_time_limit_is_cut_to_the_partitions(slurm_none: PrivateCluster, make_workflow: MakeWorkflow) -> None:
+    workflow = make_workflow(slurm_none)
+    output = workflow.finish(workflow.start("--set-resources", "make:runtime=2000", steps=1))
+    assert output.count("runtime of 2000 min is cut to the 1440 min of partition cpu") == 1
+    assert "make (partition cpu, 1440 min)" in output
 
 
 def test_what_only_slurm_knows_to_be_wrong_is_reported_in_its_words(workflow: CountingWorkflow) -> None:

@@ -107,7 +107,7 @@ def test_a_killed_wrapper_leaves_no_process(cluster: PrivateCluster, workflow: C
     process = workflow.start(steps=ENDLESS)
     workflow.wait_until_working()
     victim = workflow.job_id(0)
-    for pid in pids(cluster, victim, "submitit.core._submit"):
+    for pid in pids(cluster, victim, "submitit.job_main"):
         if psutil.Process(pid).name() != "srun":
             os.kill(pid, signal.SIGKILL)
     wait_for(lambda: not pids(cluster, victim, "work.py 0"))

@@ -16,7 +16,9 @@ OWN = {PACKAGE / "specs" / name for name in ("paths.py", "run_folder.py", "evalu
 MODULES = sorted(set(PACKAGE.rglob("*.py")) - OWN)
 RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 # Folders of results/<scale>, of a run and of a data set in shards.
-FOLDERS = "specs|runs|analyses|overheads|baselines|checkpoints|benchmarks|evaluation|listings|locations|shards"
+FOLDERS = (
+    "specs|runs|analyses|overheads|baselines|properties|checkpoints|benchmarks|evaluation|listings|locations|shards"
+)
 SPELT = re.compile(rf"^(?:{FOLDERS})$")
 BELOW = re.compile(rf"(?:^|/)(?:{FOLDERS}|results|logs)/|^data/prepared|^workflow/|^envs/|^config\.yaml$")
 FILES = re.compile(
@@ -84,15 +86,23 @@ def test_each_result_has_a_place_of_its_own() -> None:
     results, prepared, logs = Results(Path("r")), Prepared(Path("p")), Logs(Path("l"))
     found = [
         *(results.spec(kind, "a/b") for kind in ("runs", "datasets", "evaluations", "analyses", "overheads")),
-        *(results.spec("baselines", "a"), results.spec("aggregate"), results.spec("report"), results.run("a/b")),
+        *(
+            results.spec("baselines", "a"),
+            results.spec("properties", "a"),
+            results.spec("aggregate"),
+            results.spec("report"),
+            results.run("a/b"),
+        ),
         *(
             results.evaluation("a/b", "c"),
             results.evaluated("a/b"),
             results.analysis("a/b"),
             results.overhead("a/b"),
             results.baselines("a"),
+            results.properties("a"),
         ),
         *(results.table("a"), results.checkpoint("a"), results.benchmark("train", "a"), results.benchmark("report")),
+        *(results.whole_files, results.missing_data, results.preview),
         *(results.raw_checksums, prepared.data("a"), prepared.manifest("a"), prepared.shard_plan("a")),
         *(prepared.shard_spec("a"), prepared.listing("a", "b"), prepared.locations("a", "b"), prepared.shard("a", "b")),
         *(logs.log("train", "a"), logs.log("report"), paths.raw_record(prepared.data("a"))),

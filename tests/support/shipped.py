@@ -26,6 +26,7 @@ def experiment_row(suite: str, name: str, title: str) -> dict[str, Any]:
         "experiment": name,
         "title": title,
         "answers": json.dumps(experiment.answers),
+        "reported": json.dumps(experiment.reported),
         "sorted_by": experiment.sorted_by,
         "author_seed": math.nan if seed is None else seed,
     }
@@ -34,3 +35,10 @@ def experiment_row(suite: str, name: str, title: str) -> dict[str, Any]:
 def display_names_json(*suites: str) -> str:
     """The column ``display_names`` of the table of the benchmark."""
     return json.dumps({name: text for suite in suites for name, text in shipped_suite(suite).display_names.items()})
+
+
+def studies_json(*suites: str) -> str:
+    """The column ``studies`` of the table of the benchmark."""
+    return json.dumps(
+        {name: {key: getattr(shipped_suite(name), key) for key in ("title", "citation", "question")} for name in suites}
+    )

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from phasebench.properties.rows import COLUMN_TYPES, Property
+from phasebench.tables.schema import COLUMNS
 from support.shipped import experiment_row
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -17,15 +19,41 @@ RUN_KEYS = (
 )
 CELL_KEYS = ("suite", "experiment", "dataset", "stands_in_for", "encoding", "variant", "train_fraction", "model")
 TABLES = {
-    "experiments": ("suite", "experiment", "title", "answers", "sorted_by", "author_seed"),
+    "left_out": tuple(COLUMNS["left_out"]),
+    "unfinished": tuple(COLUMNS["unfinished"]),
+    "experiments": ("suite", "experiment", "title", "answers", "reported", "sorted_by", "author_seed"),
     "items": (*RUN_KEYS, "metric", "condition", "item", "value"),
     "analyses": (*CELL_KEYS, "analysis", "seed", "n", "metric", "condition", "item", "value"),
+    "properties": tuple(COLUMN_TYPES),
     "claims": (
         *("suite", "claim", "part", "kind", "experiment", "text", "where", "published", "unit", "threshold"),
         *("mean", "std", "low", "high", "n", "mark", "direction", "reason", "power", "seeds_to_decide"),
         *("paper_agrees", "detail", "runs"),
     ),
 }
+
+
+def _properties() -> Iterator[dict[str, Any]]:
+    """A law that holds, a control that fails, and what is measured of two networks."""
+    suite = "co_domain_symmetry"
+    for dtype, error in (("float64", 4e-16), ("float32", 3e-7)):
+        for angle in ("30°", "170°"):
+            conv = Property("layer", "ComplexConv2d", "phase equivariance", error, 0.0, 1e-4, angle, dtype)
+            relu = Property("layer", "CReLU", "phase equivariance", 0.5, 0.0, 1e-4, angle, dtype, is_control=True)
+            for one in (conv, relu):
+                yield {"suite": suite, **vars(one), "holds": one.holds}
+    for model, count, change in (("cifarnet_type_i", 24_241.0, 2e-6), ("cifarnet_real", 34_000.0, 0.9)):
+        is_control = model == "cifarnet_real"
+        published = 24_241.0 if model == "cifarnet_type_i" else 34_282.0
+        for one in (
+            Property("network", model, "parameters", count, published, 0.0, "2x32x32, 10 classes"),
+            Property(
+                *("network", model, "phase invariance of the logits", change, 0.0, 0.01, "45°", "float32"),
+                is_control=is_control,
+            ),
+            Property("network", model, "training step", 12.5, item="2 images", dtype="float32", unit="ms"),
+        ):
+            yield {"suite": suite, **vars(one), "holds": one.holds}
 
 
 def empty_tables() -> dict[str, pd.DataFrame]:
@@ -54,9 +82,10 @@ def study_tables(runs: pd.DataFrame, published: pd.DataFrame) -> dict[str, pd.Da
         "metrics": pd.DataFrame([row for run in records for row in _metrics(generator, run)]),
         "analyses": pd.DataFrame([*_bias_variance(generator, images), *_trends(runs, published)]),
         "claims": pd.DataFrame(_claims(first)),
+        "properties": pd.DataFrame(_properties()),
     }
     for name, columns in TABLES.items():
-        frames[name] = frames[name].reindex(columns=list(columns))
+        frames[name] = frames.get(name, pd.DataFrame()).reindex(columns=list(columns))
     return frames
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from support.shipped import SUITES, display_names_json
+from support.shipped import SUITES, display_names_json, studies_json
 from support.synthetic_studies import empty_tables, study_tables
 
 SUITE = "co_domain_symmetry"
@@ -105,6 +105,7 @@ def write_tables(
                     "label": label,
                     "description": "Embedded data and a few hundred steps: shows that all works, measures nothing.",
                     "suites": SUITE,
+                    "studies": studies_json(SUITE),
                     "display_names": display_names_json(*SUITES),
                     "config_digest": "c0ffee" * 10,
                 }
@@ -148,6 +149,7 @@ def _published(
         "condition": np.nan,
         "value": value / 100,
         "std": np.nan,
+        "n": np.nan,
         "where": where,
     }
 

@@ -17,10 +17,11 @@ TINY_SCALE = {
         "cifar10": {"name": "colour_shapes", "source": "colour_shapes", "options": {"n_train": 60, "n_test": 20}}
     },
     "suites": {
-        "complex_cnn_analysis": {"experiments": {}},
-        "spectral_batch_norm": {"experiments": {}},
-        "phase_matters": {"experiments": {}},
+        "complex_cnn_analysis": {"experiments": {}, "properties": False},
+        "spectral_batch_norm": {"experiments": {}, "properties": False},
+        "phase_matters": {"experiments": {}, "properties": False},
         STUDY: {
+            "properties": False,
             "experiments": {
                 "table_1": {
                     "grid": [
@@ -35,7 +36,7 @@ TINY_SCALE = {
             "recipes": {"cifarnet": {"steps": 4, "batch_size": 16, "validate_every": 2}},
         },
     },
-    "resources": {"gpu": 0, "runtime": 7, "mem_mb": 2500},
+    "resources": {"gpu": 0, "runtime": 7, "mem_mb": 2500, "gpu_share": 1},
 }
 
 

@@ -1,6 +1,13 @@
 """Aggregation of two small runs written by hand, and of runs with every kind of damage."""
 
+import fcntl
 import json
+import math
+import os
+import re
+import shutil
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,13 +16,19 @@ import pandas as pd
 import pytest
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.files import write_text
+from phasebench.common.files import write_table, write_text
+from phasebench.properties.rows import Property, write_properties
+from phasebench.provenance.record import ORIGIN, origin
+from phasebench.reporting.page.build import build_report
 from phasebench.specs.evaluated import EVALUATED, index_evaluations
-from phasebench.specs.run import Recipe, RunIdentity, RunSpec
+from phasebench.specs.paths import Logs, Results
+from phasebench.specs.run import COORDINATES, Recipe, RunIdentity, RunSpec
+from phasebench.specs.run_folder import write_record
 from phasebench.specs.stage import StageIdentity
 from phasebench.tables.aggregate import aggregate_results
 from phasebench.tables.read import read_tables
 from phasebench.tables.schema import COLUMNS
+from phasebench.tables.unfinished import Unfinished, progress_lines
 
 RECIPE = Recipe(optimizer="adamw", learning_rate=0.1, batch_size=32, steps=20, validate_every=10)
 FIRST = RunSpec(
@@ -37,7 +50,16 @@ SECOND = FIRST.model_copy(
 
 def published(**changes: object) -> dict[str, object]:
     row = {"suite": "study", "experiment": "table_1", "dataset": "cifar10", "encoding": "lab", "train_fraction": 1.0}
-    return {**row, "model": "net", "metric": "test_accuracy", "value": 0.67, "std": None, "where": "Table 1", **changes}
+    return {
+        **row,
+        "model": "net",
+        "metric": "test_accuracy",
+        "value": 0.67,
+        "std": None,
+        "n": None,
+        "where": "Table 1",
+        **changes,
+    }
 
 
 SPEC = StageIdentity(
@@ -47,19 +69,27 @@ SPEC = StageIdentity(
         "label": "DEMO",
         "description": "Words.",
         "suites": ["study", "other"],
+        "studies": {"study": {"title": "Words", "citation": "Somebody", "question": "Is it so?"}},
         "display_names": {"cifar10": "CIFAR-10"},
         "experiments": [
             {
                 **{"suite": "study", "experiment": "table_1", "title": "Table 1: words"},
-                **{"answers": {"trend": "Figure 7a"}, "sorted_by": "net", "author_seed": 2},
+                **{
+                    "answers": {"trend": "Figure 7a"},
+                    "reported": {"trend": "It falls."},
+                    "sorted_by": "net",
+                    "author_seed": 2,
+                },
             }
         ],
-        "runs": {FIRST.id: ["rotation"], SECOND.id: []},
+        "runs": {FIRST.id: {"rotation": "rotation-of-64"}, SECOND.id: {}},
         "analyses": {},
         "overheads": {},
+        "properties": [],
         "baselines": {},
         "claims": [],
         "shortened": [],
+        "left_out": [],
         "models": {"net": {"label": "Net", "study": "study", "published_parameters": 123}},
         "published": [
             published(),
@@ -155,7 +185,7 @@ def test_a_run_that_diverged_decides_no_claim(tmp_path: Path) -> None:
     }
     claims = [{"suite": "study", "claims": [claim]}]
     spec = SPEC.model_copy(
-        update={"settings": {**SPEC.settings, "runs": {run.id: [] for run in runs}, "claims": claims}}
+        update={"settings": {**SPEC.settings, "runs": {run.id: {} for run in runs}, "claims": claims}}
     )
 
     def judged() -> tuple[str, str]:
@@ -168,7 +198,7 @@ def test_a_run_that_diverged_decides_no_claim(tmp_path: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"diverged_at": 17}))
     mark, reason = judged()
     assert mark == "not tested"
-    assert reason.startswith("shorter training or a smaller network than the study's")
+    assert reason == "shortened training or a smaller network"
     assert read_tables(results / "tables").runs["diverged_at"].dropna().tolist() == [17]
 
 
@@ -195,7 +225,7 @@ def test_what_belongs_to_a_part_of_a_run_stands_apart(results: Path) -> None:
     table = pd.DataFrame(rows, columns=["metric", "item", "draw", "value"]).assign(condition=90.0)
     table.to_parquet(results / "runs" / SECOND.id / "evaluation" / "confidence.parquet")
     index(results / "runs" / SECOND.id)
-    runs = {FIRST.id: ["rotation"], SECOND.id: ["confidence"]}
+    runs = {FIRST.id: {"rotation": "rotation"}, SECOND.id: {"confidence": "confidence"}}
     spec = SPEC.model_copy(update={"settings": {**SPEC.settings, "runs": runs}})
     aggregate_results(spec, results, results / "tables")
     items = pd.read_parquet(results / "tables/items.parquet")
@@ -246,6 +276,23 @@ def test_baselines_of_several_experiments_stand_in_one_file(results: Path) -> No
     pd.DataFrame([row]).to_parquet(path)
     with pytest.raises(PhasebenchError, match=r"study.parquet: experiment: missing column"):
         aggregate_results(spec, results, results / "tables")
+
+
+def test_properties_of_all_studies_are_one_table(results: Path, tmp_path: Path) -> None:
+    for suite, value in (("study", 0.0), ("other", 2.0)):
+        law = Property("layer", "net", "law", value, 0.0, 1.0, dtype="float32")
+        write_properties(results / f"properties/{suite}.parquet", suite, [law, Property("layer", "net", "time", 3.0)])
+    settings = {**SPEC.settings, "properties": ["study", "other"]}
+    aggregate_results(SPEC.model_copy(update={"settings": settings}), results, tmp_path / "tables")
+    table = read_tables(tmp_path / "tables").properties
+    assert list(zip(table["suite"], table["law"], table["holds"], strict=True))[::2] == [
+        ("study", "law", 1.0),
+        ("other", "law", 0.0),
+    ]
+    assert table["holds"][1::2].isna().all()
+    (results / "properties/other.parquet").unlink()
+    with pytest.raises(PhasebenchError, match=r"other\.parquet"):
+        aggregate_results(SPEC.model_copy(update={"settings": settings}), results, tmp_path / "tables")
 
 
 def test_the_published_number_stands_beside_the_measured_one(tables: dict[str, pd.DataFrame]) -> None:
@@ -330,6 +377,17 @@ def test_a_run_of_slurm_and_another_stand_side_by_side(results: Path, tables: di
     pd.testing.assert_frame_equal(pd.read_parquet(results / "tables" / "runs.parquet"), tables["runs"])
 
 
+def test_the_speed_of_a_run_that_shared_its_card_is_left_out(results: Path, tables: dict[str, pd.DataFrame]) -> None:
+    path = results / "runs" / FIRST.id / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "shared_gpu": 8}))
+    aggregate_results(SPEC, results, results / "tables")
+    found = pd.read_parquet(results / "tables" / "runs.parquet").set_index("run")
+    before = tables["runs"].set_index("run")
+    assert math.isnan(found["images_per_second"][FIRST.id])
+    assert not math.isnan(before["images_per_second"][FIRST.id])
+    pd.testing.assert_frame_equal(found.drop(columns="images_per_second"), before.drop(columns="images_per_second"))
+
+
 def test_equal_results_give_equal_bytes(results: Path) -> None:
     for name in ("one", "two"):
         aggregate_results(SPEC, results, results / name)
@@ -394,3 +452,157 @@ def test_a_run_of_an_older_spec_is_refused(results: Path) -> None:
     path.write_text(path.read_text().replace('"hash"', '"another"'))
     with pytest.raises(PhasebenchError, match=f"run '{FIRST.id}' was made from another spec than .*{FIRST.id}.json"):
         aggregate_results(SPEC, results, results / "tables")
+
+
+def preview(results: Path, folder: Path, spec: StageIdentity = SPEC) -> pd.DataFrame:
+    """Aggregate what there is; the tables can be read, and the one of what is unfinished is returned."""
+    logs = Logs(results.parent / "logs")
+    unfinished = aggregate_results(spec, results, folder, Unfinished(Results(results), logs))
+    assert len(read_tables(folder).unfinished) == len(unfinished)
+    return unfinished
+
+
+def write_log(results: Path, rule: str, name: str, *lines: str) -> None:
+    write_text(Logs(results.parent / "logs").log(rule, name), "\n".join(lines) + "\n")
+
+
+def current(results: Path) -> None:
+    """Let the evaluation of the first run say what it was made from."""
+    folder, evaluations = results / "runs" / FIRST.id, results / "specs/evaluations/rotation-of-64.json"
+    write_text(evaluations, "{}")
+    made_from = origin(evaluations, [folder / "run.json"])
+    path = folder / "evaluation/rotation.parquet"
+    write_table(path, pd.read_parquet(path), {ORIGIN: made_from})
+    write_text(folder / EVALUATED, index_evaluations(folder, {"rotation": made_from}).to_json())
+
+
+def test_a_preview_of_everything_lacks_nothing(results: Path, tmp_path: Path) -> None:
+    current(results)
+    assert preview(results, tmp_path / "preview").empty
+    aggregate_results(SPEC, results, tmp_path / "tables")
+    for name in COLUMNS:
+        assert (tmp_path / f"preview/{name}.parquet").read_bytes() == (tmp_path / f"tables/{name}.parquet").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("log", "state", "reason"),
+    [
+        ((), "not started", ""),
+        (("step 1", "phasebench: error: the loss is not finite"), "failed", "the loss is not finite"),
+        (("Traceback (most recent call last):", "  x", "MemoryError"), "failed", "MemoryError"),
+        (("step 1\rstep 2",), "started", "step 2"),
+    ],
+)
+def test_a_run_without_a_result(results: Path, tmp_path: Path, log: tuple[str, ...], state: str, reason: str) -> None:
+    (results / "runs" / SECOND.id / "run.json").unlink()
+    current(results)
+    if log:
+        write_log(results, "train", SECOND.id, *log)
+    (row,) = preview(results, tmp_path / "preview").to_dict("records")
+    assert (row["run"], row["what"], row["state"], row["reason"]) == (SECOND.id, "run", state, reason)
+    assert {name: row[name] for name in COORDINATES} == {name: getattr(SECOND, name) for name in COORDINATES}
+    assert list(read_tables(tmp_path / "preview").runs["run"]) == [FIRST.id]
+
+
+def test_a_run_whose_data_could_not_be_prepared(results: Path, tmp_path: Path) -> None:
+    (results / "runs" / SECOND.id / "run.json").unlink()
+    current(results)
+    write_log(results, "prepare", SECOND.dataset, "phasebench: error: cut file")
+    unfinished = preview(results, tmp_path / "preview")
+    assert list(unfinished["reason"]) == [f"data set {SECOND.dataset} failed: cut file"]
+    assert progress_lines(unfinished, 2) == [
+        "2 runs: 1 done, 1 not started",
+        f"not started: 1 of these runs: data set {SECOND.dataset} failed: cut file",
+    ]
+
+
+def test_a_run_that_is_being_trained(results: Path, tmp_path: Path) -> None:
+    current(results)
+    (results / "runs" / SECOND.id / "run.json").unlink()
+    with (results / "runs" / SECOND.id / ".lock").open("wb") as lock:
+        holder = os.fork()
+        if holder == 0:
+            fcntl.lockf(lock, fcntl.LOCK_EX)
+            (tmp_path / "held").touch()
+            signal.pause()
+    try:
+        while not (tmp_path / "held").exists():
+            time.sleep(0.01)
+        assert list(preview(results, tmp_path / "preview")["state"]) == ["running"]
+    finally:
+        os.kill(holder, signal.SIGKILL)
+        os.waitpid(holder, 0)
+    assert list(preview(results, tmp_path / "preview")["state"]) == ["not started"]
+
+
+@pytest.mark.parametrize("file", ["run.json", "history.parquet", "probes.parquet"])
+def test_a_damaged_run_is_left_out_of_a_preview(results: Path, tmp_path: Path, file: str) -> None:
+    current(results)
+    path = results / "runs" / SECOND.id / file
+    path.write_bytes(path.read_bytes()[:-9])
+    (row,) = preview(results, tmp_path / "preview").to_dict("records")
+    assert (row["run"], row["what"], row["state"]) == (SECOND.id, "run", "damaged")
+    assert file in row["reason"]
+    with pytest.raises(PhasebenchError, match=re.escape(file)):
+        aggregate_results(SPEC, results, tmp_path / "tables")
+
+
+def test_a_file_with_another_checksum_is_not_aggregated(results: Path, tmp_path: Path) -> None:
+    folder = results / "runs" / SECOND.id
+    write_record(folder, json.loads((folder / "run.json").read_text()))
+    history = pd.read_parquet(folder / "history.parquet")
+    history.assign(validation_accuracy=0.9).to_parquet(folder / "history.parquet")
+    with pytest.raises(PhasebenchError, match=r"history\.parquet: has .* (instead of|checksum)"):
+        aggregate_results(SPEC, results, tmp_path / "tables")
+
+
+def test_a_stale_run_is_left_out_of_a_preview(results: Path, tmp_path: Path) -> None:
+    current(results)
+    spec = results / "specs/runs" / f"{SECOND.id}.json"
+    spec.write_text(spec.read_text().replace("hash", "other"))
+    (row,) = preview(results, tmp_path / "preview").to_dict("records")
+    assert (row["run"], row["state"]) == (SECOND.id, "stale")
+
+
+def test_an_evaluation_that_is_missing_stale_or_damaged(results: Path, tmp_path: Path) -> None:
+    """The run itself is shown; before the index is written, a finished table is."""
+    current(results)
+    folder = results / "runs" / FIRST.id
+    (folder / EVALUATED).unlink()
+    assert preview(results, tmp_path / "preview").empty
+    (results / "specs/evaluations/rotation-of-64.json").write_text("{} ")
+    (row,) = preview(results, tmp_path / "preview").to_dict("records")
+    assert (row["run"], row["what"], row["state"]) == (FIRST.id, "evaluation rotation", "stale")
+    table = folder / "evaluation/rotation.parquet"
+    table.write_bytes(b"PAR1")
+    assert list(preview(results, tmp_path / "preview")["state"]) == ["damaged"]
+    table.unlink()
+    write_log(results, "evaluate", FIRST.id, "phasebench: error: no memory")
+    (row,) = preview(results, tmp_path / "preview").to_dict("records")
+    assert (row["state"], row["reason"]) == ("failed", "no memory")
+    metrics = read_tables(tmp_path / "preview").metrics
+    assert set(metrics["run"]) == {FIRST.id, SECOND.id}
+    assert "rotation_accuracy" not in set(metrics["metric"])
+
+
+def test_a_preview_of_nothing(results: Path, tmp_path: Path) -> None:
+    """Also the page can be made."""
+    shutil.rmtree(results / "runs")
+    unfinished = preview(results, tmp_path / "preview")
+    assert list(unfinished["state"]) == ["not started"] * 2
+    assert progress_lines(unfinished, 2) == ["2 runs: 0 done, 2 not started"]
+    build_report(tmp_path / "preview", tmp_path, tmp_path / "logs", "preview.html", "preview/")
+    page = (tmp_path / "preview.html").read_text(encoding="utf-8")
+    assert f"{SECOND.id}: not started" in page
+
+
+def test_what_is_left_out_for_want_of_data(results: Path, tmp_path: Path) -> None:
+    row = {"suite": "study", "experiment": "table_2", "dataset": "mstar", "stands_in_for": None, "runs": 60}
+    row |= {"is_whole": True, "reason": "no chips below raw/mstar"}
+    spec = SPEC.model_copy(update={"settings": {**SPEC.settings, "left_out": [row]}})
+    aggregate_results(spec, results, tmp_path / "tables")
+    (found,) = read_tables(tmp_path / "tables").left_out.to_dict("records")
+    assert found == {**row, "stands_in_for": ""}
+    build_report(tmp_path / "tables", tmp_path, tmp_path / "logs")
+    page = (tmp_path / "benchmark.html").read_text(encoding="utf-8")
+    assert "study/table_2, mstar: 60 runs: no chips below raw/mstar" in page

@@ -55,7 +55,7 @@ def test_a_step_has_the_images_of_one_process(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(overhead.torch, "randn", lambda *shape, **keys: shapes.append(shape) or drawn(*shape, **keys))
     shared = network("resnet18")
     shared["recipe"] = {**shared["recipe"], "batch_size": 8, "processes": 4}
-    overhead._training_step(shared, 16, torch.device("cpu"))
+    overhead._network_step(shared, 16, torch.device("cpu"))
     assert shapes[-1] == (2, 2, 3, 16, 16)
 
 

@@ -164,6 +164,7 @@ def test_the_quick_start_counts_the_jobs_of_the_demo() -> None:
     assert f"| evaluate the trained networks | {evaluate} |" in text
     assert f"| analyse runs together | {len(plan.analyses)} |" in text
     assert f"| time training steps | {len(plan.overheads)} |" in text
+    assert f"| measure properties without data | {len(plan.properties)}, one a study |" in text
 
 
 def test_the_targets_of_make_are_those_of_the_makefile() -> None:

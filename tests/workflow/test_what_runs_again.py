@@ -26,8 +26,10 @@ SCALE = {
     "suites": {
         "complex_cnn_analysis": {
             "experiments": {"images": {"grid": [{"datasets": ["mnist"], "encodings": ["grey"]}]}},
+            "properties": False,
         },
         STUDY: {
+            "properties": False,
             "experiments": {
                 "table_1": {
                     "grid": [

@@ -43,11 +43,13 @@ def test_a_fresh_checkout_plans_the_demo_in_readable_ids(checkout: Path) -> None
     specs = list((checkout / "results/demo/specs/runs").rglob("seed*.json"))
     trained = len(specs)
     assert 0 < kinds.pop("Evaluate") <= trained
-    stages = {"Prepare": "datasets", "Analyse": "analyses", "Time": "overheads", "Measure": "baselines"}
+    stages = {"Prepare": "datasets", "Analyse": "analyses", "Time": "overheads"}
     counts = {
         kind: len(list((checkout / "results/demo/specs" / name).rglob("*.json"))) for kind, name in stages.items()
     }
     assert min(counts.values()) > 0
+    measured = ("baselines", "properties")
+    counts["Measure"] = sum(len(list((checkout / "results/demo/specs" / name).rglob("*.json"))) for name in measured)
     assert kinds == {**counts, "Train": trained, "Collect": 1, "Write": 1}
     assert f"Train {TABLE_1}/cifarnet_type_i/seed1" in messages
     assert f"Train {STUDY}/table_2/simulated_mstar-complex-fraction050/mstar_cds/seed0" in messages
@@ -57,14 +59,18 @@ def test_a_fresh_checkout_plans_the_demo_in_readable_ids(checkout: Path) -> None
 
 
 def test_a_download_prepares_nothing_again_until_it_is_replaced(checkout: Path) -> None:
-    replace(checkout / "config.yaml", "datasets: {}", "datasets: {cifar10: {name: own, source: hdf5, path: own.h5}}")
+    replace(checkout / "config.yaml", "datasets: {}", "datasets: {cifar10: {name: own, source: cifar10}}")
+    # A source that may download, and which reads images that are quickly made.
     replace(
-        checkout / "src/phasebench/data/sources/images/image_hdf5.py",
-        "    with open_hdf5(path, _REMEDY) as file:",
+        checkout / "src/phasebench/data/sources/images/vision.py",
+        '    return _load("cifar10"',
+        "    from phasebench.data.sources.images.image_hdf5 import load\n"
+        '    path = data_root / "cifar-10-batches-py/data_batch_1"\n'
         "    if download and not path.is_file():\n"
         "        path.parent.mkdir(parents=True)\n"
         "        path.write_bytes(Path('elsewhere.h5').read_bytes())\n"
-        "    with open_hdf5(path, _REMEDY) as file:",
+        '    return load({"path": "cifar-10-batches-py/data_batch_1"}, data_root, download)\n'
+        '    return _load("cifar10"',
     )
     with h5py.File(checkout / "elsewhere.h5", "w") as file:
         file.attrs["classes"] = ["a", "b"]
@@ -73,15 +79,53 @@ def test_a_download_prepares_nothing_again_until_it_is_replaced(checkout: Path) 
             file[f"{split}/labels"] = [0, 1]
     succeeds(checkout, "--until", "prepare", "--cores", "1", "--config", "scale=tiny", "download=true")
     assert "Prepare own" not in planned(checkout, "download=true")
-    with h5py.File(checkout / "data/raw/own.h5", "a") as file:
+    with h5py.File(checkout / "data/raw/cifar-10-batches-py/data_batch_1", "a") as file:
         file["train/images"][0] = 8
     assert "Prepare own" in planned(checkout, "download=true")
 
 
 @pytest.mark.parametrize("scale", ["small", "paper"])
-def test_the_other_scales_plan(checkout: Path, scale: str) -> None:
+def test_the_other_scales_plan_what_has_data(checkout: Path, scale: str) -> None:
+    leave_raw_file(checkout, "cifar-10-batches-py/data_batch_1")
     output = succeeds(checkout, "--dry-run", "--config", f"scale={scale}")
     assert f"Train {STUDY}/table_1/cifar10-lab/cifarnet_type_i/seed0" in output
+    assert "mnist" not in {message.split("/")[2] for message in re.findall(r"Train \S+", output)}
+    assert re.search(r"^MNIST: no files below data/raw/MNIST/raw: \d+ runs.* left out; docs/", output, re.MULTILINE)
+
+
+def leave_raw_file(checkout: Path, name: str) -> None:
+    path = checkout / "data/raw" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("no data")
+
+
+def test_data_that_appear_add_exactly_their_runs(checkout: Path) -> None:
+    leave_raw_file(checkout, "cifar-10-batches-py/data_batch_1")
+    settings = ("scale=paper", f"suites=[{STUDY}]")
+    before = dry_runs.planned(checkout, *settings)
+    leave_raw_file(checkout, "mstar/17_DEG/BMP2/HB1.000")
+    added = dry_runs.planned(checkout, *settings) - before
+    assert {message for message in added if message.startswith("Train ")} != set()
+    assert all("/mstar-complex" in message for message in added if message.startswith(("Train ", "Evaluate ")))
+    assert before < before | added
+    (checkout / "data/raw/mstar/17_DEG/BMP2/HB1.000").unlink()
+    assert dry_runs.planned(checkout, *settings) == before
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("missing_data=error", "config.yaml: missing_data: error: "),
+        ("data_root=nowhere", "config.yaml: data_root: no data set of scale 'paper' is there: "),
+    ],
+)
+def test_data_that_must_not_be_missing(checkout: Path, config: str, message: str) -> None:
+    leave_raw_file(checkout, "cifar-10-batches-py/data_batch_1")
+    result = forked_snakemake(checkout, "--dry-run", "--config", "scale=paper", config)
+    assert result.returncode != 0
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("phasebench: ")]
+    assert line.startswith(f"phasebench: error: {message}")
+    assert "MSTAR: no chips below " in line
 
 
 def test_lint_and_format_are_clean(checkout: Path) -> None:
@@ -115,13 +159,17 @@ def test_a_mistake_ends_in_one_line(checkout: Path, file: str, old: str, new: st
 
 
 def test_a_failed_job_shows_its_error(checkout: Path) -> None:
-    config = ["scale=small", "data_root=nowhere"]
+    leave_raw_file(checkout, "cifar-10-batches-py/data_batch_1")
+    config = ["scale=small", f"suites=[{STUDY}]"]
     result = forked_snakemake(checkout, "--cores", "1", "--until", "prepare", "--config", *config)
     assert result.returncode != 0
     errors = [line for line in result.stderr.splitlines() if line.startswith("phasebench: error: ")]
     assert len(errors) == 1
-    assert "nowhere" in errors[0]
+    assert "cifar-10-batches-py" in errors[0]
     assert not list((checkout / "data").rglob("*.h5"))
+    # Neither is there nothing to look at.
+    assert "reports/preview.html" in result.stderr.splitlines()
+    assert "data set cifar10 failed: " in (checkout / "reports/preview.html").read_text(encoding="utf-8")
 
 
 def runs_with_what_follows(*models: str) -> set[str]:
@@ -217,6 +265,59 @@ def check_lost_files_are_missed(checkout: Path) -> None:
     assert planned(checkout) == set()
 
 
+def check_damaged_files_are_made_again(checkout: Path) -> None:
+    """What is damaged is named and set aside, and its job planned with all that follows."""
+    folder = checkout / f"results/tiny/runs/{TABLE_1}/cifarnet_type_e/seed0"
+    table = checkout / "results/tiny/tables/runs.parquet"
+    damaged = {
+        folder / "history.parquet": TYPE_E,
+        folder / "run.json": TYPE_E,
+        folder / "evaluation/rotation.parquet": {f"Evaluate {TABLE_1}/cifarnet_type_e/seed0", *TABLES},
+        table: TABLES,
+    }
+    index = (folder / "evaluated.json").read_bytes()
+    for path, jobs in damaged.items():
+        content = path.read_bytes()
+        middle = len(content) // 2
+        path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+        result = forked_snakemake(checkout, "--dry-run", "--cores", "1", "--config", "scale=tiny")
+        named = path.relative_to(checkout).as_posix()
+        assert [line for line in result.stderr.splitlines() if line.startswith(f"{named}: ")], result.stderr
+        assert not path.exists()
+        assert path.with_name(f"{path.name}.damaged").is_file()
+        assert planned(checkout) == jobs, named
+        path.write_bytes(content)
+        (folder / "evaluated.json").write_bytes(index)
+        succeeds(checkout, "--touch", "--cores", "1", "--config", "scale=tiny")
+        assert planned(checkout) == set(), named
+    # The tables are gone after an aggregation that failed; the page that is still there does not count as current.
+    table.unlink()
+    assert planned(checkout) == TABLES
+    succeeds(checkout, "--cores", "2", "--config", "scale=tiny")
+
+
+def check_preview(checkout: Path) -> None:
+    """A page of what is finished, while other runs failed, were killed or are damaged."""
+    runs = checkout / f"results/tiny/runs/{TABLE_1}"
+    page = (checkout / "reports/benchmark.html").read_bytes()
+    (runs / "cifarnet_type_e").rename(checkout / "away")
+    log = checkout / f"logs/tiny/train/{TABLE_1}/cifarnet_type_e/seed0.log"
+    text = log.read_text(encoding="utf-8")
+    log.write_text("phasebench: error: the loss is <not> finite\n", encoding="utf-8")
+    succeeds(checkout, "preview", "--cores", "1", "--config", "scale=tiny")
+    preview = (checkout / "reports/preview.html").read_text(encoding="utf-8")
+    assert f"{TABLE_1}/cifarnet_type_e/seed0: failed: the loss is &lt;not&gt; finite" in preview
+    assert (checkout / "reports/benchmark.html").read_bytes() == page
+    unfinished = pd.read_parquet(checkout / "results/tiny/preview/unfinished.parquet")
+    states = dict(zip(unfinished["what"], unfinished["state"], strict=True))
+    assert states == {"run": "failed", "analyse bias_variance": "stale"}
+    shown = pd.read_parquet(checkout / "results/tiny/preview/runs.parquet")
+    assert set(shown["model"]) == {"cifarnet_type_i"}
+    log.write_text(text, encoding="utf-8")
+    (checkout / "away").rename(runs / "cifarnet_type_e")
+    assert planned(checkout) == set()
+
+
 def test_from_nothing_to_the_report_and_what_runs_again(
     checkout: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -259,6 +360,8 @@ def test_from_nothing_to_the_report_and_what_runs_again(
 
     check_one_evaluation_alone(checkout)
     check_lost_files_are_missed(checkout)
+    check_damaged_files_are_made_again(checkout)
+    check_preview(checkout)
 
     copied = copy_checkout(tmp_path_factory.mktemp("copied"))
     for folder in ("data", "results"):

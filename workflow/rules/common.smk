@@ -10,6 +10,8 @@ sys.path.insert(0, str(SOURCE))
 
 from phasebench.data.shards.registry import read_shard_names
 from phasebench.common.errors import PhasebenchError
+from phasebench.plan.missing import left_out_lines
+from phasebench.provenance.integrity import set_aside_damaged
 from phasebench.provenance.timestamps import adopt_results
 from phasebench.provenance.spec_files import plan_benchmark
 from phasebench.common.files import sha256_of_file
@@ -24,7 +26,11 @@ try:
         config, ROOT, Path(RESULTS_FOLDER), write=workflow.is_main_process
     )
     if workflow.is_main_process:
+        for line in left_out_lines(plan):
+            print(line, file=sys.stderr)
         adopt_results(plan, results_of(plan.scale.name), prepared_of(plan.scale.name))
+        for line in set_aside_damaged(plan, results_of(plan.scale.name)):
+            print(line, file=sys.stderr)
 except PhasebenchError as error:
     sys.exit(f"phasebench: error: {error}")
 
@@ -61,6 +67,7 @@ measured = dict(
     analyses=collect(results.analysis("{analysis}"), analysis=plan.analyses),
     overheads=collect(results.overhead("{overhead}"), overhead=plan.overheads),
     baselines=collect(results.baselines("{study}"), study=plan.baselines),
+    properties=collect(results.properties("{study}"), study=plan.properties),
 )
 
 
@@ -77,6 +84,7 @@ localrules:
     all,
     aggregate,
     analyse,
+    preview,
     report,
 
 
@@ -91,6 +99,11 @@ def logged(arguments):
         f"python -m phasebench {arguments}"
         " > {log} 2>&1 || (status=$?; tail -n 1 {log} >&2; exit $status)"
     )
+
+
+def preview_command():
+    """Command that writes a page of what is finished, and names what failed."""
+    return f"{quote(sys.executable)} -m phasebench preview --scale {plan.scale.name}"
 
 
 def planned_shards(wildcards):
@@ -129,7 +142,10 @@ def file_of(dataset, path):
 
 def evaluation_specs(wildcards):
     """Input function: the spec file of each evaluation of the run."""
-    return [results.spec("evaluations", key) for key in plan.runs[wildcards.run].evaluation_specs.values()]
+    return [
+        results.spec("evaluations", key)
+        for key in plan.runs[wildcards.run].evaluation_specs.values()
+    ]
 
 
 def evaluation_minutes(wildcards):

@@ -42,11 +42,14 @@ rule aggregate:
         claims=results.table("claims"),
         experiments=results.table("experiments"),
         history=results.table("history"),
+        left_out=results.table("left_out"),
         measured_items=results.table("items"),
         metrics=results.table("metrics"),
         models=results.table("models"),
+        measured_properties=results.table("properties"),
         published=results.table("published"),
         runs=results.table("runs"),
+        unfinished=results.table("unfinished"),
     log:
         logs.log("aggregate"),
     benchmark:
@@ -120,3 +123,20 @@ rule report:
             "report --spec {input.spec} --tables {params.tables} --output {params.folder}"
             " --logs {params.logs}"
         )
+
+
+# Without an output, so that it runs whenever it is asked for; of what is there, and nothing is waited for.
+rule preview:
+    input:
+        spec=results.spec("aggregate"),
+    log:
+        logs.log("preview"),
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    params:
+        scale=plan.scale.name,
+    message:
+        "Write a preview of what is finished"
+    shell:
+        logged("preview --scale {params.scale}")

@@ -16,6 +16,7 @@ rule train:
         gpu=train_resource("gpu"),
         runtime=train_resource("runtime"),
         mem_mb=train_resource("mem_mb"),
+        gpu_share=train_resource("gpu_share"),
     params:
         folder=subpath(output.record, parent=True),
         checkpoint=checkpoint_path,
@@ -48,6 +49,7 @@ rule evaluate:
         gpu=lambda wildcards: min(1, plan.resources_of(wildcards.run).gpu),
         runtime=evaluation_minutes,
         mem_mb=train_resource("mem_mb"),
+        gpu_share=train_resource("gpu_share"),
     params:
         folder=subpath(input.record, parent=True),
         device=this_machine("device"),
@@ -111,3 +113,24 @@ rule baselines:
         logged(
             "baselines --spec {input.spec} --prepared {params.prepared} --output {output}"
         )
+
+
+rule properties:
+    input:
+        spec=results.spec("properties", "{study}"),
+    output:
+        results.properties("{study}"),
+    log:
+        logs.log("properties", "{study}"),
+    benchmark:
+        results.benchmark("properties", "{study}")
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        runtime=30,
+        mem_mb=4000,
+    message:
+        "Measure the properties of {wildcards.study}"
+    shell:
+        logged("properties --spec {input.spec} --output {output}")

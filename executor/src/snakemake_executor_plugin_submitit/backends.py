@@ -1,5 +1,6 @@
 """Backends: SLURM and local processes, with the same methods."""
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,12 +9,21 @@ from typing import Protocol
 from snakemake_executor_plugin_submitit.cancel import cancel_local, cancel_slurm
 from snakemake_executor_plugin_submitit.cluster import Cluster
 from snakemake_executor_plugin_submitit.job_parameters import JobParameters
-from snakemake_executor_plugin_submitit.job_runner import SnakemakeCall
+from snakemake_executor_plugin_submitit.job_runner import JobCall
 from snakemake_executor_plugin_submitit.job_states import JobState, LocalStatus, SlurmStatus, is_controller
 from snakemake_executor_plugin_submitit.settings import ExecutorSettings
-from snakemake_executor_plugin_submitit.submission import LocalSubmitter, SlurmSubmitter, cancel_submission
+from snakemake_executor_plugin_submitit.slurm_commands import SlurmError
+from snakemake_executor_plugin_submitit.submission import (
+    LocalSubmitter,
+    SlurmSubmitter,
+    find_submission,
+    jobs_in_queue,
+)
 
 _LOCAL_STOP_SECONDS = 60
+# A directory of NFS may be known from memory for a minute; the file is looked for somewhat longer.
+_LEAST_LATENCY_SECONDS = 60
+_PATIENCE = 1.5
 
 
 class Backend(Protocol):
@@ -21,23 +31,33 @@ class Backend(Protocol):
 
     array_size: int
     """Most jobs in one submission."""
+    warnings: list[str]
+    """Lines on limits that the cluster does not tell."""
+    patience: float
+    """Seconds that a result may take to be seen after its job has ended."""
+
+    def fit(self, parameters: JobParameters) -> JobParameters:
+        """The parameters within the limits that a requeued job can live with."""
 
     def check(self, parameters: JobParameters) -> None:
         """Raise ParameterError for a job that can never run."""
 
     def submit(
-        self, submission: str, parameters: JobParameters, calls: Sequence[SnakemakeCall], after: Sequence[str]
+        self, submission: str, parameters: JobParameters, calls: Sequence[JobCall], after: Sequence[str]
     ) -> list[str]:
-        """Submit equal jobs, to start when those in ``after`` are gone; their ids, or SubmissionError."""
+        """Submit equal jobs, to start when those in ``after`` are gone; ids, SubmissionError or NotNowError."""
 
     def query(self, job_ids: Sequence[str]) -> dict[str, JobState] | None:
         """The state of each job, or None if nothing is known just now."""
 
     def cancel(self, job_ids: Sequence[str]) -> None:
-        """Cancel jobs; SlurmError where that is impossible."""
+        """Cancel jobs, of which some may have ended; SlurmError where that is impossible."""
 
-    def cancel_submission(self, submission: str) -> None:
-        """Cancel what has arrived of a submission that was cut off; SlurmError where that is impossible."""
+    def find_submission(self, submission: str) -> str | None:
+        """Job number of a submission without an answer, if it arrived; SlurmError where the queue cannot be read."""
+
+    def jobs_in_queue(self) -> bool:
+        """True if SLURM counts any job of the user; SlurmError where the queue cannot be read."""
 
     def release(self, job_id: str) -> None:
         """Take note that a job has ended."""
@@ -46,9 +66,22 @@ class Backend(Protocol):
     def queries(self) -> int:
         """Number of commands run to learn states."""
 
+    @property
+    def problem(self) -> str:
+        """Reason why the last query had no answer."""
+
 
 class SlurmBackend:
     """A SLURM cluster.
+
+    Parameters
+    ----------
+    settings : ExecutorSettings
+        The executor's settings.
+    folder : Path
+        Parent of the submissions' folders.
+    latency : float
+        Seconds that the file system may take to show a file, by Snakemake's ``--latency-wait``.
 
     Raises
     ------
@@ -56,21 +89,29 @@ class SlurmBackend:
         The cluster does not answer.
     """
 
-    def __init__(self, settings: ExecutorSettings, folder: Path) -> None:
-        self._cluster = Cluster()
-        self._submitter = SlurmSubmitter(settings, folder)
+    def __init__(self, settings: ExecutorSettings, folder: Path, latency: float) -> None:
+        cluster = Cluster()
         self._status = SlurmStatus()
-        self.array_size = min(settings.array_size, self._cluster.max_array_size)
-        self.check = self._cluster.check
-        self.submit = self._submitter.submit
+        self.warnings = cluster.warnings
+        self.patience = _PATIENCE * max(latency, _LEAST_LATENCY_SECONDS)
+        self.array_size = min(settings.array_size, cluster.max_array_size or settings.array_size)
+        self.fit = cluster.fit
+        self.check = cluster.check
+        self.submit = SlurmSubmitter(settings, folder).submit
         self.query = self._status.query
         self.cancel = cancel_slurm
-        self.cancel_submission = cancel_submission
+        self.find_submission = find_submission
+        self.jobs_in_queue = jobs_in_queue
 
     @property
     def queries(self) -> int:
         """Number of sacct and squeue commands run to learn states."""
         return self._status.queries
+
+    @property
+    def problem(self) -> str:
+        """Reason why the last query had no answer."""
+        return self._status.problem
 
     def release(self, job_id: str) -> None:
         """Do nothing, since SLURM keeps its own books."""
@@ -81,18 +122,29 @@ class LocalBackend:
 
     array_size = 1_000_000
     queries = 0
+    problem = ""
+    patience = 0.0
 
     def __init__(self, settings: ExecutorSettings, folder: Path) -> None:
+        if "%" in str(folder):
+            raise SlurmError(f"{folder}: local jobs cannot have a per cent sign in their path; use --submitit-folder")
+        # An outer job's count of restarts is not that of the processes here.
+        os.environ.pop("SLURM_RESTART_COUNT", None)
         self._submitter = LocalSubmitter(settings, folder)
+        self.warnings: list[str] = []
         self.query = LocalStatus().query
         self.cancel = cancel_local
         self.release = self._submitter.release
+
+    def fit(self, parameters: JobParameters) -> JobParameters:
+        """The parameters as they are."""
+        return parameters
 
     def check(self, parameters: JobParameters) -> None:
         """Check nothing: the submitter checks the GPUs, and nothing else is limited here."""
 
     def submit(
-        self, submission: str, parameters: JobParameters, calls: Sequence[SnakemakeCall], after: Sequence[str]
+        self, submission: str, parameters: JobParameters, calls: Sequence[JobCall], after: Sequence[str]
     ) -> list[str]:
         """Wait until the jobs in ``after`` have stopped, then start the new ones."""
         end = time.monotonic() + _LOCAL_STOP_SECONDS
@@ -100,11 +152,16 @@ class LocalBackend:
             time.sleep(0.1)
         return self._submitter.submit(submission, parameters, calls)
 
-    def cancel_submission(self, submission: str) -> None:
-        """Do nothing: a process that was started and not yet recorded ends for lack of its job file."""
+    def find_submission(self, submission: str) -> str | None:
+        """None: a process that was started and not yet recorded ends for lack of its job file."""
+        return None
+
+    def jobs_in_queue(self) -> bool:
+        """False: there is no queue."""
+        return False
 
 
-def make_backend(settings: ExecutorSettings, folder: Path) -> Backend:
+def make_backend(settings: ExecutorSettings, folder: Path, latency: float) -> Backend:
     """The backend that the settings name.
 
     Raises
@@ -112,4 +169,4 @@ def make_backend(settings: ExecutorSettings, folder: Path) -> Backend:
     SlurmError
         The cluster does not answer.
     """
-    return SlurmBackend(settings, folder) if settings.cluster == "slurm" else LocalBackend(settings, folder)
+    return SlurmBackend(settings, folder, latency) if settings.cluster == "slurm" else LocalBackend(settings, folder)

@@ -1,17 +1,21 @@
 """Cancellation of the executor's own jobs, all with one command."""
 
+import contextlib
 import os
 import re
 import signal
 from collections.abc import Iterable
 from itertools import groupby
 
-from snakemake_executor_plugin_submitit.cluster import call_slurm
 from snakemake_executor_plugin_submitit.job_states import is_controller
+from snakemake_executor_plugin_submitit.slurm_commands import SlurmError, call_slurm
+
+# What scancel says of jobs that are no longer there to be cancelled.
+_ENDED = ("invalid job id", "already completing", "already completed", "not found")
 
 
 def cancel_slurm(job_ids: Iterable[str]) -> None:
-    """One ``scancel``: SIGTERM first, and SIGKILL after the cluster's KillWait.
+    """One ``scancel``: SIGTERM first, and SIGKILL after the cluster's KillWait. Jobs that have ended are no error.
 
     Raises
     ------
@@ -19,7 +23,11 @@ def cancel_slurm(job_ids: Iterable[str]) -> None:
         The cluster does not answer.
     """
     if ids := compress_job_ids(job_ids):
-        call_slurm("scancel", *ids)
+        try:
+            call_slurm("scancel", *ids)
+        except SlurmError as error:
+            if not any(word in error.text.lower() for word in _ENDED):
+                raise
 
 
 def cancel_local(job_ids: Iterable[str]) -> None:
@@ -27,7 +35,8 @@ def cancel_local(job_ids: Iterable[str]) -> None:
     for pid in map(int, job_ids):
         # A number that another process has by now is left alone.
         if is_controller(pid):
-            os.kill(pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
 
 
 def compress_job_ids(job_ids: Iterable[str]) -> list[str]:

@@ -1,36 +1,11 @@
-"""Calls of SLURM's commands, and the partitions and limits of the cluster."""
+"""Partitions and limits of the cluster, and what they say about a job."""
 
 import re
-import subprocess
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from snakemake_executor_plugin_submitit.job_parameters import JobParameters, ParameterError
-
-_TIMEOUT_SECONDS = 60
-
-
-class SlurmError(RuntimeError):
-    """Failure of a SLURM command; the message is its last line."""
-
-
-def call_slurm(*command: str) -> str:
-    """Run one of SLURM's commands and return what it prints.
-
-    Raises
-    ------
-    SlurmError
-        It is missing, failed, or did not answer.
-    """
-    try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS)
-    except FileNotFoundError as error:
-        raise SlurmError(f"{command[0]}: not found; is this a login node of a SLURM cluster?") from error
-    except subprocess.TimeoutExpired as error:
-        raise SlurmError(f"{command[0]}: no answer within {_TIMEOUT_SECONDS} s") from error
-    if result.returncode:
-        lines = result.stderr.strip().splitlines() or [f"status {result.returncode}"]
-        raise SlurmError(f"{command[0]}: {lines[-1].removeprefix(f'{command[0]}: error: ')}")
-    return result.stdout
+from snakemake_executor_plugin_submitit.slurm_commands import SlurmError, call_slurm
 
 
 @dataclass(frozen=True)
@@ -50,26 +25,64 @@ class NodeKind:
 class Cluster:
     """Partitions and limits of the cluster, asked for once.
 
+    Attributes
+    ----------
+    max_array_size : int or None
+        None where the cluster does not tell its users.
+    warnings : list of str
+        What could not be asked for, so that it is not checked.
+
     Raises
     ------
     SlurmError
-        The cluster does not answer.
+        The cluster does not answer at all.
     """
 
     def __init__(self) -> None:
-        config = call_slurm("scontrol", "show", "config")
-        found = re.search(r"^MaxArraySize\s*=\s*(\d+)", config, re.MULTILINE)
-        # Arrays of size 0 mean that the cluster has them switched off.
-        self.max_array_size = max(1, int(found.group(1))) if found else 1
+        self.warnings: list[str] = []
+        self.max_array_size: int | None = None
         self.default_partition = ""
         self.kinds: list[NodeKind] = []
-        for line in call_slurm("sinfo", "--noheader", "--all", "--exact", "--format=%P|%a|%l|%c|%m|%G").splitlines():
-            name, available, limit, cpus, memory, gres = line.strip().split("|")
+        refused = []
+        try:
+            config = call_slurm("scontrol", "show", "config")
+            found = re.search(r"^MaxArraySize\s*=\s*(\d+)", config, re.MULTILINE)
+            # Arrays of size 0 mean that the cluster has them switched off.
+            self.max_array_size = max(1, int(found[1])) if found else 1
+        except SlurmError as error:
+            refused.append(error)
+            self.warnings.append(f"{error}; the largest array that the cluster takes is found by trying.")
+        try:
+            listing = call_slurm("sinfo", "--noheader", "--all", "--exact", "--format=%P|%a|%l|%c|%m|%G")
+            self.kinds = list(self._read(listing))
+        except SlurmError as error:
+            refused.append(error)
+            self.warnings.append(f"{error}; resources are not checked before jobs are sent.")
+        if len(refused) == 2:
+            # One command may be forbidden; where neither answers, squeue says whether SLURM is there at all.
+            try:
+                call_slurm("squeue", "--noheader", "--format=%i", "--states=PENDING")
+            except SlurmError as error:
+                raise refused[0] from error
+
+    def _read(self, listing: str) -> Iterator[NodeKind]:
+        for line in listing.splitlines():
+            fields = line.strip().split("|")
+            if len(fields) != 6:
+                continue
+            name, available, limit, cpus, memory, gres = fields
             if name.endswith("*"):
                 self.default_partition = name = name.removesuffix("*")
-            self.kinds.append(
-                NodeKind(name, available == "up", _minutes(limit), _number(cpus), _number(memory), _gpus(gres))
-            )
+            yield NodeKind(name, available == "up", _minutes(limit), _number(cpus), _number(memory), _gpus(gres))
+
+    def fit(self, parameters: JobParameters) -> JobParameters:
+        """The parameters with a time limit that the partition allows: a job that reaches it is requeued and goes on."""
+        kinds = [kind for kind in self.kinds if kind.partition in self._partitions(parameters)]
+        limits = [kind.limit_minutes for kind in kinds]
+        longest = max((limit for limit in limits if limit is not None), default=None)
+        if longest is None or None in limits or parameters.runtime <= longest:
+            return parameters
+        return replace(parameters, runtime=max(1, longest))
 
     def check(self, parameters: JobParameters) -> None:
         """Refuse what SLURM would refuse, or would leave waiting for ever.
@@ -77,35 +90,44 @@ class Cluster:
         Raises
         ------
         ParameterError
-            No node of the partition can run such a job; the message names rule and key.
+            No node of the partitions can run such a job; the message names rule and key.
         """
-        name = parameters.slurm_partition or self.default_partition
-        kinds = [kind for kind in self.kinds if kind.partition == name]
-        everywhere = sorted({kind.partition for kind in self.kinds})
-        per_node = -(-parameters.tasks // parameters.nodes) * parameters.threads
-        gpus = parameters.gpu // parameters.nodes
-
-        def refuse(key: str, problem: str) -> None:
+        if not self.kinds:
+            return
+        problems = [self._problem(parameters, name) for name in self._partitions(parameters)]
+        unknown = [problem for problem in problems if problem is not None and problem[2]]
+        # SLURM refuses a list with a partition that it does not have, and waits for the first of the others that fits.
+        if unknown or (problems and None not in problems):
+            key, problem, _ = unknown[0] if unknown else next(each for each in problems if each is not None)
             raise ParameterError(f"rule {parameters.name}: resources: {key}: {problem}")
 
+    def _partitions(self, parameters: JobParameters) -> list[str]:
+        names = (parameters.partition or self.default_partition).split(",")
+        return [name for name in names if name]
+
+    def _problem(self, parameters: JobParameters, name: str) -> tuple[str, str, bool] | None:
+        """Key, what is wrong with it in one partition, and whether the partition is unknown; None if a job fits."""
+        kinds = [kind for kind in self.kinds if kind.partition == name]
         if not kinds:
-            refuse("slurm_partition", f"the cluster has no partition {name!r}; it has: {', '.join(everywhere)}")
+            known = ", ".join(sorted({kind.partition for kind in self.kinds}))
+            return "slurm_partition", f"the cluster has no partition {name!r}; it has: {known}", True
         if not any(kind.available for kind in kinds):
-            refuse("slurm_partition", f"partition {name!r} is down")
-        limits = [kind.limit_minutes for kind in kinds if kind.limit_minutes is not None]
-        if limits and parameters.runtime > max(limits):
-            refuse("runtime", f"{parameters.runtime} min is more than the {max(limits)} min of partition {name!r}")
-        if per_node > max(kind.cpus for kind in kinds):
-            refuse("threads", f"{per_node} cores a node; the nodes of {name!r} have {max(k.cpus for k in kinds)}")
-        if (parameters.mem_mb or 0) > max(kind.mem_mb for kind in kinds):
-            refuse("mem_mb", f"{parameters.mem_mb} MB; the nodes of {name!r} have {max(k.mem_mb for k in kinds)} MB")
-        if gpus > max(sum(kind.gpus.values()) for kind in kinds):
-            most = max(sum(kind.gpus.values()) for kind in kinds)
-            refuse("gpu", f"{gpus} GPUs a node; the nodes of partition {name!r} have {most}")
+            return "slurm_partition", f"partition {name!r} is down", False
+        cpus, memory = max(kind.cpus for kind in kinds), max(kind.mem_mb for kind in kinds)
+        most = max(sum(kind.gpus.values()) for kind in kinds)
+        gpus = parameters.gpu // parameters.nodes
+        if parameters.cpus_per_node > cpus:
+            return "threads", f"{parameters.cpus_per_node} cores a node; the nodes of {name!r} have {cpus}", False
+        if parameters.memory_per_node > memory:
+            key = "mem_mb_per_cpu" if parameters.mem_mb_per_cpu else "mem_mb"
+            return key, f"{parameters.memory_per_node} MB; the nodes of {name!r} have {memory} MB", False
+        if gpus > most:
+            return "gpu", f"{gpus} GPUs a node; the nodes of partition {name!r} have {most}", False
         models = sorted({model for kind in kinds for model in kind.gpus if model})
         if parameters.gpu_model and parameters.gpu_model not in models:
             known = ", ".join(models) or "no models by name"
-            refuse("gpu_model", f"partition {name!r} has no {parameters.gpu_model!r}; it has: {known}")
+            return "gpu_model", f"partition {name!r} has no {parameters.gpu_model!r}; it has: {known}", False
+        return None
 
 
 def _minutes(limit: str) -> int | None:

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import time
 import uuid
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +19,8 @@ class Attempt:
     host: str
     token: str
     path: Path
+    first_start: float
+    """Time of the first start, in seconds since 1970."""
 
     @classmethod
     def begin(cls, folder: Path, job_id: str, requeues: int) -> Self:
@@ -28,12 +31,19 @@ class Attempt:
         folder : Path
             The job's folder.
         job_id : str
-            As submitit writes it: ``12``, or ``12_3`` in an array.
+            As the executor writes it: ``12``, or ``12_3`` in an array.
         requeues : int
             Requeues that the job itself knows of; SLURM counts its own too.
         """
-        counted = max(requeues, int(os.environ.get("SLURM_RESTART_COUNT", "0")))
-        attempt = cls(counted, socket.gethostname(), uuid.uuid4().hex, attempt_path(folder, job_id))
+        earlier = read_attempt(folder, job_id) or {}
+        first = earlier.get("first_start")
+        attempt = cls(
+            max(requeues, int(os.environ.get("SLURM_RESTART_COUNT", "0"))),
+            socket.gethostname(),
+            uuid.uuid4().hex,
+            attempt_path(folder, job_id),
+            float(first) if isinstance(first, int | float) else time.time(),
+        )
         content = asdict(replace(attempt, path=Path(attempt.path.name)))
         temporary = attempt.path.with_suffix(f".{attempt.token}")
         temporary.write_text(json.dumps(content, default=str))

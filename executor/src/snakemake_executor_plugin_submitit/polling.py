@@ -8,6 +8,7 @@ from snakemake_interface_executor_plugins.logging import LoggerExecutorInterface
 
 from snakemake_executor_plugin_submitit.job_attempts import read_attempt
 from snakemake_executor_plugin_submitit.job_outcomes import Tracked, finished_jobs, read_result
+from snakemake_executor_plugin_submitit.waiting_reasons import WaitingReasons
 
 if TYPE_CHECKING:
     from snakemake_executor_plugin_submitit.backends import Backend
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _LEAST_SECONDS = 0.5
 _MOST_SECONDS = 60.0
 _GROWTH = 1.5
+_QUEUED_AGAIN = {"EXPEDITING", "PENDING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT"}
 
 
 class Poller:
@@ -32,11 +34,22 @@ class Poller:
     max_requeues : int
         Shown beside the number of requeues.
     logger : LoggerExecutorInterface
-        Told about requeues.
+        Told about requeues, and about jobs that cannot start.
+    patience : float
+        Seconds that a result may take to be seen after its job has ended.
     """
 
-    def __init__(self, backend: "Backend", seconds: float, max_requeues: int, logger: LoggerExecutorInterface) -> None:
+    def __init__(
+        self,
+        backend: "Backend",
+        seconds: float,
+        max_requeues: int,
+        logger: LoggerExecutorInterface,
+        patience: float = 0.0,
+    ) -> None:
         self._backend = backend
+        self._patience = patience
+        self._waiting = WaitingReasons(logger)
         self._least = max(_LEAST_SECONDS, seconds)
         self._max_requeues = max_requeues
         self._logger = logger
@@ -70,10 +83,11 @@ class Poller:
         return ended
 
     def _ask(self, jobs: Sequence[Tracked]) -> dict[str, str | None]:
-        states = self._backend.query([job.job_id for job in jobs])
+        states = self._backend.query(list(dict.fromkeys(job.slurm_id for job in jobs)))
         if states is None:
             if not self._silent:
-                self._logger.warning("SLURM does not answer; the jobs are kept, and it is asked again.")
+                why = f" ({self._backend.problem})" if self._backend.problem else ""
+                self._logger.warning(f"SLURM does not answer{why}; the jobs are kept, and it is asked again.")
             self._silent = True
             self._wait(growing=True)
             return {}
@@ -81,13 +95,14 @@ class Poller:
         news = False
         for job in jobs:
             was = job.state.state
-            if job.see(states[job.job_id]):
+            if job.see(states[job.slurm_id]):
                 news = True
-                if was == "RUNNING" and job.state.state in ("PENDING", "REQUEUED"):
+                if was == "RUNNING" and job.state.state in _QUEUED_AGAIN:
                     self._logger.info(f"Job {job.job_id} ({job.entry.description}) was interrupted and is requeued.")
                 self._note_requeues(job)
+        self._waiting.note(jobs)
         self._wait(growing=not news and all(job.state.live for job in jobs))
-        return {job.job_id: problem for job in jobs if (problem := job.failure()) is not None}
+        return {job.job_id: problem for job in jobs if (problem := job.failure(self._patience)) is not None}
 
     def _wait(self, growing: bool) -> None:
         longest = max(self._least, _MOST_SECONDS)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -42,16 +43,37 @@ class ProcessGroup:
         Blocked in the group.
     grace_seconds : float
         Time between SIGTERM and SIGKILL when the group is stopped.
+    log : Path, optional
+        File to which the output is added; otherwise it goes where this process's goes.
+    variables : mapping, optional
+        Added to the environment.
     """
 
-    def __init__(self, command: str, folder: Path, deaf_to: set[signal.Signals], grace_seconds: float) -> None:
+    def __init__(
+        self,
+        command: str,
+        folder: Path,
+        deaf_to: set[signal.Signals],
+        grace_seconds: float,
+        log: Path | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self._grace = grace_seconds
+        self._told: float | None = None
         # A blocked signal stays blocked in all descendants, from before their first instruction on.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, deaf_to)
         try:
-            self._leader = subprocess.Popen(
-                ["bash", "-c", _GATE, "gate", command], cwd=folder, stdin=subprocess.PIPE, start_new_session=True
-            )
+            with contextlib.ExitStack() as stack:
+                output = stack.enter_context(log.open("ab")) if log is not None else None
+                self._leader = subprocess.Popen(
+                    ["bash", "-c", _GATE, "gate", command],
+                    cwd=folder,
+                    env={**os.environ, **(variables or {})},
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=subprocess.STDOUT if output is not None else None,
+                    start_new_session=True,
+                )
             self._watchdog = subprocess.Popen(
                 ["bash", "-c", _WATCHDOG, "watchdog", str(self._leader.pid), str(max(1, round(grace_seconds)))],
                 stdin=subprocess.PIPE,
@@ -65,10 +87,16 @@ class ProcessGroup:
         """Exit status of the command, or None while it runs."""
         return self._leader.poll()
 
+    def tell(self) -> None:
+        """SIGTERM to the group, from which on its grace time counts."""
+        if self._told is None:
+            self._told = time.monotonic()
+            self._send(signal.SIGTERM)
+
     def stop(self) -> None:
         """SIGTERM to the group, SIGKILL to what is left after the grace time; returns when nothing is left."""
-        end = time.monotonic() + self._grace
-        self._send(signal.SIGTERM)
+        self.tell()
+        end = (self._told or time.monotonic()) + self._grace
         while self._alive() and time.monotonic() < end:
             time.sleep(0.1)
         while self._alive():

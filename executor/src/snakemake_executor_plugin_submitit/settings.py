@@ -38,8 +38,8 @@ class ExecutorSettings(ExecutorSettingsBase):
     max_timeouts: int = field(
         default=10,
         metadata={
-            "help": "Number of times that one job may reach its time limit and be requeued to go on from its "
-            "checkpoint. After that it has failed."
+            "help": "Number of times in a row that one job may reach its time limit without writing down any "
+            "progress, and be requeued. After that it has failed."
         },
     )
     max_requeues: int = field(
@@ -72,6 +72,18 @@ class ExecutorSettings(ExecutorSettingsBase):
         },
     )
 
+    setup: Optional[str] = field(  # noqa: UP045
+        default=None,
+        metadata={
+            "help": "Shell lines that run in each SLURM job before its command, such as 'module load cuda'. A failure "
+            "of theirs is the job's failure only with 'set -e'."
+        },
+    )
+    keep_logs: int = field(
+        default=10,
+        metadata={"help": "Days for which the logs of failed jobs are kept in the folder."},
+    )
+
     def check(self) -> None:
         """Refuse what cannot work.
 
@@ -86,6 +98,7 @@ class ExecutorSettings(ExecutorSettingsBase):
         _require(self.max_timeouts >= 0, "max-timeouts", f"is {self.max_timeouts}; it cannot be negative")
         _require(self.max_requeues >= 0, "max-requeues", f"is {self.max_requeues}; it cannot be negative")
         _require(self.signal_delay >= 1, "signal-delay", f"is {self.signal_delay}; it has to be at least 1 second")
+        _require(self.keep_logs >= 0, "keep-logs", f"is {self.keep_logs}; it cannot be negative")
         self.gpus()
 
     def gpus(self) -> tuple[int, ...]:

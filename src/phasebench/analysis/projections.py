@@ -10,7 +10,7 @@ import pandas as pd
 
 from phasebench.analysis.finished import FinishedRun, by_cell
 from phasebench.common.errors import PhasebenchError
-from phasebench.specs.run import FullBatchRecipe
+from phasebench.specs.run import FullBatchRecipe, coordinates
 
 FIRST_SHARE = 0.25
 _PREFIX = "accuracy_"
@@ -23,8 +23,9 @@ _OTHERS = ("only_real", "only_imaginary")
 def analyse_projections(runs: Sequence[FinishedRun], published: pd.DataFrame) -> pd.DataFrame:
     """Rows for each run: of each projection ``mean_accuracy_...`` and, over all snapshots, ``largest_accuracy_...``.
 
-    Of the means, ``phase_advantage`` is that of the phase less that of the amplitude, and ``phase_lead`` the phase less
-    the best of amplitude, real and imaginary part.
+    The same of the study's own readings, metrics ``accuracy_...`` at the steps that are their conditions, is called
+    ``published_mean_accuracy_...`` and so on and has no seed. Of the means, ``phase_advantage`` is that of the phase
+    less that of the amplitude, and ``phase_lead`` the phase less the best of amplitude, real and imaginary part.
 
     Raises
     ------
@@ -42,7 +43,20 @@ def analyse_projections(runs: Sequence[FinishedRun], published: pd.DataFrame) ->
             # A run that diverged is averaged from the same step on as the others.
             for metric, value in summarise_snapshots(run.history, FIRST_SHARE * recipe.steps, run.spec.id).items():
                 rows.append({**cell, "seed": run.spec.seed, "n": 1, "metric": metric, "value": value})
-    return pd.DataFrame(rows)
+    return pd.DataFrame([*rows, *_of_the_study(published)])
+
+
+def _of_the_study(published: pd.DataFrame) -> list[dict[str, object]]:
+    """Rows of the study's own readings, by network and input."""
+    rows: list[dict[str, object]] = []
+    keys = list(coordinates("suite", "experiment", "stands_in_for", "variant", "seed"))
+    for _, readings in published[published["metric"].str.startswith(_PREFIX)].groupby(keys, sort=False):
+        first = {key: readings[key].iloc[0] for key in keys} | {"stands_in_for": None, "seed": None, "n": 1}
+        steps = readings.pivot(index="condition", columns="metric", values="value").rename_axis(index="step")
+        # The last reading is at the end of the training.
+        summary = summarise_snapshots(steps.reset_index(), FIRST_SHARE * steps.index.max(), str(first["model"]))
+        rows += ({**first, "metric": f"published_{metric}", "value": value} for metric, value in summary.items())
+    return rows
 
 
 def summarise_snapshots(history: pd.DataFrame, first: float, run: str) -> dict[str, float]:

@@ -11,7 +11,12 @@ from phasebench.specs.paths import Results
 from phasebench.specs.run import coordinates
 from phasebench.specs.value_tables import write_values
 
-_PUBLISHED_COLUMNS = (*coordinates("suite", "experiment", "stands_in_for", "variant", "seed"), "metric", "value")
+_PUBLISHED_COLUMNS = (
+    *coordinates("suite", "experiment", "stands_in_for", "variant", "seed"),
+    "metric",
+    "condition",
+    "value",
+)
 
 
 def analyse_runs(

@@ -1,9 +1,11 @@
 """Evidence for claims: values of the tables of results, looked up by their places."""
 
+import math
+import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -11,7 +13,13 @@ from phasebench.specs.run import coordinates, rounded
 
 # A value that does not say its level of one of these holds for every level.
 _AXES = coordinates("suite", "experiment", "stands_in_for", "variant", "model", "seed")
+_SAID = coordinates("stands_in_for", "variant")
 _PUBLISHED = "published_"
+MAJORITY = "majority_accuracy"
+REPLICATE = "_replicate"
+"""Bootstrap replicates of a metric are metrics with this ending, whose condition is the number of the replicate."""
+QUARTILES = ("_low", "_high")
+"""Endings of the quartiles of a metric that is a median."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +32,11 @@ class Place:
     suite: str
     experiment: str
     metric: str
-    model: str
+    model: str | None
     dataset: str | None = None
     encoding: str | None = None
     train_fraction: float | None = None
-    condition: float | None = None
+    condition: float | Literal["mean"] | None = None
     item: str | None = None
 
 
@@ -48,6 +56,14 @@ class Values:
         Whether a run was trained for fewer steps than in the study.
     ambiguous
         Whether the place has several different values for a seed; ``by_seed`` is empty then.
+    error
+        Standard error of the value that belongs to all seeds together; NaN if it is not known.
+    n
+        Networks, or rounds of a timing, behind that value.
+    replicates
+        Number of a bootstrap replicate -> value, of the value that belongs to all seeds together.
+    std, n_published
+        Deviation and number of values behind a printed value.
     """
 
     by_seed: Mapping[int | None, float]
@@ -55,6 +71,11 @@ class Values:
     runs: frozenset[str] = frozenset()
     shortened: bool = False
     ambiguous: bool = False
+    error: float = math.nan
+    n: int = 0
+    replicates: Mapping[float, float] = field(default_factory=dict)
+    std: float | None = None
+    n_published: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +94,8 @@ class _Entry:
     seed: int | None
     item: str | None
     value: float | None
+    n: int | None
+    std: float | None
     runs: tuple[str, ...] = ()
 
     def at(self, axis: str) -> str | float | None:
@@ -90,10 +113,15 @@ class Evidence:
         Rows of the tables; those without value do not count.
     shortened : frozenset of str
         Ids of the runs that were trained for fewer steps than in the study.
+    says_items : bool
+        False if values do not say of which item they are, as printed ones; they are then of any.
     """
 
-    def __init__(self, entries: Iterable[_Entry], shortened: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, entries: Iterable[_Entry], shortened: frozenset[str] = frozenset(), *, says_items: bool = True
+    ) -> None:
         self._shortened = shortened
+        self._says_items = says_items
         self._groups = defaultdict[tuple[str | None, ...], list[_Entry]](list)
         for entry in entries:
             if entry.value is not None:
@@ -101,19 +129,72 @@ class Evidence:
 
     def values(self, place: Place) -> Values:
         """The values at a place."""
-        condition, item = _rounded(place.condition), place.item
+        condition, item = _rounded(place.condition), place.item if self._says_items else None
         found = [entry for entry in self._around(place) if (entry.condition, entry.item) == (condition, item)]
         by_seed: dict[int | None, float] = {}
         for entry in found:
             if entry.value is not None and by_seed.setdefault(entry.seed, entry.value) != entry.value:
                 return Values({}, ambiguous=True)
         runs = frozenset(run for entry in found for run in entry.runs)
+        of_all = set(by_seed) == {None}
+        replicates = self._replicates(place) if of_all else {}
+        counts = [entry.n for entry in found if entry.n is not None]
+        spreads = [entry.std for entry in found if entry.std is not None]
+        n = min(counts, default=0)
         return Values(
             by_seed,
             tuple(sorted({(str(entry.dataset), entry.stands_in_for) for entry in found if entry.stands_in_for})),
             runs,
             not runs.isdisjoint(self._shortened),
+            error=self._error(place, replicates, n) if of_all else math.nan,
+            n=n,
+            replicates=replicates,
+            std=max(spreads, default=None),
+            n_published=max(n, 1),
         )
+
+    def has_learned(self, place: Place) -> bool | None:
+        """True if the place's networks are more accurate on the test than the majority class; None if it is not known.
+
+        Their mean accuracy has to be two standard errors of a share of the test samples above it.
+        """
+        tested = replace(place, metric="test_accuracy", condition=None, item=None)
+        accuracies = self.values(tested).by_seed.values()
+        baselines = list(self._around(replace(tested, metric=MAJORITY, model=None)))
+        majorities = [(entry.value, entry.n) for entry in baselines if entry.value is not None and entry.n]
+        if not accuracies or not majorities:
+            return None
+        majority, n_test = max(majorities)
+        error = math.sqrt(majority * (1.0 - majority) / n_test)
+        return bool(sum(accuracies) / len(accuracies) > majority + 2.0 * error)
+
+    def models(self, place: Place) -> list[str]:
+        """Names of the networks whose test accuracy in the place's experiment is known."""
+        wanted = (place.suite, place.experiment, "test_accuracy")
+        return sorted(key[3] for key in self._groups if key[:3] == wanted and key[3] is not None)
+
+    def _replicates(self, place: Place) -> dict[float, float]:
+        """Bootstrap replicates of a value, by their numbers."""
+        around = self._around(replace(place, metric=place.metric + REPLICATE))
+        return {
+            entry.condition: entry.value
+            for entry in around
+            if entry.item == place.item and entry.condition is not None and entry.value is not None
+        }
+
+    def _error(self, place: Place, replicates: Mapping[float, float], n: int) -> float:
+        """Standard error of a value of all seeds: by its replicates, or of a median by its quartiles."""
+        if len(replicates) > 1:
+            return statistics.stdev(replicates.values())
+        quartiles = []
+        for end in QUARTILES:
+            around = self._around(replace(place, metric=place.metric + end))
+            at_place = (entry for entry in around if (entry.condition, entry.item) == (place.condition, place.item))
+            quartiles += [entry.value for entry in at_place if entry.value is not None][:1]
+        if len(quartiles) < len(QUARTILES) or n < 2:
+            return math.nan
+        # The quartiles of a normal distribution, and the standard error of its median.
+        return (quartiles[1] - quartiles[0]) / 1.349 * math.sqrt(math.pi / 2 / n)
 
     def conditions(self, place: Place) -> list[float]:
         """The conditions for which there are values, whatever condition the place has."""
@@ -139,11 +220,14 @@ def measured_evidence(
 ) -> Evidence:
     """Evidence that the benchmark measured; the counts of ``runs`` stand there as the metric ``parameters``."""
     counts = list(_entries(runs.assign(metric="parameters", value=runs["parameters"])))
-    computed = [
-        replace(entry, runs=_runs_behind(entry, counts))
-        for entry in _entries(analyses)
-        if not str(entry.metric).startswith(_PUBLISHED)
-    ]
+    # Hundreds of replicates come from the same runs.
+    behind: dict[tuple[object, ...], tuple[str, ...]] = {}
+    computed = []
+    for entry in _entries(analyses[~_is_published(analyses)]):
+        said = _coordinates_of(entry)
+        if said not in behind:
+            behind[said] = _runs_behind(said, counts)
+        computed.append(replace(entry, runs=behind[said]))
     return Evidence([*_entries(metrics), *counts, *computed], shortened)
 
 
@@ -151,19 +235,25 @@ def published_evidence(published: pd.DataFrame, analyses: pd.DataFrame) -> Evide
     """Evidence that the studies printed, and that analyses computed from it (metrics ``published_...``)."""
     computed = [
         replace(entry, metric=str(entry.metric).removeprefix(_PUBLISHED))
-        for entry in _entries(analyses)
-        if str(entry.metric).startswith(_PUBLISHED)
+        for entry in _entries(analyses[_is_published(analyses)])
     ]
-    return Evidence([*_entries(published), *computed])
+    return Evidence([*_entries(published), *computed], says_items=False)
 
 
-def _runs_behind(computed: _Entry, runs: Iterable[_Entry]) -> tuple[str, ...]:
-    """Ids of all runs that a value can have been computed from."""
-    said = [
-        (axis, level)
-        for axis in coordinates("stands_in_for", "variant")
-        if (level := getattr(computed, axis)) is not None
-    ]
+def _is_published(analyses: pd.DataFrame) -> "pd.Series[bool]":
+    """True for the rows that were computed from printed numbers."""
+    metrics = analyses["metric"] if "metric" in analyses else pd.Series("", index=analyses.index)
+    return metrics.astype("object").fillna("").astype(str).str.startswith(_PUBLISHED)
+
+
+def _coordinates_of(entry: _Entry) -> tuple[tuple[str, object], ...]:
+    """Coordinates that an entry says, with their levels."""
+    levels = ((axis, getattr(entry, axis)) for axis in _SAID)
+    return tuple((axis, level) for axis, level in levels if level is not None)
+
+
+def _runs_behind(said: tuple[tuple[str, object], ...], runs: Iterable[_Entry]) -> tuple[str, ...]:
+    """Ids of all runs that a value with these coordinates can have been computed from."""
     return tuple(
         run for entry in runs if all(getattr(entry, axis) == level for axis, level in said) for run in entry.runs
     )
@@ -171,7 +261,7 @@ def _runs_behind(computed: _Entry, runs: Iterable[_Entry]) -> tuple[str, ...]:
 
 def _entries(table: pd.DataFrame) -> Iterator[_Entry]:
     """The rows of a table; columns that it does not have are empty."""
-    names = [field.name for field in fields(_Entry) if field.name != "runs"]
+    names = [column.name for column in fields(_Entry) if column.name != "runs"]
     columns = table.reindex(columns=[*names, "run"]).astype(object)
     for *levels, run in columns.where(columns.notna(), None).itertuples(index=False, name=None):
         row: dict[str, Any] = {name: None if level == "" else level for name, level in zip(names, levels, strict=True)}

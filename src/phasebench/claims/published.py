@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt, model_validator
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.validation import as_model
@@ -25,8 +25,15 @@ class PublishedValue(Frozen):
     condition: float | None = Field(default=None, description="condition of the metric, such as a training step")
     value: float = Field(description="as printed")
     std: float | None = Field(default=None, ge=0.0, description="standard deviation over seeds, in the value's unit")
+    n: PositiveInt | None = Field(default=None, description="networks behind the value; a single one if not given")
     unit: Literal["percent", "count", "number"]
     where: str = Field(min_length=1, description="place in the study, such as 'Table 1'")
+
+    @model_validator(mode="after")
+    def _spread_of_several(self) -> "PublishedValue":
+        if self.std is not None and (self.n is None or self.n < 2):
+            raise ValueError("'std' needs 'n', the number of networks, of at least 2")
+        return self
 
     def as_row(self) -> dict[str, str | float | None]:
         """The value as the benchmark's own are kept: accuracies from 0 to 1, no unit."""
@@ -61,7 +68,7 @@ def read_published(root: Path) -> list[PublishedValue]:
             for cells in reader:
                 place = f"{shown}: line {reader.line_num}"
                 value = as_model(PublishedValue, _filled(cells, place), place)
-                key = tuple(value.model_dump(exclude={"value", "std", "unit", "where"}).values())
+                key = tuple(value.model_dump(exclude={"value", "std", "n", "unit", "where"}).values())
                 if key in found:
                     raise PhasebenchError(f"{place}: gives the same number as {found[key]}")
                 found[key] = place

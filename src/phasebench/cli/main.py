@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from phasebench.cli.inspect import views
+from phasebench.cli.inspect import ScaleOption, views
 from phasebench.common.errors import InterruptedRunError, PhasebenchError
 from phasebench.common.messages import show_messages
 
@@ -224,6 +224,21 @@ def baselines(
 
 
 @app.command()
+def properties(spec: SpecOption, output: OutputOption) -> None:
+    """Measure the laws of a study's layers and the properties of its networks without training."""
+    from phasebench.properties.run import measure_properties
+    from phasebench.provenance.record import ORIGIN, origin
+    from phasebench.provenance.stage_code import check_code, own_source, properties_code
+    from phasebench.specs.stage import StageIdentity, read_identity
+
+    identity = read_identity(StageIdentity, spec)
+    suite, laws, networks = (identity.settings[key] for key in ("suite", "laws", "networks"))
+    models = [network["model"] for network in networks]
+    check_code(str(spec), identity.code, properties_code(own_source(), laws, models))
+    measure_properties(suite, laws, networks, output, attributes={ORIGIN: origin(spec, [])})
+
+
+@app.command()
 def analyse(
     spec: SpecOption,
     results: ResultsOption,
@@ -275,6 +290,29 @@ def report(
 
 
 @app.command()
+def preview(
+    scale: ScaleOption = None,
+    output: Annotated[Path, typer.Option(help="Folder of the page, preview.html.")] = Path("reports"),
+) -> None:
+    """Write reports/preview.html of all that is finished and current, also while jobs run or after some failed.
+
+    What is finished and current is judged by the spec files that Snakemake wrote at its last start, dry runs included.
+    """
+    from phasebench.reporting.page.build import build_report
+    from phasebench.specs.paths import logs_of, prepared_of, results_of
+    from phasebench.specs.stage import StageIdentity, read_identity
+    from phasebench.tables.aggregate import aggregate_results
+    from phasebench.tables.unfinished import Unfinished, progress_lines
+
+    scale = scale or _configured_scale()
+    results, logs = results_of(scale), logs_of(scale)
+    spec = read_identity(StageIdentity, results.spec("aggregate"))
+    gaps = aggregate_results(spec, results.folder, results.preview, Unfinished(results, logs, prepared_of(scale)))
+    build_report(results.preview, output, logs.folder, page="preview.html", beside="preview/")
+    print("\n".join([*progress_lines(gaps, len(spec.settings["runs"])), str(output / "preview.html")]))
+
+
+@app.command()
 def schemas(
     output: Annotated[Path | None, typer.Option(help="Where they go; to those of the repository if not given.")] = None,
 ) -> None:
@@ -283,6 +321,14 @@ def schemas(
     from phasebench.specs.paths import SCHEMAS_FOLDER
 
     write_schemas(output or Path(SCHEMAS_FOLDER))
+
+
+def _configured_scale() -> str:
+    from phasebench.plan.config import Config
+    from phasebench.plan.yaml_files import read_model
+    from phasebench.specs.paths import CONFIG_FILE
+
+    return read_model(Config, Path(CONFIG_FILE), CONFIG_FILE).scale
 
 
 def main() -> None:

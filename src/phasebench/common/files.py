@@ -65,10 +65,13 @@ def write_text(path: Path | str, text: str, durable: bool = True) -> None:
 
 
 def write_table(path: Path | str, table: "pd.DataFrame", attributes: Mapping[str, object] | None = None) -> None:
-    """Write a table as Parquet, atomically and without its index; the attributes are kept with it, as JSON."""
+    """Write a table as Parquet, atomically and without its index; the attributes are kept with it, as JSON.
+
+    Each page has a checksum, which :func:`read_table` verifies.
+    """
     table.attrs.update(attributes or {})
     with atomic_path(path) as temporary:
-        table.to_parquet(temporary, index=False)
+        table.to_parquet(temporary, index=False, write_page_checksum=True)
 
 
 def write_if_different(path: Path | str, text: str, durable: bool = True) -> bool:
@@ -177,13 +180,13 @@ def read_table(path: Path, columns: Iterable[str], remedy: str) -> "pd.DataFrame
     Raises
     ------
     PhasebenchError
-        The file is missing or cut, or lacks a column.
+        The file is missing, cut or changed, or lacks a column.
     """
     import pandas as pd
     import pyarrow as pa
 
     try:
-        table = pd.read_parquet(path)
+        table = pd.read_parquet(path, page_checksum_verification=True)
     except FileNotFoundError as error:
         raise PhasebenchError(f"{path}: there is no such file; {remedy}") from error
     except (OSError, ValueError, pa.ArrowException) as error:

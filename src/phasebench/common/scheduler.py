@@ -1,6 +1,8 @@
-"""SLURM job of this process, from the environment."""
+"""SLURM job of this process, and what the executor of its workflow tells and asks, by the environment."""
 
+import contextlib
 import os
+from pathlib import Path
 
 
 def scheduler_job() -> str | None:
@@ -12,3 +14,17 @@ def scheduler_job() -> str | None:
 def scheduler_restarts() -> int:
     """Number of times that SLURM has restarted this job."""
     return int(os.environ.get("SLURM_RESTART_COUNT", "0"))
+
+
+def gpu_share() -> int:
+    """Number of jobs that share this process's graphics card."""
+    return int(os.environ.get("SUBMITIT_GPU_SHARE", "1"))
+
+
+def report_progress(step: int) -> None:
+    """Write down a step that a requeued job will not repeat; time limits between which it grows do not count."""
+    path = os.environ.get("SUBMITIT_PROGRESS_FILE")
+    if path:
+        # A job whose folder is gone still trains.
+        with contextlib.suppress(OSError):
+            Path(path).write_text(f"{step}\n")

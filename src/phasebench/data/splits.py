@@ -71,6 +71,11 @@ def training_split(
     return train, validation
 
 
+def training_size(n_pool: int, train_fraction: float, validation_fraction: float) -> int:
+    """Number of training samples that :func:`training_split` draws from a pool of this size."""
+    return _floor(_floor(n_pool * train_fraction) * (1.0 - validation_fraction))
+
+
 def _floor(value: float) -> int:
     """The integer part, where a product such as 10 * (1 - 0.9) may miss the integer it means by rounding."""
     return math.floor(value + 1e-9 * max(1.0, value))

@@ -51,7 +51,8 @@ RULES: dict[GuidedRule, Rule | None] = {
 def evaluate_filter_similarity(run: TrainedRun) -> pd.DataFrame:
     """Rows of ``filter_similarity_guided`` and ``filter_similarity_plain`` for each pair of filters (item ``i-j``).
 
-    Those without item are the mean and the mean modulus over all pairs, ``..._mean`` and ``..._mean_abs``.
+    Those without item are the mean over all pairs, ``..._mean``, its modulus, ``..._offset``, and the mean modulus,
+    ``..._mean_abs``.
 
     Raises
     ------
@@ -75,8 +76,11 @@ def evaluate_filter_similarity(run: TrainedRun) -> pd.DataFrame:
             {"metric": metric, "item": f"{first}-{second}", "value": value}
             for (first, second), value in zip(pairs, values.tolist(), strict=True)
         ]
-        rows.append({"metric": f"{metric}_mean", "item": None, "value": values.mean().item()})
-        rows.append({"metric": f"{metric}_mean_abs", "item": None, "value": values.abs().mean().item()})
+        mean = values.mean()
+        summaries = {"mean": mean, "offset": mean.abs(), "mean_abs": values.abs().mean()}
+        rows += [
+            {"metric": f"{metric}_{name}", "item": None, "value": value.item()} for name, value in summaries.items()
+        ]
     return pd.DataFrame(rows).assign(condition=float("nan"), draw=0)
 
 

@@ -43,21 +43,47 @@ class Turned(NamedTuple):
 
 
 def evaluate_rotation(run: TrainedRun) -> pd.DataFrame:
-    """Rows of ``rotation_accuracy`` for each range in degrees and each draw of angles; range 0 needs one draw."""
-    conditions = [(limit, draw) for limit in RANGES_DEGREES for draw in range(N_DRAWS if limit else 1)]
-    turned = [condition for condition in conditions if condition[0]]
+    """Rows of ``rotation_accuracy`` for each range in degrees and each draw of angles; range 0 needs one draw.
+
+    ``rotation_logit_change`` is :func:`logit_change` by the same rotations, for ranges above 0.
+    """
+    turned = [(limit, draw) for limit in RANGES_DEGREES if limit for draw in range(N_DRAWS)]
     angles = torch.stack([rotation_angles(len(run.labels), *condition) for condition in turned])
-    accuracies = dict(zip(turned, turned_accuracies(run, angles), strict=True))
-    rows = [
-        {
-            "metric": "rotation_accuracy",
-            "condition": float(limit),
-            "draw": draw,
-            "value": accuracies[limit, draw] if limit else run.test_accuracy(),
-        }
-        for limit, draw in conditions
-    ]
-    return pd.DataFrame(rows)
+    right = torch.zeros(len(angles), dtype=torch.int64, device=run.data.device)
+    squares = torch.zeros(len(angles), dtype=torch.float64, device=run.data.device)
+    for rows, positions, logits in turned_logits(run, angles):
+        right[rows] += (logits.argmax(dim=2) == run.labels[positions]).sum(dim=1)
+        squares[rows] += (logits - run.logits[positions]).double().square().sum(dim=(1, 2))
+    accuracies = (right.double() / len(run.labels)).tolist()
+    values = [("rotation_accuracy", 0, 0, run.test_accuracy())]
+    for metric, found in (
+        ("rotation_accuracy", accuracies),
+        ("rotation_logit_change", logit_change(run.logits, squares)),
+    ):
+        values += [(metric, *condition, value) for condition, value in zip(turned, found, strict=True)]
+    return pd.DataFrame(values, columns=["metric", "condition", "draw", "value"]).astype({"condition": "float64"})
+
+
+def logit_change(plain: Tensor, squares: Tensor) -> list[float]:
+    """Change of logits relative to their spread over images, both as root mean squares.
+
+    Unlike a loss of accuracy it says something of a network at chance too.
+
+    Parameters
+    ----------
+    plain : Tensor
+        Logits ``(N, K)`` of all samples.
+    squares : Tensor
+        Sums of the squared changes of all these numbers, ``(rows,)``.
+
+    Returns
+    -------
+    list of float
+        0 for an invariant network, about the root of 2 where the change mixes images up; NaN where all images have the
+        same logits.
+    """
+    spread = (plain.double() - plain.double().mean(dim=0)).square().sum()
+    return torch.where(spread > 0.0, (squares / spread).sqrt(), math.nan).tolist()
 
 
 def rotation_angles(count: int, limit_degrees: float, draw: int) -> Tensor:

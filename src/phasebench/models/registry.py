@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 
 GuidedRule = Literal["positive", "positive_modulus", "nothing"]
+Factor = Literal["phase", "magnitude"]
+"""Part of a complex number that all of an input is multiplied by."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ class ModelEntry:
     projectable: bool = True
     """A real network has convolutions or dense layers of torch, a complex one complex convolutions, whose weights can
     be projected (``weight_projections``)."""
+    invariant_to: tuple[Factor, ...] = ()
+    """Factors of an input without zeros that leave the logits as they are, whatever the weights, in evaluation mode;
+    where the properties are measured, a network is the control of the others."""
     second_normalisation: bool = False
     """Some module has a second normalisation behind another (``spectra``)."""
 
@@ -148,6 +153,7 @@ REGISTRY: Registry[ModelEntry] = Registry(
             (2, 32, 32),
             24_241,
             guided_rule="positive_modulus",
+            invariant_to=("phase", "magnitude"),
         ),
         "cifarnet_type_e": ModelEntry(
             f"{_CIFARNET}:TypeE",
@@ -156,6 +162,7 @@ REGISTRY: Registry[ModelEntry] = Registry(
             (2, 32, 32),
             23_697,
             guided_rule="positive_modulus",
+            invariant_to=("phase",),
         ),
         "cifarnet_dcn": ModelEntry(
             f"{_DEEP_COMPLEX}:CifarDeepComplex",
@@ -173,12 +180,18 @@ REGISTRY: Registry[ModelEntry] = Registry(
             35_274,
             guided_rule="nothing",
             projectable=False,
+            invariant_to=("phase", "magnitude"),
         ),
         "cifarnet_real": ModelEntry(
             f"{_CIFARNET}:Real", "co_domain_symmetry", "Real CNN", (3, 32, 32), 34_282, True, guided_rule="positive"
         ),
         "cds_large": ModelEntry(
-            f"{_CDS_LARGE}:CoDomainSymmetricLarge", "co_domain_symmetry", "CDS-Large", (2, 32, 32), 1_700_000
+            f"{_CDS_LARGE}:CoDomainSymmetricLarge",
+            "co_domain_symmetry",
+            "CDS-Large",
+            (2, 32, 32),
+            1_700_000,
+            invariant_to=("phase",),
         ),
         "dcn_wide_shallow": ModelEntry(
             f"{_DEEP_COMPLEX}:WideShallow", "co_domain_symmetry", "DCN wide-shallow", (2, 32, 32), 1_700_000
@@ -190,6 +203,7 @@ REGISTRY: Registry[ModelEntry] = Registry(
             (1, 128, 128),
             29_536,
             guided_rule="positive_modulus",
+            invariant_to=("phase",),
         ),
         "mstar_dcn": ModelEntry(
             f"{_DEEP_COMPLEX}:MstarDeepComplex", "co_domain_symmetry", "DCN", (1, 128, 128), 863_587
@@ -202,6 +216,7 @@ REGISTRY: Registry[ModelEntry] = Registry(
             63_690,
             guided_rule="nothing",
             projectable=False,
+            invariant_to=("phase", "magnitude"),
         ),
         "mstar_real": ModelEntry(f"{_MSTAR}:Real", "co_domain_symmetry", "Real ResNet", (2, 128, 128), 33_050, True),
         "lenet_real": ModelEntry(f"{_LENET}:RealLeNet", "complex_cnn_analysis", "Real net", (1, 28, 28), 170_810, True),

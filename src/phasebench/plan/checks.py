@@ -11,6 +11,7 @@ from phasebench.evaluation.requirements import encoding_refusal, model_refusal, 
 from phasebench.models.registry import REGISTRY
 from phasebench.plan.config import Config, Experiment, Grid, GridPart, Scale, Suite
 from phasebench.plan.datasets import DatasetSpec
+from phasebench.properties.registry import LAWS
 from phasebench.specs.paths import SUITES_FOLDER
 from phasebench.specs.run import RunSpec
 
@@ -18,6 +19,7 @@ from phasebench.specs.run import RunSpec
 def check_suite(suite: Suite, file: str, evaluations: Collection[str], analyses: Collection[str]) -> None:
     """Raise a PhasebenchError unless all that the suite names exists and its evaluations and analyses can work."""
     _check_name(suite.name, file)
+    _require(suite.properties or (), LAWS, f"{file}: properties", "is not a law")
     for name, experiment in suite.experiments.items():
         place = f"{file}: experiments.{name}"
         _require([experiment.recipe], suite.recipes, f"{place}.recipe", "is not one of the suite's recipes")

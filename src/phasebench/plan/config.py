@@ -29,6 +29,10 @@ class Config(Frozen):
     suites: Names = Field(description="which files of workflow/suites")
     data_root: str = Field(default="data/raw", description="folder of the raw data sets")
     download: bool = Field(default=False, description="whether missing raw data may be fetched from the internet")
+    missing_data: Literal["skip", "error"] = Field(
+        default="skip",
+        description="skip: leave out what needs a raw data set that is not there; error: refuse to start",
+    )
     datasets: dict[Name, DatasetChoice] = Field(
         default_factory=dict, description="a study's data set -> where to take it from instead"
     )
@@ -42,6 +46,7 @@ class Resources(Frozen):
     runtime: PositiveInt = Field(description="minutes")
     mem_mb: PositiveInt = Field(description="main memory in MB")
     threads: PositiveInt = Field(default=1, description="processor cores")
+    gpu_share: PositiveInt = Field(default=1, description="how many such jobs may share a graphics card, or a node")
 
 
 class Grid(Frozen):
@@ -91,8 +96,8 @@ class TimedModel(Frozen):
 class AnalysisChoice(Frozen):
     """An analysis of an experiment's runs."""
 
-    published: Name | None = Field(
-        default=None, description="metric of the study's own numbers that it reads as well; none if not given"
+    published: Names | None = Field(
+        default=None, description="metrics of the study's own numbers that it reads as well; none if not given"
     )
 
 
@@ -134,6 +139,10 @@ class Experiment(Frozen):
         default_factory=dict,
         description="kind of a figure in the report -> what it answers of the study",
     )
+    reported: dict[FigureKind, Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="kind of a figure in the report -> what the study reports there, in words and numbers",
+    )
     sorted_by: Name | None = Field(
         default=None, description="model of the grid by whose bias figures sort the classes; all models if not given"
     )
@@ -150,8 +159,13 @@ class Suite(Frozen):
     name: Name = Field(description="the file's name")
     title: str = Field(description="the study's title")
     citation: str = Field(description="authors, venue, year")
+    question: str = Field(default="", description="what the study asks, in a sentence for those who do not know it")
     recipes: dict[Name, AnyRecipe] = Field(description="how models are trained")
     experiments: dict[Name, Experiment] = Field(min_length=1, description="the study's tables and figures")
+    properties: tuple[Name, ...] | None = Field(
+        default=None,
+        description="laws of layers that are measured beside the properties of the networks; nothing if not given",
+    )
     author_seed: NonNegativeInt | None = Field(
         default=None, description="seed whose initial weights are those of the training that the study's author stored"
     )
@@ -210,6 +224,9 @@ class ScaledSuite(Frozen):
     )
     recipes: dict[Name, RecipeChanges] = Field(  # type: ignore[valid-type]
         default_factory=dict, description="changes to the suite's recipes"
+    )
+    properties: bool = Field(
+        default=True, description="whether the suite's properties are measured, which need neither data nor training"
     )
 
 

@@ -1,7 +1,8 @@
 """The table of everything to run: suites, restricted by a scale and repeated with its seeds, as resolved run specs."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -24,15 +25,32 @@ from phasebench.plan.stages import (
     PlannedAnalysis,
     PlannedBaselines,
     PlannedOverhead,
+    PlannedProperties,
     plan_analyses,
     plan_baselines,
     plan_overheads,
+    plan_properties,
 )
 from phasebench.plan.yaml_files import read_model
 from phasebench.specs.paths import CONFIG_FILE, SCALES_FOLDER, SUITES_FOLDER
 from phasebench.specs.run import RunSpec
 
 Planned = TypeVar("Planned")
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Runs of an experiment that are left out because their data set is not there."""
+
+    suite: str
+    experiment: str
+    dataset: str
+    stands_in_for: str | None
+    runs: int
+    """Number of the runs."""
+    is_whole: bool
+    """True if nothing is left of the experiment."""
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -47,6 +65,8 @@ class BenchmarkPlan:
         Run id to run, in the order of the suites.
     datasets
         The data sets of these runs by name.
+    left_out
+        Runs without data, which are none of these; by experiment and data set.
     """
 
     config: Config
@@ -54,6 +74,29 @@ class BenchmarkPlan:
     suites: tuple[Suite, ...]
     runs: dict[str, PlannedRun]
     datasets: dict[str, DatasetSpec]
+    left_out: tuple[LeftOut, ...] = ()
+
+    def without(self, missing: Mapping[str, str]) -> "BenchmarkPlan":
+        """Leave out everything that needs a missing data set.
+
+        Parameters
+        ----------
+        missing
+            Data set -> why it is missing.
+        """
+        runs = {run_id: planned for run_id, planned in self.runs.items() if planned.spec.dataset not in missing}
+        kept = {(planned.spec.suite, planned.spec.experiment) for planned in runs.values()}
+        lost = Counter(
+            (planned.spec.suite, planned.spec.experiment, planned.spec.dataset, planned.spec.stands_in_for)
+            for planned in self.runs.values()
+            if planned.spec.dataset in missing
+        )
+        left_out = tuple(
+            LeftOut(suite, experiment, dataset, meant, count, (suite, experiment) not in kept, missing[dataset])
+            for (suite, experiment, dataset, meant), count in lost.items()
+        )
+        datasets = {name: dataset for name, dataset in self.datasets.items() if name not in missing}
+        return replace(self, runs=runs, datasets=datasets, left_out=(*self.left_out, *left_out))
 
     def planned(self, run_id: str) -> PlannedRun:
         """A run with what it needs.
@@ -101,6 +144,11 @@ class BenchmarkPlan:
     def baselines(self) -> dict[str, PlannedBaselines]:
         """Baselines beside which the networks' accuracies are read, by suite."""
         return plan_baselines(planned.spec for planned in self.runs.values())
+
+    @cached_property
+    def properties(self) -> dict[str, PlannedProperties]:
+        """Properties of layers and of untrained networks, by suite."""
+        return plan_properties(self.suites, self.scale)
 
     @cached_property
     def display_names(self) -> dict[str, str]:

@@ -1,11 +1,12 @@
-"""Planned stages beside the runs: analyses of an experiment's runs, timings of its networks, baselines of a study."""
+"""Planned stages beside the runs: analyses of an experiment's runs, timings, baselines and properties of a study."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from phasebench.common.files import canonical_json
-from phasebench.plan.config import Resources, Suite, TimedModel
+from phasebench.models.registry import REGISTRY
+from phasebench.plan.config import Resources, Scale, Suite, TimedModel
 from phasebench.plan.runs import PlannedRun
 from phasebench.specs.run import RunSpec, coordinates
 from phasebench.specs.stage import datasets_of
@@ -29,8 +30,8 @@ class PlannedAnalysis:
     experiment: str
     name: str
     runs: tuple[str, ...]
-    published: str | None = None
-    """Metric of the study's own numbers that it reads."""
+    published: tuple[str, ...] = ()
+    """Metrics of the study's own numbers that it reads."""
 
     @property
     def id(self) -> str:
@@ -56,7 +57,7 @@ def plan_analyses(suites: Iterable[Suite], runs: Mapping[str, PlannedRun]) -> di
         for name, experiment in suite.experiments.items():
             own = tuple(members.get((suite.name, name), ()))
             for analysis, choice in experiment.analyses.items() if own else ():
-                planned_analysis = PlannedAnalysis(suite.name, name, analysis, own, choice.published)
+                planned_analysis = PlannedAnalysis(suite.name, name, analysis, own, choice.published or ())
                 found[planned_analysis.id] = planned_analysis
     return found
 
@@ -154,3 +155,41 @@ def plan_baselines(specs: Iterable[RunSpec]) -> dict[str, PlannedBaselines]:
         )
         for suite, found in cells.items()
     }
+
+
+@dataclass(frozen=True)
+class PlannedProperties:
+    """The laws and the untrained networks of a study whose properties are measured, as settings of the stage."""
+
+    suite: str
+    laws: tuple[str, ...]
+    networks: tuple[dict[str, Any], ...]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the networks."""
+        return tuple(network["model"] for network in self.networks)
+
+
+def plan_properties(suites: Iterable[Suite], scale: Scale) -> dict[str, PlannedProperties]:
+    """Properties of each study that has any, by the study: of all networks of its grids, whatever the scale runs."""
+    return {
+        suite.name: PlannedProperties(suite.name, suite.properties, _untrained(suite))
+        for suite in suites
+        if suite.properties is not None and scale.suites[suite.name].properties
+    }
+
+
+def _untrained(suite: Suite) -> tuple[dict[str, Any], ...]:
+    """Every network of the study's grids once, as the stage reads it."""
+    models = sorted({model for experiment in suite.experiments.values() for model in experiment.grid.models})
+    return tuple(
+        {
+            "model": model,
+            "input_shape": list(REGISTRY.find(model).input_shape),
+            "real": REGISTRY.find(model).real,
+            "published_parameters": REGISTRY.find(model).published_parameters,
+            "invariant_to": list(REGISTRY.find(model).invariant_to),
+        }
+        for model in models
+    )

@@ -35,7 +35,7 @@ def difference(checkout: Checkout, name: str) -> str:
     """
     is_run = name not in checkout.plan.datasets
     status = checkout.status_of(name) if is_run else checkout.dataset(name)
-    if status.state in ("missing", "interrupted"):
+    if status.state not in ("done", "stale"):
         return f"{name} is {status.state}: there is no result to compare with"
     if not status.changes:
         return f"{name}: nothing has changed"

@@ -9,7 +9,7 @@ from typing import Any
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import read_json, sha256_of_file, sha256_of_text
-from phasebench.common.scheduler import scheduler_job, scheduler_restarts
+from phasebench.common.scheduler import gpu_share, scheduler_job, scheduler_restarts
 
 UNKNOWN = "unknown"
 ORIGIN = "origin"
@@ -33,7 +33,8 @@ PACKAGES = (
 def collect_provenance() -> dict[str, Any]:
     """``git_commit`` of this code, ``packages`` with their versions, and the version of ``python``.
 
-    In a SLURM job also ``slurm_job_id`` and ``slurm_restarts``.
+    In a SLURM job also ``slurm_job_id`` and ``slurm_restarts``; ``shared_gpu``, the number of jobs on the card where
+    there were several.
     """
     provenance: dict[str, Any] = {
         "git_commit": git_commit(Path(__file__).parent),
@@ -42,6 +43,8 @@ def collect_provenance() -> dict[str, Any]:
     }
     if job := scheduler_job():
         provenance |= {"slurm_job_id": job, "slurm_restarts": scheduler_restarts()}
+    if (share := gpu_share()) > 1:
+        provenance["shared_gpu"] = share
     return provenance
 
 
@@ -83,12 +86,14 @@ def origin(spec: Path, records: Iterable[Path]) -> dict[str, str]:
         A file is missing.
     """
     try:
-        return {
-            "spec": sha256_of_file(spec),
-            "records": sha256_of_text(" ".join(sha256_of_file(record) for record in records)),
-        }
+        return origin_of(sha256_of_file(spec), records)
     except OSError as error:
         raise PhasebenchError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+
+def origin_of(digest: str, records: Iterable[Path]) -> dict[str, str]:
+    """:func:`origin` from the SHA-256 of a spec file, which need not lie on disk; a missing record is an OSError."""
+    return {"spec": digest, "records": sha256_of_text(" ".join(sha256_of_file(record) for record in records))}
 
 
 def git_commit(folder: Path) -> str:

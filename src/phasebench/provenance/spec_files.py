@@ -1,16 +1,18 @@
 """Spec files of everything in a plan: identities of data sets, runs and stages, written where they change."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from phasebench.claims.files import read_claims
 from phasebench.claims.published import read_published
 from phasebench.codehash.closure import SourceTree
-from phasebench.common.files import sha256_of_file, write_plan
+from phasebench.common.files import canonical_json, read_json_if_whole, sha256_of_file, write_plan
 from phasebench.models.registry import REGISTRY
 from phasebench.plan.datasets import DatasetSpec
+from phasebench.plan.missing import check_missing, find_missing
 from phasebench.plan.plan import BenchmarkPlan, load_plan
-from phasebench.plan.stages import PlannedAnalysis, PlannedBaselines, PlannedOverhead
+from phasebench.plan.stages import PlannedAnalysis, PlannedBaselines, PlannedOverhead, PlannedProperties
 from phasebench.provenance.environments import read_pins
 from phasebench.provenance.raw_inputs import RawListings
 from phasebench.provenance.stage_code import (
@@ -20,6 +22,7 @@ from phasebench.provenance.stage_code import (
     dataset_code,
     evaluation_code,
     overhead_code,
+    properties_code,
     report_code,
     run_code,
     source_tree,
@@ -106,11 +109,22 @@ class Identities:
             environment=self._train_pins,
         )
 
+    def properties(self, planned: PlannedProperties) -> StageIdentity:
+        """Identity of a study's properties; it depends on no data and no run."""
+        return StageIdentity(
+            stage="properties",
+            settings={"suite": planned.suite, "laws": list(planned.laws), "networks": list(planned.networks)},
+            code=properties_code(self._tree, planned.laws, planned.models),
+            environment=self._train_pins,
+        )
+
     def analysis(self, planned: PlannedAnalysis) -> StageIdentity:
         """Identity of an analysis: its runs and those of the study's own numbers that it reads."""
-        wanted = (planned.suite, planned.experiment, planned.published)
+        of_experiment = (planned.suite, planned.experiment)
         published = [
-            value.as_row() for value in self._published if (value.suite, value.experiment, value.metric) == wanted
+            value.as_row()
+            for value in self._published
+            if (value.suite, value.experiment) == of_experiment and value.metric in planned.published
         ]
         settings = {"analysis": planned.name, "runs": list(planned.runs), "published": published}
         return self._analysis("analyse", settings, analysis_code(self._tree, planned.name))
@@ -123,6 +137,10 @@ class Identities:
             "label": scale.label,
             "description": scale.description,
             "suites": [suite.name for suite in self._plan.suites],
+            "studies": {
+                suite.name: {"title": suite.title, "citation": suite.citation, "question": suite.question}
+                for suite in self._plan.suites
+            },
             "display_names": self._plan.display_names,
             "experiments": [
                 {
@@ -130,13 +148,15 @@ class Identities:
                     "experiment": name,
                     "title": experiment.title,
                     "answers": dict(experiment.answers),
+                    "reported": dict(experiment.reported),
                     "sorted_by": experiment.sorted_by,
                     "author_seed": suite.author_seed,
                 }
                 for suite in self._plan.suites
                 for name, experiment in suite.experiments.items()
             ],
-            "runs": {run_id: sorted(planned.evaluations) for run_id, planned in self._plan.runs.items()},
+            "runs": {run_id: planned.evaluation_specs for run_id, planned in self._plan.runs.items()},
+            "left_out": [asdict(row) for row in self._plan.left_out],
             "models": {
                 name: {"label": entry.label, "study": entry.study, "published_parameters": entry.published_parameters}
                 for name, entry in REGISTRY.items()
@@ -151,6 +171,7 @@ class Identities:
                 for overhead_id, planned in self._plan.overheads.items()
             },
             "baselines": {suite: {"suite": suite, "analysis": "baselines"} for suite in self._plan.baselines},
+            "properties": list(self._plan.properties),
             "published": [value.as_row() for value in self._published],
             "claims": [
                 study.model_dump(mode="json", exclude_none=True) for study in read_claims(self._root, self._plan.suites)
@@ -181,6 +202,8 @@ class Identities:
             self._write(self.overhead(planned_overhead), "overheads", overhead_id)
         for suite, planned_baselines in plan.baselines.items():
             self._write(self.baselines(planned_baselines), "baselines", suite)
+        for suite, planned_properties in plan.properties.items():
+            self._write(self.properties(planned_properties), "properties", suite)
         self._write(self.aggregation(), "aggregate")
         self._write(self.report(), "report")
 
@@ -194,7 +217,7 @@ class Identities:
 
 
 def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> BenchmarkPlan:
-    """Resolve the configuration and bring the spec files up to date.
+    """Resolve the configuration, leave out what has no data, and bring the spec files up to date.
 
     Parameters
     ----------
@@ -210,12 +233,21 @@ def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> 
     Raises
     ------
     PhasebenchError
-        The configuration, a suite, the scale, a reference table or an environment file is not right.
+        The configuration, a suite, the scale, a reference table or an environment file is not right; or data are
+        missing that must not be.
     """
     tree = source_tree(root / PACKAGE_FOLDER)
     plan = load_plan(settings, root, tree)
-    if write:
-        Identities(plan, root, tree, results).write()
-        # Every job compares the code that it runs with its spec file.
-        tree.save_hashes()
+    record = Results(results / plan.scale.name).missing_data
+    if not write:
+        # As the main process saw it: another machine may have no raw data, and more may have come since.
+        return plan.without(read_json_if_whole(record))
+    missing = find_missing(plan, root)
+    check_missing(plan, missing)
+    plan = plan.without(missing)
+    if missing or record.is_file():
+        write_plan(record, canonical_json(missing))
+    Identities(plan, root, tree, results).write()
+    # Every job compares the code that it runs with its spec file.
+    tree.save_hashes()
     return plan

@@ -21,6 +21,7 @@ from phasebench.plan.registries import (
     ANALYSES_TABLE,
     ENCODINGS_TABLE,
     EVALUATIONS_TABLE,
+    LAWS_TABLE,
     MODELS_TABLE,
     PROCEDURES_TABLE,
     SHARDED_SOURCES_TABLE,
@@ -31,6 +32,7 @@ from phasebench.specs.run import RunSpec
 REGISTRY_CLASSES = ("phasebench.common.registry:Registry",)
 _PREPARE = "phasebench.data.prepare:prepare_dataset"
 _OVERHEAD = "phasebench.training.overhead:measure_overheads"
+_PROPERTIES = "phasebench.properties.run:measure_properties"
 _BASELINES = "phasebench.evaluation.baselines:measure_baselines"
 _PLAN_SHARDS = "phasebench.data.shards.plan:plan_shards"
 _WRITE_SHARD = "phasebench.data.shards.index:write_shard"
@@ -64,6 +66,16 @@ def baselines_code(tree: SourceTree, inputs: Iterable[Mapping[str, Any]]) -> dic
     names = {one[key] for one in inputs for key in ("encoding", "test_encoding") if one[key]}
     encodings = [ENCODINGS.find(name) for name in names]
     return tree.hashes([_BASELINES], {ENCODINGS_TABLE: encodings})
+
+
+def properties_code(tree: SourceTree, laws: Iterable[str], models: Iterable[str]) -> dict[str, str]:
+    """The hashes of the modules that these laws and these untrained models reach, as :func:`run_code` has them."""
+    names, table = sorted(set(models)), tree.string_table(LAWS_TABLE)
+    chosen = {
+        LAWS_TABLE: {_entry(table, name, "law") for name in laws},
+        MODELS_TABLE: {REGISTRY.find(name).target for name in names},
+    }
+    return {**tree.hashes([_PROPERTIES], chosen), **_rows(names)}
 
 
 def dataset_code(tree: SourceTree, source: str) -> dict[str, str]:

@@ -1,24 +1,37 @@
-"""Status of data sets and runs: done, missing, interrupted or stale, and why. Only files are read."""
+"""Status of data sets and runs (done, missing, interrupted or stale, and why) and of claims. Only files are read."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from phasebench.claims.marks import MARKS, count_marks
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import sha256_of_text
+from phasebench.common.logs import logged_failure
+from phasebench.plan.missing import find_missing
 from phasebench.plan.plan import BenchmarkPlan, load_plan
 from phasebench.plan.yaml_files import read_yaml
+from phasebench.provenance.integrity import KnownFiles
 from phasebench.provenance.spec_files import Identities
 from phasebench.provenance.stage_code import source_tree
 from phasebench.provenance.staleness import Change, PreparedData, run_changes
-from phasebench.specs.paths import CONFIG_FILE, PACKAGE_FOLDER, RESULTS_FOLDER, prepared_of, results_of
+from phasebench.specs.paths import (
+    CONFIG_FILE,
+    PACKAGE_FOLDER,
+    RESULTS_FOLDER,
+    Results,
+    logs_of,
+    prepared_of,
+    results_of,
+)
 from phasebench.specs.run_folder import RECORD, read_record, recorded_number
 
-State = Literal["done", "stale", "interrupted", "missing"]
+State = Literal["done", "stale", "damaged", "failed", "interrupted", "missing"]
 STATES: tuple[State, ...] = get_args(State)
 _MOST_NAMED = 3
+_AGGREGATE_AGAIN = "run snakemake again"
 
 
 @dataclass(frozen=True)
@@ -28,7 +41,7 @@ class DatasetStatus:
     dataset: str
     """Its name."""
     state: State
-    """Never ``interrupted``."""
+    """Never ``interrupted``, ``damaged`` or ``failed``."""
     changes: tuple[Change, ...] = ()
     """Reasons why it is stale."""
 
@@ -40,11 +53,13 @@ class RunStatus:
     run_id: str
     """As in the plan."""
     state: State
-    """``interrupted``: there is a checkpoint to go on from."""
+    """``interrupted``: there is a checkpoint to go on from. ``failed``: the last attempt ended with an error."""
     changes: tuple[Change, ...] = ()
     """Reasons why it is stale."""
     seconds: float | None = None
     """Wall time of its training, also that of a stale result."""
+    reason: str = ""
+    """The damage, or the last line of the log of a failed attempt."""
 
 
 class Checkout:
@@ -56,6 +71,8 @@ class Checkout:
         The repository.
     scale : str, optional
         Another scale than that of ``config.yaml``.
+    with_missing_data : bool
+        Whether to keep what needs a data set that is not there in the plan.
 
     Raises
     ------
@@ -63,15 +80,18 @@ class Checkout:
         There is no configuration, or it is not right.
     """
 
-    def __init__(self, root: Path, scale: str | None = None) -> None:
+    def __init__(self, root: Path, scale: str | None = None, *, with_missing_data: bool = False) -> None:
         settings = read_yaml(root / CONFIG_FILE, CONFIG_FILE)
         if scale is not None and isinstance(settings, dict):
             settings["scale"] = scale
         tree = source_tree(root / PACKAGE_FOLDER)
         self.root = root
-        self.plan: BenchmarkPlan = load_plan(settings, root, tree)
+        plan = load_plan(settings, root, tree)
+        self.plan: BenchmarkPlan = plan if with_missing_data else plan.without(find_missing(plan, root))
         self._identities = Identities(self.plan, root, tree, root / RESULTS_FOLDER)
         self._results = results_of(self.plan.scale.name, root)
+        self._logs = logs_of(self.plan.scale.name, root)
+        self._whole_files = KnownFiles(self._results)
         prepared = prepared_of(self.plan.scale.name, root)
         self._data = {
             name: PreparedData(name, dataset.is_sharded, prepared, self._identities.dataset(dataset).to_json())
@@ -102,13 +122,7 @@ class Checkout:
         return DatasetStatus(name, "stale" if data.changes else "done", data.changes)
 
     def status(self) -> list[RunStatus]:
-        """The status of every planned run, in the order of the plan.
-
-        Raises
-        ------
-        PhasebenchError
-            A file of a run is damaged.
-        """
+        """The status of every planned run, in the order of the plan."""
         return [self.status_of(run_id) for run_id in self.plan.runs]
 
     def status_of(self, run_id: str) -> RunStatus:
@@ -117,7 +131,7 @@ class Checkout:
         Raises
         ------
         PhasebenchError
-            There is no such run, or a file of it is damaged.
+            There is no such run.
         """
         if run_id not in self.plan.runs:
             raise PhasebenchError(
@@ -127,12 +141,43 @@ class Checkout:
         spec = self._identities.run(run).to_json()
         folder = self.folder(run_id)
         if not (folder / RECORD).is_file():
+            failure = logged_failure(self._logs.log("train", run_id))
             checkpoint = self._results.checkpoint(sha256_of_text(spec))
-            return RunStatus(run_id, "interrupted" if checkpoint.is_file() else "missing")
-        record = read_record(folder)
-        changes = tuple(run_changes(spec, folder, record, self._data[run.dataset]))
-        seconds = recorded_number(folder, record, "wall_seconds")
+            state: State = "failed" if failure else "interrupted" if checkpoint.is_file() else "missing"
+            return RunStatus(run_id, state, reason=failure)
+        damaged = [f"{path.name} {fault}" for path, fault in self._whole_files.damaged_in_run(folder)]
+        if damaged:
+            return RunStatus(run_id, "damaged", reason=", ".join(damaged))
+        try:
+            record = read_record(folder)
+            changes = tuple(run_changes(spec, folder, record, self._data[run.dataset]))
+            seconds = recorded_number(folder, record, "wall_seconds")
+        except PhasebenchError as error:
+            return RunStatus(run_id, "damaged", reason=str(error))
         return RunStatus(run_id, "stale" if changes else "done", changes, seconds)
+
+    def claim_marks(self) -> dict[str, int]:
+        """Number of claims of each mark by the last aggregation; empty before it.
+
+        Raises
+        ------
+        PhasebenchError
+            The table of claims is damaged or holds an unknown mark.
+        """
+        path = self._results.table("claims")
+        if not path.is_file():
+            return {}
+        # Without pandas, which takes longer to import than all else here.
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        try:
+            marks = parquet.read_table(path, columns=["mark"])["mark"].to_pylist()
+        except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+            raise PhasebenchError(f"{path}: mark: cannot be read; {_AGGREGATE_AGAIN}") from error
+        if unknown := sorted({str(mark) for mark in marks} - MARKS.keys()):
+            raise PhasebenchError(f"{path}: mark: '{unknown[0]}' is unknown; {_AGGREGATE_AGAIN}")
+        return count_marks(marks)
 
     def commit_of(self, run_id: str) -> str:
         """The commit that a finished run was made with."""
@@ -142,18 +187,33 @@ class Checkout:
         """Folder of the run's files."""
         return self._results.run(run_id)
 
+    @property
+    def results(self) -> Results:
+        """The results of the scale."""
+        return self._results
+
+    @property
+    def identities(self) -> Identities:
+        """The identities of everything in the plan."""
+        return self._identities
+
 
 def as_line(found: RunStatus | DatasetStatus) -> str:
     """A line for people: state, cost, name and the first reasons."""
     name, seconds = (found.run_id, found.seconds) if isinstance(found, RunStatus) else (f"data {found.dataset}", None)
     cost = "" if seconds is None else f"{seconds:,.0f} s"
-    reasons = ", ".join(map(str, found.changes[:_MOST_NAMED]))
+    reasons = ", ".join(map(str, found.changes[:_MOST_NAMED])) or getattr(found, "reason", "")
     more = len(found.changes) - _MOST_NAMED
     return (
         f"{found.state:<11} {cost:>9}  {name}"
         + (f": {reasons}" if reasons else "")
         + (f" and {more} more" if more > 0 else "")
     )
+
+
+def as_marks(counts: Mapping[str, int]) -> str:
+    """Number of claims of each mark as one line."""
+    return f"{sum(counts.values())} claims: {', '.join(f'{count} {mark}' for mark, count in counts.items())}"
 
 
 def as_total(runs: Sequence[RunStatus]) -> str:

@@ -57,6 +57,8 @@ def adopt_results(plan: BenchmarkPlan, results: Results, prepared: Prepared) -> 
         adoption.overhead(overhead_id)
     for suite, baselines in plan.baselines.items():
         adoption.baselines(suite, baselines.datasets)
+    for suite in plan.properties:
+        adoption.properties(suite)
     return adoption.count
 
 
@@ -102,6 +104,11 @@ class _Adoption:
         manifests = [self.prepared.manifest(dataset) for dataset in datasets]
         self._renew_table("baselines", suite, table, stage, manifests, [])
 
+    def properties(self, suite: str) -> None:
+        """The properties of a study, which depend on no data."""
+        table, stage = self.results.properties(suite), self.results.spec("properties", suite)
+        self._renew_table("properties", suite, table, stage, [], [])
+
     def _evaluations(self, run_id: str, folder: Path, names: Mapping[str, str]) -> None:
         index = self.results.evaluated(run_id)
         found = _read_if_whole(folder)
@@ -122,7 +129,7 @@ class _Adoption:
         self, rule: str, name: str, table: Path, stage: Path, records: list[Path], others: list[Path]
     ) -> None:
         def is_current() -> bool:
-            return _recorded_origin(table) == origin(stage, records)
+            return recorded_origin(table) == origin(stage, records)
 
         self._renew(rule, name, [table], [stage, *records, *others], is_current)
 
@@ -157,6 +164,7 @@ def _read_if_whole(folder: Path) -> Mapping[str, EvaluatedTable] | None:
         return None
 
 
-def _recorded_origin(table: Path) -> object:
+def recorded_origin(table: Path) -> object:
+    """Provenance that a table of results states: its :func:`phasebench.provenance.record.origin`, None for none."""
     attributes = (pq.read_schema(table).metadata or {}).get(b"PANDAS_ATTRS", b"{}")
     return json.loads(attributes).get(ORIGIN)

@@ -66,6 +66,8 @@ class Experiment:
         Identifiers as prose.
     answers
         Kind of a figure -> the study's figure or table that it answers.
+    reported
+        Kind of a figure -> what the study reports there, in words.
     sorted_by
         Model by whose bias figures sort the classes, or '' for all together.
     author_seed
@@ -81,6 +83,7 @@ class Experiment:
     setting_of: dict[str, Setting]
     display_names: DisplayNames = field(default_factory=DisplayNames)
     answers: Mapping[str, str] = field(default_factory=dict)
+    reported: Mapping[str, str] = field(default_factory=dict)
     sorted_by: str = ""
     author_seed: int | None = None
 
@@ -218,6 +221,7 @@ def _arrange_one(
         setting_of,
         display_names_of(tables),
         json.loads(given.get("answers") or "{}"),
+        json.loads(given.get("reported") or "{}"),
         given.get("sorted_by", ""),
         None if math.isnan(seed) else int(seed),
     )

@@ -32,7 +32,9 @@ SHARD_LOCATIONS = "locations"
 PLANNED_FROM = "prepared_from.json"
 """In the folder of a data set in shards: the spec file that it was planned from."""
 
-SpecKind = Literal["runs", "datasets", "evaluations", "analyses", "overheads", "baselines", "aggregate", "report"]
+SpecKind = Literal[
+    "runs", "datasets", "evaluations", "analyses", "overheads", "baselines", "properties", "aggregate", "report"
+]
 """Folder of the spec files of a stage; the last two have one file each."""
 
 
@@ -76,9 +78,18 @@ class Results:
         """Table of the baselines of a study."""
         return self.folder / "baselines" / f"{suite}.parquet"
 
+    def properties(self, suite: str) -> Path:
+        """Table of the properties of a study's layers and untrained networks."""
+        return self.folder / "properties" / f"{suite}.parquet"
+
     def table(self, name: str) -> Path:
         """Aggregated table."""
         return self.folder / "tables" / f"{name}.parquet"
+
+    @property
+    def preview(self) -> Path:
+        """Folder of the aggregated tables of a preview."""
+        return self.folder / "preview"
 
     def checkpoint(self, digest: str) -> Path:
         """Checkpoint of an unfinished run, by the SHA-256 of its spec file: a changed spec begins anew."""
@@ -87,6 +98,16 @@ class Results:
     def benchmark(self, rule: str, name: str = "") -> Path:
         """Snakemake's measurements of a job: of a rule and what its wildcards say, joined by slashes."""
         return self.folder / "benchmarks" / f"{_job(rule, name)}.tsv"
+
+    @property
+    def missing_data(self) -> Path:
+        """Data sets that were missing when the spec files were written, and why; read by jobs."""
+        return self.folder / "missing_data.json"
+
+    @property
+    def whole_files(self) -> Path:
+        """Results that were found whole, by size and times of change."""
+        return self.folder / "whole_files.json"
 
     @property
     def raw_checksums(self) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.files import canonical_json, read_json, read_table, write_text
+from phasebench.common.files import canonical_json, read_json, read_table, sha256_of_file, sha256_of_text, write_text
 from phasebench.common.validation import as_model
 from phasebench.specs.run import RunSpec
 
@@ -33,9 +33,53 @@ EVALUATION_FOLDER = "evaluation"
 REMEDY = "delete the run's folder and run snakemake again"
 
 
+FILES = "files"
+"""Key of ``run.json``: size and checksum of each other file of the run."""
+CHECKSUM = "checksum"
+"""Key of ``run.json``: SHA-256 of the canonical JSON of all its other keys."""
+
+
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
-    """Write ``run.json``, the sign that the run is finished."""
-    write_text(folder / RECORD, canonical_json(dict(record)))
+    """Write ``run.json``, the sign that the run is finished, with the checksums of its other files."""
+    others = [folder / file for file in RUN_FILES.values() if file != RECORD]
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": sha256_of_file(path)} for path in others if path.is_file()
+    }
+    content = {**record, FILES: files}
+    write_text(folder / RECORD, canonical_json({**content, CHECKSUM: _checksum(content)}))
+
+
+def file_fault(folder: Path, record: Mapping[str, Any], file: str) -> str | None:
+    """Difference of a file of a run to the size and checksum in its ``run.json``, in words.
+
+    Returns
+    -------
+    str or None
+        None if there is none, or the record does not say.
+    """
+    recorded = record.get(FILES, {}).get(file)
+    if recorded is None:
+        return None
+    path = folder / file
+    try:
+        size = path.stat().st_size
+        if size != recorded["bytes"]:
+            return f"has {size:,} bytes instead of {recorded['bytes']:,}"
+        return None if sha256_of_file(path) == recorded["sha256"] else f"has another checksum than in {RECORD}"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+
+
+def check_file(folder: Path, record: Mapping[str, Any], file: str) -> None:
+    """Refuse a file of a run that differs from what its ``run.json`` says.
+
+    Raises
+    ------
+    PhasebenchError
+        It is missing, cannot be read or has other bytes.
+    """
+    if fault := file_fault(folder, record, file):
+        raise PhasebenchError(f"{folder / file}: {fault}; {REMEDY}")
 
 
 def read_record(folder: Path, *keys: str) -> dict[str, Any]:
@@ -51,9 +95,13 @@ def read_record(folder: Path, *keys: str) -> dict[str, Any]:
     Raises
     ------
     PhasebenchError
-        It is missing or cut, or lacks a key.
+        It is missing, cut or changed, or lacks a key.
     """
-    return read_json(folder / RECORD, REMEDY, keys)
+    content = read_json(folder / RECORD, REMEDY, keys)
+    # Records of older versions have none.
+    if CHECKSUM in content and content[CHECKSUM] != _checksum(content):
+        raise PhasebenchError(f"{folder / RECORD}: has changed since it was written; {REMEDY}")
+    return content
 
 
 def recorded_spec(folder: Path, record: Mapping[str, Any]) -> RunSpec:
@@ -104,3 +152,7 @@ def read_run_table(folder: Path, file: str, columns: Iterable[str] = ()) -> "pd.
 def evaluation_file(name: str) -> str:
     """File of an evaluation in the run's folder."""
     return f"{EVALUATION_FOLDER}/{name}.parquet"
+
+
+def _checksum(record: Mapping[str, Any]) -> str:
+    return sha256_of_text(canonical_json({key: value for key, value in record.items() if key != CHECKSUM}))

@@ -37,10 +37,10 @@ class DatasetIdentity(Frozen):
 
 
 class StageIdentity(Frozen):
-    """An evaluation, the timing of networks, the baselines of a study, an analysis, the aggregation or the report."""
+    """An evaluation, timings of networks, baselines or properties of a study, an analysis, aggregation or report."""
 
     schema_version: Literal[1] = 1
-    stage: Literal["evaluate", "overhead", "baselines", "analyse", "aggregate", "report"]
+    stage: Literal["evaluate", "overhead", "baselines", "properties", "analyse", "aggregate", "report"]
     settings: dict[str, Any] = Field(description="what the stage is asked to do")
     code: dict[str, str] = Field(description="module -> hash of the definitions that the stage reaches")
     environment: dict[str, str] = Field(description="package -> version pinned in the stage's environment")

@@ -1,6 +1,8 @@
 """Aggregation of all results into the tidy tables that the report is made of."""
 
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +12,22 @@ from phasebench.claims.model import StudyClaims
 from phasebench.claims.verdicts import judge_claims
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import read_table, sha256_of_file, sha256_of_text, write_table
-from phasebench.specs.evaluated import Evaluated, read_evaluation, read_index
-from phasebench.specs.paths import Results
+from phasebench.properties import rows as property_rows
+from phasebench.specs.evaluated import EVALUATED, Evaluated, read_evaluation, read_index
+from phasebench.specs.paths import Results, SpecKind
 from phasebench.specs.run import COORDINATES, rounded
 from phasebench.specs.run_folder import (
     HISTORY,
     PROBES,
+    RECORD,
     REMEDY,
     SPEC,
+    check_file,
+    evaluation_file,
     read_record,
     read_run_table,
 )
-from phasebench.specs.stage import StageIdentity
+from phasebench.specs.stage import StageIdentity, read_identity
 from phasebench.specs.value_tables import COLUMN_TYPES
 from phasebench.tables.schema import (
     COLUMNS,
@@ -31,6 +37,7 @@ from phasebench.tables.schema import (
     RECORDED,
     check_columns,
 )
+from phasebench.tables.unfinished import RUN, StaleResultError, Unfinished
 
 # Columns of the history whose names begin so are metrics, with the step as condition.
 _MEASURED_IN_TRAINING = ("accuracy_", "deviation_")
@@ -40,14 +47,17 @@ _ANALYSE_AGAIN = "delete it and run snakemake again"
 _NOT_SETTINGS = frozenset((*COORDINATES, "schema_version", "scale", "recipe"))
 
 
-def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
+def aggregate_results(
+    spec: StageIdentity, results: Path, output: Path, unfinished: Unfinished | None = None
+) -> pd.DataFrame:
     """Write the tables that the report is made of as Parquet.
 
     ``metrics`` has what was measured on a run as a whole, ``items`` what was measured on its parts (an image, a pair of
     filters, a module of the network while it trained), ``analyses`` what was computed from several runs, what was
-    timed and the baselines, ``claims`` what the studies claim with a verdict; beside
-    these are ``history``, ``runs``, ``published``, ``benchmark``, ``experiments`` and
-    ``models``.
+    timed and the baselines, ``properties`` what layers and untrained networks decide, ``claims`` what the studies claim
+    with a verdict; beside these are ``history``, ``runs``, ``published``, ``benchmark``, ``experiments`` and
+    ``models``. ``left_out`` has the runs that were not planned since their data are missing, and ``unfinished`` what
+    was planned and cannot be used.
 
     The published number stands beside each measured one, also where another data set stands in for the study's.
 
@@ -59,44 +69,59 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
         ``results/<scale>``: the runs' folders below ``runs``, their current spec files below ``specs/runs``.
     output : Path
         Folder of the tables.
+    unfinished : Unfinished, optional
+        Notes what is missing, failed, damaged or stale, which is then left out. Without it, nothing may be.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table ``unfinished``.
 
     Raises
     ------
     PhasebenchError
-        A file of a run is missing or damaged, or belongs to another spec than the current one.
+        Nothing may be missing, and a file of a run is, or is damaged, or belongs to another spec than the current one.
     """
     settings, found = spec.settings, Results(results)
+    unfinished = unfinished or Unfinished(found)
     published = pd.DataFrame(settings["published"], columns=list(COLUMNS["published"]))
     models = pd.DataFrame([{"model": name, **entry} for name, entry in settings["models"].items()])
-    records = {run_id: _read_current_record(found, run_id) for run_id in settings["runs"]}
-    recorded = {run_id: _read_history(found.run(run_id)) for run_id in records}
-    evaluations = [
-        _read_evaluations(found.run(run_id), run_id, records[run_id], recorded[run_id], names)
-        for run_id, names in settings["runs"].items()
-    ]
-    history = [_history_table(run_id, records[run_id], table) for run_id, table in recorded.items()]
+    records: dict[str, dict[str, Any]] = {}
+    history, measured, parts = [], [], []
+    for run_id, names in settings["runs"].items():
+        keys = unfinished.keys_of(run_id) if unfinished.is_allowed else {}
+        with unfinished.noted(RUN, "train", run_id, keys):
+            record, recorded, probes = _read_finished(found, run_id, unfinished)
+            evaluated = _read_evaluations(found, run_id, names, unfinished, keys)
+            records[run_id] = record
+            history.append(_history_table(run_id, record, recorded))
+            whole, items = _measured(run_id, record, recorded, probes, evaluated)
+            measured.append(whole)
+            parts.append(items)
     tables = {
         "runs": _runs_table(records, models),
-        "metrics": _with_published(pd.concat([whole for whole, _ in evaluations], ignore_index=True), published),
-        "items": pd.concat([parts for _, parts in evaluations], ignore_index=True),
-        "analyses": _read_analyses(
-            {found.analysis(name): keys for name, keys in settings["analyses"].items()}
-            | {found.overhead(name): keys for name, keys in settings["overheads"].items()}
-            | {found.baselines(name): keys for name, keys in settings["baselines"].items()}
-        ),
-        "history": pd.concat(history, ignore_index=True),
+        "metrics": _with_published(_stacked(measured, "metrics"), published),
+        "items": _stacked(parts, "items"),
+        "analyses": _read_analyses(found, settings, unfinished),
+        "properties": _read_properties(found, settings["properties"], unfinished),
+        "history": _stacked(history, "history"),
         "published": published,
         "models": models,
         "experiments": pd.DataFrame(
-            [{**experiment, "answers": _json(experiment["answers"])} for experiment in settings["experiments"]],
+            [
+                {**experiment, **{name: _json(experiment[name]) for name in ("answers", "reported")}}
+                for experiment in settings["experiments"]
+            ],
             columns=list(COLUMNS["experiments"]),
         ),
+        "left_out": pd.DataFrame(settings["left_out"], columns=list(COLUMNS["left_out"])),
         "benchmark": pd.DataFrame(
             {
                 "scale": [settings["scale"]],
                 "label": [settings["label"]],
                 "description": [settings["description"]],
                 "suites": [", ".join(settings["suites"])],
+                "studies": [_json(settings["studies"])],
                 "display_names": [_json(settings["display_names"])],
                 "config_digest": [sha256_of_text(spec.to_json())],
             }
@@ -111,9 +136,35 @@ def aggregate_results(spec: StageIdentity, results: Path, output: Path) -> None:
         published,
         frozenset(settings["shortened"]) | {run_id for run_id, record in records.items() if record.get("diverged_at")},
     )
+    tables["unfinished"] = unfinished.table()
     for name, table in tables.items():
         check_columns(name, list(table.columns))
         write_table(output / f"{name}.parquet", table)
+    return tables["unfinished"]
+
+
+def _stacked(tables: list[pd.DataFrame], name: str) -> pd.DataFrame:
+    """The rows of all tables; where there are none, the columns of the table with this name."""
+    if tables:
+        return pd.concat(tables, ignore_index=True)
+    # The published numbers are joined on.
+    columns = [column for column in COLUMNS[name] if not column.startswith("published")]
+    return pd.DataFrame(
+        {column: pd.Series(dtype="float64" if COLUMNS[name][column] == "number" else "str") for column in columns}
+    )
+
+
+def _read_finished(
+    results: Results, run_id: str, unfinished: Unfinished
+) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
+    """``run.json``, the history and the probes of a run that is finished and current."""
+    folder = results.run(run_id)
+    unfinished.need(folder / RECORD)
+    record = _read_current_record(results, run_id)
+    unfinished.check_data(record)
+    for file in (HISTORY, PROBES):
+        check_file(folder, record, file)
+    return record, _read_history(folder), read_run_table(folder, PROBES, ("epoch", "metric", "item", "value"))
 
 
 def _read_current_record(results: Results, run_id: str) -> dict[str, Any]:
@@ -125,7 +176,7 @@ def _read_current_record(results: Results, run_id: str) -> dict[str, Any]:
     record = read_record(folder, *RECORDED, "spec", "packages")
     digest = sha256_of_file(current)
     if not digest == sha256_of_file(folder / SPEC) == record["digest"]:
-        raise PhasebenchError(
+        raise StaleResultError(
             f"{folder / SPEC}: run '{run_id}' was made from another spec than {current}; run snakemake again"
         )
     return record
@@ -137,26 +188,27 @@ def _keys(run_id: str, record: dict[str, Any], names: tuple[str, ...]) -> dict[s
 
 def _runs_table(records: dict[str, dict[str, Any]], models: pd.DataFrame) -> pd.DataFrame:
     parameters = dict(zip(models["model"], models["published_parameters"], strict=True))
-    return pd.DataFrame(
-        [
-            {
-                **_keys(run_id, record, COORDINATES),
-                **{name: record[name] for name in RECORDED},
-                "published_parameters": parameters[record["spec"]["model"]],
-                # Only procedures that keep what a diverging run measured say this.
-                "diverged_at": record.get("diverged_at"),
-                # Only runs on images in shards decode while they train.
-                "decoded_images_per_second": record.get("decoded_images_per_second"),
-                "wait_seconds": record.get("wait_seconds"),
-                "batch_size": record["spec"]["recipe"].get("batch_size", record["n_train"]),
-                "processes": record["spec"]["recipe"].get("processes", 1),
-                "torch": record["packages"].get("torch"),
-                "settings": _json(_settings(record["spec"])),
-                "environment": _json({"python": record["python"], **record["packages"]}),
-            }
-            for run_id, record in records.items()
-        ]
-    )
+    rows = [
+        {
+            **_keys(run_id, record, COORDINATES),
+            **{name: record[name] for name in RECORDED},
+            # The speed of a run that shared its graphics card says nothing of its network.
+            "images_per_second": math.nan if "shared_gpu" in record else record["images_per_second"],
+            "published_parameters": parameters[record["spec"]["model"]],
+            # Only procedures that keep what a diverging run measured say this.
+            "diverged_at": record.get("diverged_at"),
+            # Only runs on images in shards decode while they train.
+            "decoded_images_per_second": record.get("decoded_images_per_second"),
+            "wait_seconds": record.get("wait_seconds"),
+            "batch_size": record["spec"]["recipe"].get("batch_size", record["n_train"]),
+            "processes": record["spec"]["recipe"].get("processes", 1),
+            "torch": record["packages"].get("torch"),
+            "settings": _json(_settings(record["spec"])),
+            "environment": _json({"python": record["python"], **record["packages"]}),
+        }
+        for run_id, record in records.items()
+    ]
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(COLUMNS["runs"]))
 
 
 def _settings(spec: dict[str, Any]) -> dict[str, Any]:
@@ -169,16 +221,37 @@ def _json(value: dict[str, Any]) -> str:
 
 
 def _read_evaluations(
-    folder: Path, run_id: str, record: dict[str, Any], history: pd.DataFrame, evaluations: list[str]
+    results: Results, run_id: str, names: dict[str, str], unfinished: Unfinished, keys: dict[str, Any]
+) -> list[pd.DataFrame]:
+    """The tables of a run's evaluations, which are given with the names of their spec files."""
+    folder, tables = results.run(run_id), []
+    index = Evaluated(evaluations={})
+    if names and (not unfinished.is_allowed or (folder / EVALUATED).is_file()):
+        with unfinished.noted("index of evaluations", "evaluate", run_id, keys):
+            index = read_index(folder)
+    for name, spec in sorted(names.items()):
+        with unfinished.noted(f"evaluation {name}", "evaluate", run_id, keys):
+            columns = ("metric", "condition", "value")
+            if unfinished.is_allowed:
+                unfinished.need(results.evaluation(run_id, name))
+            if unfinished.is_allowed and name not in index.evaluations:
+                # The index is written once all are finished; until then, each says itself what it was made from.
+                table = read_run_table(folder, evaluation_file(name), columns)
+            else:
+                table = read_evaluation(folder, index, name, columns)
+            unfinished.check_origin(table, results.spec("evaluations", spec), [folder / RECORD])
+            tables.append(table)
+    return tables
+
+
+def _measured(
+    run_id: str, record: dict[str, Any], history: pd.DataFrame, probes: pd.DataFrame, evaluated: list[pd.DataFrame]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One row per metric and condition, and one per metric, condition and item: means over draws.
 
     The accuracies are those that training measured, as are the metrics in the history.
     """
-    columns = ("metric", "condition", "value")
     accuracies = pd.DataFrame(_accuracies(record, history).items(), columns=["metric", "value"])
-    index = read_index(folder) if evaluations else Evaluated(evaluations={})
-    evaluated = [read_evaluation(folder, index, name, columns) for name in evaluations]
     measured = pd.concat([accuracies.assign(condition=float("nan")), *_measured_in_training(history), *evaluated])
     measured = measured.assign(item=measured.get("item", pd.Series(dtype="str")).astype("str"))
     keys = _keys(run_id, record, COORDINATES)
@@ -188,7 +261,6 @@ def _read_evaluations(
 
     of_parts = measured["item"].notna()
     # Values that were probed while the run trained have the epoch as their condition.
-    probes = read_run_table(folder, PROBES, ("epoch", "metric", "item", "value"))
     parts = pd.concat([measured[of_parts], probes.rename(columns={"epoch": "condition"})])
     return means(measured[~of_parts], ["metric", "condition"]), means(parts, ["metric", "condition", "item"])
 
@@ -203,16 +275,57 @@ def _accuracies(record: dict[str, Any], history: pd.DataFrame) -> dict[str, floa
     return {"test_accuracy": test, "train_accuracy": train, "overfitting": train - test}
 
 
-def _read_analyses(analyses: dict[Path, dict[str, str]]) -> pd.DataFrame:
-    """All analyses by their files, each row with the suite, the experiment and the analysis that it is of.
+def _read_analyses(results: Results, settings: dict[str, Any], unfinished: Unfinished) -> pd.DataFrame:
+    """All analyses, timings and baselines, each row with the suite, the experiment and the analysis that it is of.
 
     A file of several experiments says itself of which a row is.
     """
+    kinds: list[tuple[SpecKind, str, Callable[[str], Path]]] = [
+        ("analyses", "analyse", results.analysis),
+        ("overheads", "overhead", results.overhead),
+        ("baselines", "baselines", results.baselines),
+    ]
     tables = [pd.DataFrame(columns=list(COLUMNS["analyses"]))]
-    for path, keys in analyses.items():
-        columns = (*(("experiment",) if "experiment" not in keys else ()), *COLUMN_TYPES)
-        tables.append(read_table(path, columns, _ANALYSE_AGAIN)[list(columns)].assign(**keys))
+    for kind, rule, path_of in kinds:
+        for name, keys in settings[kind].items():
+            placed = {key: value for key, value in keys.items() if key != "analysis"}
+            with unfinished.noted(f"{rule} {keys['analysis']}", rule, name, placed):
+                if unfinished.is_allowed:
+                    unfinished.need(path_of(name))
+                columns = (*(("experiment",) if "experiment" not in keys else ()), *COLUMN_TYPES)
+                table = read_table(path_of(name), columns, _ANALYSE_AGAIN)
+                _check_analysis(results, kind, name, table, unfinished)
+                tables.append(table[list(columns)].assign(**keys))
     return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
+
+
+def _check_analysis(results: Results, kind: SpecKind, name: str, table: pd.DataFrame, unfinished: Unfinished) -> None:
+    """Refuse a table whose spec file or whose runs are others now."""
+    if not unfinished.is_allowed:
+        return
+    spec = results.spec(kind, name)
+    records = None
+    if kind == "analyses":
+        runs = read_identity(StageIdentity, spec).settings["runs"]
+        records = [results.run(run_id) / RECORD for run_id in runs]
+        if not all(record.is_file() for record in records):
+            raise StaleResultError("not all of its runs are there")
+    unfinished.check_origin(table, spec, records)
+
+
+def _read_properties(results: Results, suites: list[str], unfinished: Unfinished) -> pd.DataFrame:
+    """The properties of all studies."""
+    columns = property_rows.COLUMN_TYPES
+    tables = [pd.DataFrame(columns=list(columns)).astype(columns)]
+    for suite in suites:
+        with unfinished.noted("properties", "properties", suite, {"suite": suite}):
+            path = results.properties(suite)
+            if unfinished.is_allowed:
+                unfinished.need(path)
+            table = read_table(path, columns, _ANALYSE_AGAIN)
+            unfinished.check_origin(table, results.spec("properties", suite), None)
+            tables.append(table[list(columns)])
+    return pd.concat(tables, ignore_index=True)
 
 
 def _read_history(folder: Path) -> pd.DataFrame:

@@ -31,8 +31,15 @@ class ReportTables:
         One row per value that belongs to a part of a measurement: an image, a pair of filters.
     analyses
         One row per value that was computed from several runs.
+    properties
+        One row per measured property of a layer or an untrained network; ``holds`` and ``is_control`` are 1 or 0.
     claims
         One row per judged claim of a study, with its mark.
+    left_out
+        One row per experiment and data set whose runs were not planned, since the data are missing.
+    unfinished
+        One row per planned result that is missing, failed, damaged or stale: a cell has as many planned seeds as runs
+        plus rows here with ``what`` = ``run`` and its coordinates.
     digests
         File name -> (rows, SHA-256).
     """
@@ -45,8 +52,11 @@ class ReportTables:
     metrics: pd.DataFrame
     items: pd.DataFrame
     analyses: pd.DataFrame
+    properties: pd.DataFrame
     claims: pd.DataFrame
     history: pd.DataFrame
+    left_out: pd.DataFrame
+    unfinished: pd.DataFrame
     digests: dict[str, tuple[int, str]]
 
 
@@ -59,7 +69,7 @@ def read_tables(folder: Path) -> ReportTables:
         A file is missing or cut, lacks a column, holds text in a column of numbers, names a run that
         ``runs.parquet`` does not have, or holds an unknown mark of a claim.
     """
-    frames = {name: _read(folder, name) for name in COLUMNS}
+    frames = {name: read_one_table(folder, name) for name in COLUMNS}
     if len(frames["benchmark"]) != 1:
         raise PhasebenchError(
             f"{folder / 'benchmark.parquet'}: scale: {len(frames['benchmark'])} rows where one is expected; {_REMEDY}"
@@ -74,7 +84,14 @@ def read_tables(folder: Path) -> ReportTables:
     return ReportTables(**frames, digests=digests)
 
 
-def _read(folder: Path, table: str) -> pd.DataFrame:
+def read_one_table(folder: Path, table: str) -> pd.DataFrame:
+    """Read one of the tables, with the types of :class:`ReportTables`.
+
+    Raises
+    ------
+    PhasebenchError
+        The file is missing or cut, lacks a column, or holds text in a column of numbers.
+    """
     path = folder / f"{table}.parquet"
     return _typed_frame(path, table, read_table(path, COLUMNS[table], _REMEDY))
 

@@ -6,6 +6,7 @@ from typing import Literal
 from phasebench.claims import verdicts
 from phasebench.claims.marks import DIRECTIONS, KINDS, MARKS, PARTS
 from phasebench.common.errors import PhasebenchError
+from phasebench.properties import rows as property_rows
 from phasebench.specs.run import coordinates
 from phasebench.specs.value_tables import COLUMN_TYPES
 
@@ -43,16 +44,21 @@ _RUN: dict[str, Kind] = {
     **_placed(*HISTORY_COORDINATES, "stands_in_for", "train_fraction"),
 }
 COLUMNS: Mapping[str, Mapping[str, Kind]] = {
-    "benchmark": _texts("scale", "label", "description", "suites", "display_names", "config_digest"),
+    "benchmark": _texts("scale", "label", "description", "suites", "studies", "display_names", "config_digest"),
     "experiments": {
-        **_texts("suite", "experiment", "title", "answers", "sorted_by"),
+        **_texts("suite", "experiment", "title", "answers", "reported", "sorted_by"),
         **_numbers("author_seed"),
+    },
+    "left_out": {
+        **_placed(*coordinates("encoding", "variant", "train_fraction", "model", "seed")),
+        **_numbers("runs", "is_whole"),
+        **_texts("reason"),
     },
     "models": {**_texts("model", "label", "study"), **_numbers("published_parameters")},
     "published": {
         **_placed(*PUBLISHED_COORDINATES),
         **_texts("metric"),
-        **_numbers("condition", "value", "std"),
+        **_numbers("condition", "value", "std", "n"),
         **_texts("where"),
     },
     "runs": {
@@ -75,6 +81,8 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
         **_texts("suite", "experiment", "analysis"),
         **{name: "text" if kind == "string" else "number" for name, kind in COLUMN_TYPES.items()},
     },
+    "unfinished": {**_RUN, **_texts("what", "state", "reason")},
+    "properties": {name: "text" if kind == "string" else "number" for name, kind in property_rows.COLUMN_TYPES.items()},
     "claims": verdicts.COLUMNS,
     "history": {
         **_texts("run"),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
 from phasebench.common.devices import find_device
@@ -85,8 +86,8 @@ def overhead_rows(network: Mapping[str, Any], own: Sequence[float], baseline: Se
 def _overheads(networks: Sequence[Mapping[str, Any]], device: torch.device) -> list[dict[str, Any]]:
     """Rows of networks with one baseline."""
     size = networks[0]["size"]
-    steps = {_BASELINE: _training_step(networks[0]["baseline"], size, device)}
-    steps |= {str(position): _training_step(network, size, device) for position, network in enumerate(networks)}
+    steps = {_BASELINE: _network_step(networks[0]["baseline"], size, device)}
+    steps |= {str(position): _network_step(network, size, device) for position, network in enumerate(networks)}
     seconds = interleaved_seconds(steps, ROUNDS[device.type])
     return [
         row
@@ -95,19 +96,36 @@ def _overheads(networks: Sequence[Mapping[str, Any]], device: torch.device) -> l
     ]
 
 
-def _training_step(network: Mapping[str, Any], size: int, device: torch.device) -> Callable[[], None]:
+def _network_step(network: Mapping[str, Any], size: int, device: torch.device) -> Callable[[], None]:
     """One step of training as a function without arguments."""
     recipe = Recipe.model_validate(network["recipe"])
     channels = find_model(network["model"]).input_shape[0]
     model = build_model(
         network["model"], n_classes=N_CLASSES, in_channels=channels, planes=range(channels), **network["options"]
     )
-    model = place(model, recipe, device)
-    forward = compile_if_possible(model)[0] if recipe.compile else model
     # As many images as one of the training's processes has.
     batch = recipe.batch_size // recipe.processes
     images = torch.randn(batch, 2, channels, size, size, device=device)
-    labels = torch.arange(batch, device=device) % N_CLASSES
+    return training_step(model, recipe, images, torch.arange(batch, device=device) % N_CLASSES)
+
+
+def training_step(model: nn.Module, recipe: Recipe, images: Tensor, labels: Tensor) -> Callable[[], None]:
+    """One step of training on the same batch again and again, as a function without arguments.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Freshly built; it is moved to the device of the images.
+    recipe : Recipe
+        Precision, optimiser, compilation.
+    images : Tensor
+        Planes ``(B, 2, C, H, W)``.
+    labels : Tensor
+        int64 ``(B,)``, on the same device.
+    """
+    device = images.device
+    model = place(model, recipe, device)
+    forward = compile_if_possible(model)[0] if recipe.compile else model
     optimizer = build_optimizer(model, recipe)
 
     def step() -> None:

@@ -57,6 +57,16 @@ def run_lock(folder: Path, wait_seconds: float = 0.0) -> Iterator[None]:
         _release(handle, path)
 
 
+def is_locked(folder: Path) -> bool:
+    """True if another process holds the lock of the run's folder, as far as the file system tells."""
+    try:
+        with (folder / ".lock").open("rb") as handle:
+            fcntl.lockf(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in _HELD
+    return False
+
+
 def _acquire(path: Path, wait_seconds: float) -> io.FileIO:
     end = time.monotonic() + wait_seconds
     announced = False

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from phasebench.common.errors import InterruptedRunError
 from phasebench.common.processes import ALONE, Processes
 from phasebench.common.progress import track
+from phasebench.common.scheduler import report_progress
 from phasebench.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from phasebench.training.clock import Clock
 from phasebench.training.interrupt import StopRequest
@@ -102,6 +103,7 @@ class Session:
             if optimizer is not None:
                 self.state.optimizer = optimizer.state_dict()
             save_checkpoint(self.checkpoint, self.digest, self.state)
+            report_progress(self.state.step)
             self.clock.saved()
         if self._stops:
             reason = self._stop.signal or "another of its processes"

@@ -46,9 +46,19 @@ def test_suites_answer_figures_of_their_evaluations_and_analyses() -> None:
         for experiment in shipped_suite(suite).experiments.values()
         for kind in experiment.answers
     ]
-    assert len(answered) == 20
+    assert len(answered) == 26
     for experiment, kind in answered:
         if kind in measured:
             assert measured[kind] in (*experiment.evaluations, *experiment.analyses), (experiment.title, kind)
         if kind == "overhead":
             assert experiment.overhead, experiment.title
+
+
+def test_what_is_answered_stands_beside_what_the_study_reports_there() -> None:
+    for suite in SUITES:
+        for name, experiment in shipped_suite(suite).experiments.items():
+            assert set(experiment.reported) == set(experiment.answers), (suite, name)
+
+
+def test_each_study_says_what_it_asks() -> None:
+    assert all(shipped_suite(suite).question.endswith("?") for suite in SUITES)

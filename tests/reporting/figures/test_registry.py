@@ -87,7 +87,7 @@ def test_each_figure_has_its_files_and_a_place_in_the_study(report: Path) -> Non
     for kind in KINDS:
         assert (report / "figures" / f"{SUITE}-table_1-{kind}.svg").is_file()
         assert (report / "tables" / f"{SUITE}-table_1-{kind}-data.csv").is_file()
-        assert f'<h3 id="{SUITE}-table_1-{kind}">' in page
+        assert f'<h4 id="{SUITE}-table_1-{kind}" class="figure-heading">' in page
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", page)
     answered = [match[1] for caption in captions if (match := re.search(r"Answers the study’s (.*?)\.", caption))]  # noqa: RUF001
     assert answered == [

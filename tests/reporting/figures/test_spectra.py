@@ -120,6 +120,9 @@ def tables() -> ReportTables:
         "analyses": analyses,
         "history": history,
         "claims": [],
+        "left_out": [],
+        "unfinished": [],
+        "properties": [],
         "benchmark": [{"suites": SUITE, "display_names": display_names_json(SUITE)}],
     }
     return ReportTables(**{name: frame(name, content) for name, content in rows.items()}, digests={})

@@ -56,7 +56,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     items.to_parquet(folder / "tables" / "items.parquet")
     analyses.to_parquet(folder / "tables" / "analyses.parquet")
     quoted = {"text": HOSTILE, "where": HOSTILE, "published": HOSTILE, "reason": HOSTILE, "detail": HOSTILE}
-    quoted |= {"unit": HOSTILE, "threshold": HOSTILE, "paper_agrees": HOSTILE, "suite": HOSTILE, "claim": HOSTILE}
+    quoted |= {"unit": HOSTILE, "threshold": HOSTILE, "suite": HOSTILE, "claim": HOSTILE, "experiment": HOSTILE}
     frames["claims"].assign(**quoted).to_parquet(folder / "tables" / "claims.parquet")
     build_report(folder / "tables", folder / "report", folder / "logs")
     return folder / "report"
@@ -69,8 +69,9 @@ def _pages(report: Path) -> dict[str, str]:
 def test_the_files(demo: tuple[dict[str, pd.DataFrame], Path]) -> None:
     names = {str(path.relative_to(demo[1])) for path in demo[1].rglob("*") if path.is_file()}
     stems = [f"{SUITE}-{table}-{kind}" for table in ("table_1", "table_2") for kind in ("accuracy", "rotation")]
-    stems += [f"{SUITE}-table_1-comparisons", f"{SUITE}-table_3-accuracy"]
+    stems += [f"{SUITE}-table_1-comparisons", f"{SUITE}-table_3-accuracy", f"{SUITE}-cost"]
     figures = [f"{SUITE}-{table}-{kind}" for table in ("table_1", "table_2") for kind in ("training", "rotation")]
+    figures.append(f"{SUITE}-cost")
     assert names == {
         "benchmark.html",
         *(f"figures/{stem}.svg" for stem in figures),
@@ -120,7 +121,7 @@ def test_sections_lead_to_the_deviations_from_their_study(demo: tuple[dict[str, 
 def test_embedded_data_are_the_files(demo: tuple[dict[str, pd.DataFrame], Path]) -> None:
     page = Page((demo[1] / "benchmark.html").read_text(encoding="utf-8"))
     embedded = [attrs for tag, attrs in page.elements if tag == "a" and "download" in attrs]
-    assert len(embedded) == 9
+    assert len(embedded) == 10
     for attrs in embedded:
         content = base64.b64decode(str(attrs["href"]).partition("base64,")[2])
         assert content == (demo[1] / "tables" / str(attrs["download"])).read_bytes()
@@ -136,13 +137,12 @@ def test_numbers_of_the_page(demo: tuple[dict[str, pd.DataFrame], Path]) -> None
         values = 100 * runs.query("model == @model")["test_accuracy"]
         half = student_t.ppf(0.975, len(values) - 1) * values.std() / len(values) ** 0.5
         difference = values.mean() - 100 * printed[model]
-        cell = rows[LABELS[model][0]][2 + 6].split()
-        assert cell == [
-            *(f"{values.mean():.2f}", "±", f"{values.std():.2f}"),
-            *(f"{100 * printed[model]:.2f}", f"{difference:+.2f}".replace("-", "\N{MINUS SIGN}")),
-            *(f"{values.mean() - half:.2f}", "to", f"{values.mean() + half:.2f}"),
-            *("3", "seeds"),
-        ]
+        words = " ".join(rows[LABELS[model][0]][2 + 6].split())
+        assert words.startswith(f"{values.mean():.2f} ± {values.std():.2f} ")
+        assert f" {100 * printed[model]:.2f} our mean, 95 % interval" in words
+        assert f"interval {values.mean() - half:.2f} to {values.mean() + half:.2f} ours less published" in words
+        assert f"points {difference:+.2f} ".replace("-", "\N{MINUS SIGN}") in words
+        assert words.endswith("published in Table 1 3 seeds")
     assert rows["CIFARnet DCN"][2].split() == ["not", "run", "65.17"]
 
 
@@ -165,8 +165,8 @@ def test_a_cell_whose_runs_all_diverged_has_no_number(tmp_path: Path) -> None:
     build_report(tmp_path / "tables", tmp_path / "report", tmp_path / "logs")
     page = Page((tmp_path / "report/benchmark.html").read_text(encoding="utf-8"))
     rows = {row[0].strip(): row[2 + 6].split() for row in page.rows if len(row) == 2 + 9}
-    assert rows[LABELS["cifarnet_real"][0]] == ["diverged", "87.47", "3", "diverged"]
-    assert rows[LABELS["cifarnet_type_i"][0]][-4:] == ["2", "seeds", "1", "diverged"]
+    assert " ".join(rows[LABELS["cifarnet_real"][0]]) == "diverged 87.47 published in Table 1 3 diverged"
+    assert rows[LABELS["cifarnet_type_i"][0]][-6:] == ["2", "of", "3", "seeds", "1", "diverged"]
     listed = [(attrs["data-runs"] or "").split() for tag, attrs in page.elements if tag == "a" and "data-runs" in attrs]
     assert sorted(map(len, listed[:4])) == [1, 2, 3, 3]
     text = (tmp_path / "report/benchmark.html").read_text(encoding="utf-8")
@@ -292,8 +292,9 @@ def test_figures_can_be_told_by_a_screen_reader(demo: tuple[dict[str, pd.DataFra
     described = re.findall(
         r'<svg xmlns="http://www.w3.org/2000/svg"[^>]*role="img"[^>]*>\s*<title [^>]*>([^<]*)<', text
     )
-    assert len(described) == 8
-    assert described[0] == "Colour shapes, LAB: test accuracy (%) over phases rotated within ±r (degrees)"
+    # The study's picture, two panels of four figures, and the cost on three data sets.
+    assert len(described) == 1 + 8 + 3
+    assert described[1] == "Colour shapes, LAB: test accuracy (%) over phases rotated within ±r (degrees)"
     metrics = frames["metrics"].query("model == 'cifarnet_real' and dataset == 'colour_shapes'")
     ends = [100 * metrics.query("condition == @degrees")["value"].mean() for degrees in (0, 180)]
     assert f"Real CNN: test accuracy (%) {ends[0]:.3g} at 0, {ends[1]:.3g} at 180." in text
@@ -326,8 +327,8 @@ def test_without_histories_and_rotations_there_are_no_figures(tmp_path: Path) ->
     metrics.to_parquet(tmp_path / "tables" / "metrics.parquet")
     build_report(tmp_path / "tables", tmp_path / "report", tmp_path / "logs")
     text = (tmp_path / "report" / "benchmark.html").read_text(encoding="utf-8")
-    assert "<figure>" not in text
-    assert list((tmp_path / "report" / "figures").iterdir()) == []
+    assert text.count("<figure>") == 1
+    assert [path.name for path in (tmp_path / "report" / "figures").iterdir()] == [f"{SUITE}-cost.svg"]
     assert "not run" in text
 
 

@@ -8,6 +8,7 @@ import pytest
 from support.shipped import experiment_row
 from support.synthetic_tables import CIFARNET, FRACTIONS, SUITE, TABLE_1, TABLE_2, write_tables
 
+from phasebench.common.statistics import prediction_interval
 from phasebench.reporting.experiments import Experiment, arrange
 from phasebench.reporting.tables import accuracy, rotation, significance
 from phasebench.reporting.tables.accuracy import AccuracyTable, accuracy_table
@@ -85,6 +86,63 @@ def test_published_numbers_stand_in_every_cell_and_differences_where_the_data_ar
         else:
             assert math.isnan(cell.difference)
     assert any(cell.setting.dataset == "colour_shapes" and cell.summary.n for _, cell in table.cells)
+
+
+def test_a_published_number_is_theirs_if_it_lies_in_our_prediction_interval(
+    written: tuple[Frames, ReportTables],
+) -> None:
+    _, tables = written
+    table = _accuracy(tables, "table_1")
+    cells = {row.model: row.cells[6] for row in table.rows if row.was_run}
+    for cell in cells.values():
+        values = [value for _, value in cell.by_seed]
+        assert cell.theirs == pytest.approx(tuple(float(bound) for bound in prediction_interval(values)))
+    # Ours are drawn about 0.63, 0.67 and 0.68; the study printed 87.47, 77.19 and 89.39 %.
+    assert {cell.is_theirs for cell in cells.values()} == {False}
+    ours = cells["cifarnet_real"]
+    assert replace(ours, published=ours.summary.mean).is_theirs is True
+    # Stand-in data say nothing of it, and one seed neither.
+    assert {row.cells[1].is_theirs for row in table.rows if row.was_run} == {None}
+    assert {cell.is_theirs for row in _accuracy(tables, "table_2").rows for cell in row.cells} == {None}
+
+
+def test_a_printed_deviation_of_several_runs_counts_in_the_prediction(written: tuple[Frames, ReportTables]) -> None:
+    _, tables = written
+    changed = replace(tables, published=tables.published.assign(std=0.02, n=5.0))
+    (real,) = (row for row in _accuracy(changed, "table_1").rows if row.model == "cifarnet_real")
+    values = [value for _, value in real.cells[6].by_seed]
+    bounds = prediction_interval(values, 0.02, 5)
+    assert real.cells[6].theirs == pytest.approx(tuple(float(bound) for bound in bounds))
+
+
+def test_what_was_not_run_is_counted_and_seeds_are_said(written: tuple[Frames, ReportTables]) -> None:
+    _, tables = written
+    table = _accuracy(tables, "table_1")
+    assert (table.columns_not_run, table.rows_not_run) == (7, 2)
+    assert (_accuracy(tables, "table_3").columns_not_run, _accuracy(tables, "table_3").rows_not_run) == (0, 0)
+    (cell,) = (row.cells[6] for row in table.rows if row.model == "cifarnet_real")
+    assert cell.seeds == "3 seeds"
+    assert replace(cell, planned=5).seeds == "3 of 5 seeds"
+
+
+def test_cells_say_how_many_of_their_seeds_are_finished(written: tuple[Frames, ReportTables]) -> None:
+    tables = written[1]
+    runs = tables.runs[(tables.runs["experiment"] == "table_1") & (tables.runs["dataset"] == "svhn")]
+    one = runs[runs["model"] == "cifarnet_real"].iloc[:1]
+    kept = tables.runs[~tables.runs["run"].isin(one["run"])]
+    failed = one.reindex(columns=tables.unfinished.columns).assign(what="run", state="failed")
+    # An evaluation that is not there takes no seed away.
+    others = failed.assign(what="evaluation rotation")
+    tables = replace(
+        tables,
+        runs=kept,
+        metrics=tables.metrics[tables.metrics["run"].isin(kept["run"])],
+        unfinished=pd.concat([failed, others], ignore_index=True),
+    )
+    experiment = next(one for one in arrange(tables)[0] if one.name == "table_1")
+    cells = {(row.model, cell.setting.key): cell.seeds for row, cell in accuracy_table(tables, experiment).cells}
+    assert cells["cifarnet_real", ("svhn", "rgb", 1.0)] == "2 of 3 seeds"
+    assert cells["cifarnet_type_i", ("svhn", "rgb", 1.0)] == "3 seeds"
 
 
 def test_best_of_ours_and_of_the_published(written: tuple[Frames, ReportTables]) -> None:

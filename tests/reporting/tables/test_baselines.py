@@ -67,11 +67,11 @@ def test_baselines_stand_below_the_models_without_published_numbers(page: tuple[
     first = {" ".join(row[0].split()[:-1]): [" ".join(cell.split()) for cell in row[1:]] for row in rows[:3]}
     absent = ["–"] * 7  # noqa: RUF001
     # Parameters, then RGB, LAB and Sliding of three data sets: measured are CIFAR-10 in LAB and SVHN in RGB.
-    majority = "11.00 ± 1.00 8.52 to 13.48 3 seeds"
+    majority = "11.00 ± 1.00 mean, 95 % interval 8.52 to 13.48 3 seeds"
     assert {name: cells[2] for name, cells in first.items()} == {
         "Chance": "10.00",
         "Majority class": majority,
-        "Linear classifier": "42.00 ± 2.00 37.03 to 46.97 3 seeds",
+        "Linear classifier": "42.00 ± 2.00 mean, 95 % interval 37.03 to 46.97 3 seeds",
     }
     assert {name: cells[7] for name, cells in first.items()} == {
         "Chance": "10.00",
@@ -88,7 +88,7 @@ def test_the_summary_counts_networks_that_are_better_than_a_linear_classifier(fo
     def sentence(folder: Path) -> str:
         tables = read_tables(folder)
         experiments, _ = arrange(tables)
-        found = summary.findings([accuracy_table(tables, one) for one in experiments], [], {})
+        found = summary.agreement_sentences([accuracy_table(tables, one) for one in experiments])
         return next((text for text in found if "linear" in text), "")
 
     # Three models on colour shapes and two on radar have one beside them.

@@ -71,8 +71,8 @@ def test_the_benchmark_runs_to_its_report(benchmark: Benchmark) -> None:
     output = benchmark.run()
     # Both runs are ready together and ask for the same.
     assert "Submitted 2 jobs as array " in output
-    assert "train (partition gpu, 7 min)" in output
-    assert "evaluate (partition gpu, 30 min)" in output
+    assert "train (partition cpu, 7 min)" in output
+    assert "evaluate (partition cpu, 30 min)" in output
     assert "prepare (partition cpu, 120 min)" in output
     assert "<title>" in (benchmark.checkout / "reports/benchmark.html").read_text()
     record = benchmark.record()

@@ -16,8 +16,8 @@ from phasebench.data.sources.options import parse_options
 from phasebench.data.sources.raw_place import RawPlace
 from phasebench.specs.run import Frozen, Scalar
 
-RAW_IMAGENET = RawPlace("imagenet", option="folder")
-RAW_TINY_IMAGENET = RawPlace("tiny-imagenet-200", option="folder")
+RAW_IMAGENET = RawPlace("imagenet", option="folder", absent="no images below")
+RAW_TINY_IMAGENET = RawPlace("tiny-imagenet-200", option="folder", absent="no images below")
 
 _TRAIN_ARCHIVE = "ILSVRC2012_img_train.tar"
 _TEST_ARCHIVE = "ILSVRC2012_img_val.tar"

@@ -28,6 +28,10 @@ class RawPlace:
     files
         Function, as ``module:name``, that lists the files of a folder that are read with given options, where names do
         not tell.
+    absent
+        Beginning of the message where nothing is there; the place follows.
+    downloads
+        Whether the source can fetch what is missing.
     """
 
     folder: str | None = None
@@ -35,6 +39,8 @@ class RawPlace:
     names: str = ".*"
     deep: bool = False
     files: str | None = None
+    absent: str = "no files below"
+    downloads: bool = False
 
     def within(self, data_root: Path, options: Mapping[str, Scalar]) -> Path | None:
         """Folder or file that is read with these options; None if the option that has to name it is missing."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import pandas as pd
@@ -72,7 +72,7 @@ class StudyFigure:
     Attributes
     ----------
     kind
-        Last part of its file names and anchor: 'rotation'.
+        Last part of its file names and anchor: 'rotation'; 'cost' is of a whole study.
     heading, title, method
         Above the figure; what its caption says in bold, and how it was made.
     panels
@@ -93,7 +93,7 @@ class StudyFigure:
         Below the figure.
     """
 
-    kind: FigureKind
+    kind: FigureKind | Literal["cost"]
     heading: str
     title: str
     method: str
@@ -122,6 +122,14 @@ def draw(figure: StudyFigure, mark: str = "") -> Figure:
 def draw_panel(figure: StudyFigure, panel: PanelDrawing) -> Figure:
     """One panel without title and legend, for a page that has its own."""
     return _draw(figure, [panel], labelled=False)
+
+
+def draw_alone(panel: PanelDrawing, size: tuple[float, float]) -> Figure:
+    """A panel of no figure, with one level, in inches."""
+    with matplotlib.rc_context(_STYLE):
+        drawing = Figure(figsize=size, layout="constrained")
+        panel.levels[0](drawing.add_subplot())
+    return drawing
 
 
 def _draw(figure: StudyFigure, panels: Sequence[PanelDrawing], *, labelled: bool, mark: str = "") -> Figure:

@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Mapping
 from xml.etree import ElementTree
 
 import matplotlib
@@ -20,11 +21,13 @@ def to_svg(figure: Figure) -> str:
     return _save(figure, transparent=False)
 
 
-def to_inline_svg(figure: Figure, name: str, title: str, description: str) -> str:
+def to_inline_svg(
+    figure: Figure, name: str, title: str, description: str, notes: Mapping[str, str] | None = None
+) -> str:
     """A figure as an ``<svg>`` element of a page.
 
     Text and grid take the page's colours, every id starts with ``name``, and ``title`` and ``description`` are what a
-    screen reader says.
+    screen reader says. ``notes`` (id of an element -> text) are what a browser shows on hovering.
     """
     ElementTree.register_namespace("", _SVG[1:-1])
     root = ElementTree.fromstring(_save(figure, transparent=True))
@@ -33,7 +36,12 @@ def to_inline_svg(figure: Figure, name: str, title: str, description: str) -> st
             # matplotlib's style sheet would reach the whole page; its metadata say nothing.
             if child.tag in (f"{_SVG}style", f"{_SVG}metadata"):
                 parent.remove(child)
-    for element in root.iter():
+    for element in list(root.iter()):
+        text = (notes or {}).get(element.get("id", ""))
+        if text is not None:
+            note = ElementTree.Element(f"{_SVG}title")
+            note.text = text
+            element.insert(0, note)
         _localise(element, name)
     _describe(root, name, title, description)
     return ElementTree.tostring(root, encoding="unicode")

@@ -11,28 +11,34 @@ from phasebench.reporting.cells import PlainTable
 from phasebench.reporting.drawing import svg
 from phasebench.reporting.drawing.palette import line_styles
 from phasebench.reporting.drawing.panels import StudyFigure, draw, draw_panel
-from phasebench.reporting.experiments import Experiment, arrange
+from phasebench.reporting.experiments import arrange
+from phasebench.reporting.figures import agreement
 from phasebench.reporting.figures import registry as figures
-from phasebench.reporting.page import summary
+from phasebench.reporting.figures.cost import cost_figure
+from phasebench.reporting.labels import slug
+from phasebench.reporting.page import studies, summary
 from phasebench.reporting.page.page import (
     Download,
     FigureBlock,
     Panel,
+    PropertiesBlock,
     Section,
+    StudyPage,
     TableBlock,
     data_address,
     render,
 )
-from phasebench.reporting.tables import accuracy, rotation, significance, verdicts
+from phasebench.reporting.tables import accuracy, properties, significance, verdicts
 from phasebench.reporting.tables.accuracy import AccuracyTable
 from phasebench.reporting.tables.runs import Shared, address, collect_runs, relative_folder, shared_frame
 from phasebench.tables.read import read_tables
 
 STUDIES_FOLDER = Path("docs/studies")
 """Of the repository, in which reports are built."""
+_STRONGEST = 3
 
 
-def build_report(tables: Path, output: Path, logs: Path) -> None:
+def build_report(tables: Path, output: Path, logs: Path, page: str = "benchmark.html", beside: str = "") -> None:
     """Write ``benchmark.html``, ``figures/*.svg`` and ``tables/*.{csv,html}`` into a folder.
 
     The same tables give the same bytes.
@@ -45,26 +51,32 @@ def build_report(tables: Path, output: Path, logs: Path) -> None:
         Folder to write into; each file appears whole or not at all, the page last.
     logs : Path
         Folder of the logs, which the page links to; nothing is read there.
+    page : str
+        Name of the page's file.
+    beside : str
+        Folder inside ``output`` for ``figures`` and ``tables``, with a slash at its end.
 
     Raises
     ------
     PhasebenchError
         A table is missing, cut or lacks a column, or a file cannot be written.
     """
-    _Report(tables, output, logs).write()
+    _Report(tables, output, logs, page, beside).write()
 
 
 class _Report:
     """One build: what the sections share, and where files go."""
 
-    def __init__(self, folder: Path, output: Path, logs: Path) -> None:
+    def __init__(self, folder: Path, output: Path, logs: Path, page: str, beside: str) -> None:
         self.tables = tables = read_tables(folder)
-        self.output = output
-        self.experiments, self.not_run = arrange(tables)
+        self.output, self.page, self.files = output, page, beside
+        self.experiments, _ = arrange(tables)
+        self.properties = {study.suite: study for study in properties.study_properties(tables)}
         self.accuracies = [accuracy.accuracy_table(tables, experiment) for experiment in self.experiments]
         self.labels = {row.model: row.label for table in self.accuracies for row in table.rows}
         measured = {row.model: row.label for table in self.accuracies for row in table.rows if row.was_run}
         self.styles = line_styles(measured.items())
+        self.claims = verdicts.study_verdicts(tables)
         self.runs = collect_runs(
             tables,
             self.experiments,
@@ -72,42 +84,32 @@ class _Report:
             relative_folder(folder.parent, output),
             relative_folder(logs, output),
         )
-        beside = relative_folder(folder, output)
-        self.inputs = [(name, address(beside / name), *content) for name, content in tables.digests.items()]
+        inputs = relative_folder(folder, output)
+        self.inputs = [(name, address(inputs / name), *content) for name, content in tables.digests.items()]
         self.common: dict[str, Any] = {
             "benchmark": tables.benchmark.iloc[0].to_dict(),
             "labels": self.labels,
             "anchors": self.runs.anchors,
             "substitutes": summary.substitutes(self.experiments),
-            "deviations": self._deviations(),
-        }
-
-    def _deviations(self) -> dict[str, str]:
-        """Suite -> address of the page on its deviations from the study, for suites that have one."""
-        folder = relative_folder(STUDIES_FOLDER, self.output)
-        suites = sorted({experiment.suite for experiment in self.experiments})
-        return {
-            suite: address(folder / f"{suite}.md") for suite in suites if (STUDIES_FOLDER / f"{suite}.md").is_file()
         }
 
     def write(self) -> None:
         # A workflow waits for the folder, and without rotations and histories there is no figure to make it.
-        _make_folder(self.output / "figures")
-        sections = [self._section(table) for table in self.accuracies]
-        studies = verdicts.study_verdicts(self.tables)
-        rotations = [
-            (experiment, rotation.rotation_rows(rotation.rotation_measurements(self.tables, experiment), experiment))
-            for experiment in self.experiments
-        ]
+        _make_folder(self.output / f"{self.files}figures")
+        suites = studies.suites_of(self.experiments, [*self.claims, *self.properties])
+        pages = [self._study(suite) for suite in suites]
+        every = verdicts.all_verdicts(self.claims.values())
         page = render(
             "benchmark.html.j2",
             **self.common,
+            sentence=summary.sentence(self.tables),
             facts=summary.run_facts(self.tables),
-            findings=summary.findings(self.accuracies, rotations, self.labels),
-            not_run=self.not_run,
-            verdicts=[(study, self._verdicts(study)) for study in studies],
-            all_verdicts=verdicts.all_verdicts(studies),
-            sections=sections,
+            left_out=self.tables.left_out.to_dict("records"),
+            unfinished=self.tables.unfinished.to_dict("records"),
+            studies=pages,
+            every=every,
+            extremes=verdicts.extremes(every.rows, _STRONGEST),
+            not_tested=summary.not_tested(every.rows),
             runs=self.runs,
             runs_downloads=self._table("runs", self.runs.frame(), "runs", rows=self.runs.rows),
             settings_downloads=self._shared("settings", self.runs.settings),
@@ -115,9 +117,51 @@ class _Report:
             inputs=self.inputs,
             commits=sorted(set(self.tables.runs["git_commit"]) - {""}),
         )
-        write_text(self.output / "benchmark.html", page)
+        write_text(self.output / self.page, page)
 
-    def _section(self, table: AccuracyTable) -> Section:
+    def _study(self, suite: str) -> StudyPage:
+        accuracies = [table for table in self.accuracies if table.experiment.suite == suite]
+        claims = studies.claims_of(self.tables, suite, self.claims)
+        sections = [self._section(table, claims) for table in accuracies]
+        given = studies.described(self.tables).get(suite, {})
+        dots = agreement.dots_of(self.tables, accuracies)
+        panel = agreement.agreement_panel(claims.name, dots) if dots else None
+        anchor = slug("study", suite)
+        sentences = [panel.description] if panel else []
+        cost = cost_figure(self.tables, suite, self.styles)
+        return StudyPage(
+            suite=suite,
+            name=claims.name,
+            anchor=anchor,
+            title=given.get("title", ""),
+            citation=given.get("citation", ""),
+            question=given.get("question", ""),
+            claims=claims,
+            claims_downloads=self._verdicts(claims) if claims.rows else (),
+            picture=""
+            if panel is None
+            else svg.to_inline_svg(
+                agreement.draw_agreement(panel),
+                slug(suite, "agreement"),
+                panel.summary,
+                panel.description,
+                agreement.notes(dots),
+            ),
+            picture_note=" ".join([*sentences, *summary.agreement_sentences(accuracies)]),
+            sections=tuple(section for section in sections if section.experiment.setting_of),
+            not_run=tuple(section for section in sections if not section.experiment.setting_of),
+            further=studies.further_claims(claims, [table.experiment for table in accuracies]),
+            properties=self._properties(self.properties.get(suite)),
+            cost=None if cost is None else self._figure(slug(suite, "cost"), cost),
+            deviations=self._deviations(suite),
+        )
+
+    def _deviations(self, suite: str) -> str:
+        """Address of the page on a suite's deviations from its study, or ''."""
+        path = STUDIES_FOLDER / f"{suite}.md"
+        return address(relative_folder(STUDIES_FOLDER, self.output) / path.name) if path.is_file() else ""
+
+    def _section(self, table: AccuracyTable, claims: verdicts.StudyVerdicts) -> Section:
         experiment = table.experiment
         compared = significance.comparisons(table)
         tests = significance.significance_table(compared, experiment)
@@ -125,10 +169,16 @@ class _Report:
             experiment,
             table,
             self._table(f"{experiment.slug}-accuracy", accuracy.tidy(table), "accuracy", table=table),
+            claims.of(experiment.name),
             self._plain_table(f"{experiment.slug}-comparisons", tests) if tests else None,
             "" if tests else significance.too_few_note(compared),
             tuple(
-                self._figure(experiment, figure)
+                self._figure(
+                    f"{experiment.slug}-{figure.kind}",
+                    figure,
+                    experiment.answers.get(figure.kind, ""),
+                    experiment.reported.get(figure.kind, ""),
+                )
                 for figure in figures.figures_of(self.tables, experiment, self.styles)
                 if experiment.setting_of
             ),
@@ -137,12 +187,21 @@ class _Report:
     def _verdicts(self, study: verdicts.StudyVerdicts) -> tuple[Download, ...]:
         return self._table(study.slug, verdicts.study_frame(self.tables, study), "claims", study=study)
 
+    def _properties(self, study: properties.StudyProperties | None) -> PropertiesBlock | None:
+        if study is None:
+            return None
+        tables = (self._plain_table(f"{study.slug}-{kind}", table) for kind, table in study.tables)
+        return PropertiesBlock(study.slug, study.sentence, tuple(tables))
+
     def _table(self, name: str, frame: pd.DataFrame, kind: str, **context: object) -> tuple[Download, ...]:
         text = self._csv(name, frame)
         # Links to runs lead nowhere outside the page.
         alone = render("table.html.j2", **{**self.common, "anchors": {}}, kind=kind, title=name, **context)
-        write_text(self.output / "tables" / f"{name}.html", alone)
-        return (Download("CSV", f"tables/{name}.csv", data_address(text)), Download("HTML", f"tables/{name}.html"))
+        write_text(self.output / f"{self.files}tables/{name}.html", alone)
+        return (
+            Download("CSV", f"{self.files}tables/{name}.csv", data_address(text)),
+            Download("HTML", f"{self.files}tables/{name}.html"),
+        )
 
     def _plain_table(self, name: str, table: PlainTable) -> TableBlock:
         return TableBlock(table, self._table(name, table.frame, "plain", table=table))
@@ -154,13 +213,12 @@ class _Report:
         # A file that is passed on alone must still say what scale it is of.
         scale = self.common["benchmark"]["scale"]
         text = frame.assign(scale=scale)[["scale", *frame.columns]].to_csv(index=False, lineterminator="\n")
-        write_text(self.output / "tables" / f"{name}.csv", text)
+        write_text(self.output / f"{self.files}tables/{name}.csv", text)
         return text
 
-    def _figure(self, experiment: Experiment, figure: StudyFigure) -> FigureBlock:
-        name = f"{experiment.slug}-{figure.kind}"
+    def _figure(self, name: str, figure: StudyFigure, answered: str = "", reported: str = "") -> FigureBlock:
         write_text(
-            self.output / "figures" / f"{name}.svg",
+            self.output / f"{self.files}figures/{name}.svg",
             svg.to_svg(draw(figure, self.common["benchmark"]["label"])),
         )
         panels = tuple(
@@ -176,14 +234,18 @@ class _Report:
             heading=figure.heading,
             title=figure.title,
             method=figure.method,
-            answered=experiment.answers.get(figure.kind, ""),
+            answered=answered,
+            reported=reported,
             panels=panels,
             legend=figure.legend,
             has_lines=figure.has_lines,
             has_markers=figure.has_markers,
             across=figure.across,
             left_out=len(figure.panels) - len(figure.drawn),
-            downloads=(Download("SVG", f"figures/{name}.svg"), Download("CSV", f"tables/{name}-data.csv")),
+            downloads=(
+                Download("SVG", f"{self.files}figures/{name}.svg"),
+                Download("CSV", f"{self.files}tables/{name}-data.csv"),
+            ),
             table=self._plain_table(name, figure.table) if figure.table else None,
         )
 

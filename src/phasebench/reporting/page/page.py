@@ -13,6 +13,7 @@ from phasebench.reporting.cells import PlainTable
 from phasebench.reporting.drawing.palette import LineStyle
 from phasebench.reporting.experiments import Experiment
 from phasebench.reporting.tables.accuracy import AccuracyTable
+from phasebench.reporting.tables.verdicts import StudyVerdicts
 
 _FORMATS: dict[str, Callable[..., str]] = {
     "per_cent": labels.per_cent,
@@ -74,8 +75,10 @@ class FigureBlock:
     ----------
     anchor, heading
         Where links lead, and what stands above.
-    title, method, answered
-        Its caption; the last is the figure of the study that it answers, or ''.
+    title, method
+        Its caption, and how it was made, which is folded.
+    answered, reported
+        The figure of the study that it answers, and what the study reports there in words; '' for none.
     panels, legend
         Drawings, and the keys of their lines in HTML.
     has_lines, has_markers
@@ -91,6 +94,7 @@ class FigureBlock:
     title: str
     method: str
     answered: str
+    reported: str
     panels: tuple[Panel, ...]
     legend: tuple[LineStyle, ...]
     has_lines: bool
@@ -108,9 +112,65 @@ class Section:
     experiment: Experiment
     accuracy: AccuracyTable
     accuracy_downloads: tuple[Download, ...]
+    claims: StudyVerdicts
     comparisons: TableBlock | None = None
     comparisons_note: str = ""
     figures: tuple[FigureBlock, ...] = ()
+
+
+@dataclass(frozen=True)
+class PropertiesBlock:
+    """Properties of the layers and untrained networks of a study: a sentence, and tables."""
+
+    anchor: str
+    sentence: str
+    tables: tuple[TableBlock, ...]
+
+
+@dataclass(frozen=True)
+class StudyPage:
+    """Part of the page about one study.
+
+    Attributes
+    ----------
+    suite, name, anchor
+        Its suite, how a reader knows it, and where links lead.
+    title, citation, question
+        Of the study, from its suite; '' where the tables do not say.
+    claims, claims_downloads
+        All of its claims; none is no claim at all.
+    picture, picture_note
+        Published against measured numbers ('' without any), and the picture in a sentence.
+    sections
+        Experiments with runs.
+    not_run
+        Experiments without, whose tables hold what was published alone.
+    further
+        Claims about no experiment of the page.
+    properties
+        What its layers and untrained networks decide, if that was measured.
+    cost
+        What its networks cost, if any was run.
+    deviations
+        Address of the page on its deviations from the study, or ''.
+    """
+
+    suite: str
+    name: str
+    anchor: str
+    title: str
+    citation: str
+    question: str
+    claims: StudyVerdicts
+    claims_downloads: tuple[Download, ...]
+    picture: str
+    picture_note: str
+    sections: tuple[Section, ...]
+    not_run: tuple[Section, ...]
+    further: StudyVerdicts
+    properties: PropertiesBlock | None = None
+    cost: FigureBlock | None = None
+    deviations: str = ""
 
 
 def render(template: str, **context: Any) -> str:

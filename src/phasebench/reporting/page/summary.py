@@ -1,15 +1,18 @@
 """Summary on the first screen: runs, cost and findings, in sentences."""
 
+import re
+from collections.abc import Iterable
+
 import pandas as pd
 
-from phasebench.reporting.experiments import Experiment
-from phasebench.reporting.labels import counted, duration, listed, per_cent, points, rate, short_commit
-from phasebench.reporting.tables.accuracy import AccuracyTable, Cell, Row
-from phasebench.reporting.tables.rotation import RotationRow
+from phasebench.reporting.experiments import Experiment, display_names_of
+from phasebench.reporting.labels import counted, duration, listed, rate, short_commit
+from phasebench.reporting.tables.accuracy import AccuracyTable
+from phasebench.reporting.tables.verdicts import ClaimRow
 from phasebench.tables.read import ReportTables
 
 _NAMES_SHOWN = 3
-_SEEDS_WANTED = 3
+_DATASETS_SHOWN = 5
 
 
 def run_facts(tables: ReportTables) -> list[tuple[str, str]]:
@@ -39,51 +42,41 @@ def substitutes(experiments: list[Experiment]) -> list[tuple[str, str]]:
     return list(dict.fromkeys(pairs))
 
 
-def findings(
-    accuracies: list[AccuracyTable], rotations: list[tuple[Experiment, list[RotationRow]]], labels: dict[str, str]
-) -> list[str]:
-    """The results in a few sentences, each a count or an extreme of a table below it."""
-    cells = [pair for table in accuracies for pair in table.cells]
-    sentences = [_coverage([cell for _, cell in cells]), _differences(cells, accuracies), _beside_baselines(accuracies)]
-    for experiment, rows in rotations:
-        sentences.extend(_rotation_losses(experiment, rows, labels))
-    return [sentence for sentence in sentences if sentence]
-
-
-def _coverage(cells: list[Cell]) -> str:
-    printed = [cell for cell in cells if cell.published == cell.published]
-    measured = [cell for cell in printed if cell.summary.n]
-    stand_ins = sum(cell.setting.is_substitute for cell in measured)
-    sentence = f"{len(measured)} of {counted(len(printed), 'published accuracy', 'published accuracies')} "
-    sentence += "in the tables below stand beside a run of ours"
-    if stand_ins:
-        sentence += f", {'all' if stand_ins == len(measured) else stand_ins} of them on a stand-in data set"
-    fewest = min((cell.summary.n for cell in cells if cell.summary.n), default=0)
-    if 0 < fewest < _SEEDS_WANTED:
-        sentence += f"; some cells have {counted(fewest, 'seed')}, too few to judge a difference between models"
-    return sentence + "."
-
-
-def _differences(cells: list[tuple[Row, Cell]], accuracies: list[AccuracyTable]) -> str:
-    compared = [(cell.difference, row, cell) for row, cell in cells if cell.difference == cell.difference]
-    if not compared:
-        on_substitutes = any(cell.summary.n and cell.setting.is_substitute for _, cell in cells)
-        if on_substitutes:
-            return "No run used a study's own data, so no difference from a published value is given."
-        return ""
-    compared.sort(key=lambda item: item[0])
-    middle = float(pd.Series([difference for difference, _, _ in compared]).median())
-    titles = {cell.setting: table.experiment.title(cell.setting) for table in accuracies for _, cell in table.cells}
-
-    def extreme(item: tuple[float, Row, Cell]) -> str:
-        return f"{points(item[0])} ({item[1].label}, {titles[item[2].setting]})"
-
-    if len(compared) == 1:
-        return f"Ours less published: {extreme(compared[0])} percentage points."
+def sentence(tables: ReportTables) -> str:
+    """One sentence on the campaign: runs, networks, data sets, seeds, device and day."""
+    runs = tables.runs
+    if not len(runs):
+        return "No run is finished."
+    networks, seeds = runs["model"].nunique(), runs["seed"].nunique()
+    datasets = [display_names_of(tables)(name) for name in dict.fromkeys(runs["dataset"])]
+    data = listed(datasets) if len(datasets) <= _DATASETS_SHOWN else f"{len(datasets)} data sets"
+    finished = _latest(runs["finished_at"])
     return (
-        f"Ours less published, over {len(compared)} cells: median {points(middle)} percentage points, "
-        f"from {extreme(compared[0])} to {extreme(compared[-1])}."
+        f"{counted(len(runs), 'training run')} of {counted(networks, 'network')} on {data}, "
+        f"{counted(seeds, 'seed')}, on {_distinct(runs['device'])}; the last one finished {finished}."
     )
+
+
+def agreement_sentences(accuracies: list[AccuracyTable]) -> list[str]:
+    """A study's published numbers against our prediction intervals, and its networks against a linear classifier."""
+    cells = [cell for table in accuracies for _, cell in table.cells if cell.summary.n]
+    known = [cell.is_theirs for cell in cells if cell.is_theirs is not None]
+    sentences = []
+    if known:
+        sentences.append(
+            f"{sum(known)} of {counted(len(known), 'published accuracy', 'published accuracies')} "
+            f"{'lies' if len(known) == 1 else 'lie'} inside our 95 % prediction interval."
+        )
+    return [*sentences, *filter(None, [_beside_baselines(accuracies)])]
+
+
+def not_tested(rows: Iterable[ClaimRow]) -> list[tuple[str, list[ClaimRow]]]:
+    """Reasons and the claims that were not tested for them, the most frequent reason first."""
+    groups: dict[str, list[ClaimRow]] = {}
+    for row in rows:
+        if not row.is_decided:
+            groups.setdefault(re.split(r"[:;,(]", row.reason)[0].strip() or "no reason given", []).append(row)
+    return sorted(groups.items(), key=lambda item: -len(item[1]))
 
 
 def _beside_baselines(accuracies: list[AccuracyTable]) -> str:
@@ -104,21 +97,6 @@ def _beside_baselines(accuracies: list[AccuracyTable]) -> str:
     return (
         f"In {better} of {counted(compared, 'cell')} the networks are better than a linear classifier on their input."
     )
-
-
-def _rotation_losses(experiment: Experiment, rows: list[RotationRow], labels: dict[str, str]) -> list[str]:
-    worst: dict[str, RotationRow] = {}
-    for row in rows:
-        if row.loss.n and (row.model not in worst or row.loss.mean > worst[row.model].loss.mean):
-            worst[row.model] = row
-    if not worst:
-        return []
-    parts = [
-        f"{labels[model]} up to {per_cent(row.loss.mean)}{'' if index else ' points of accuracy'} "
-        f"({experiment.title(row.setting)})"
-        for index, (model, row) in enumerate(worst.items())
-    ]
-    return [f"{experiment.label}: rotating the phases within ±180° costs {listed(parts)}."]
 
 
 def _cost(runs: pd.DataFrame) -> str:

@@ -1,20 +1,22 @@
 """Test accuracy beside the published one, in the layout of the study's table."""
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
 import pandas as pd
 
-from phasebench.common.statistics import FRACTION, Summary, summarise
+from phasebench.common.statistics import FRACTION, Summary, prediction_interval, summarise
 from phasebench.reporting import measurements
 from phasebench.reporting.experiments import TEST_ACCURACY, Experiment, Setting
+from phasebench.reporting.labels import counted
 from phasebench.reporting.tables.baselines import BaselineCell, Baselines, baselines_of
 from phasebench.tables.read import ReportTables
 
 _Record = dict[Any, Any]
-_Printed = tuple[float, float, str]
+_Printed = tuple[float, float, float, str]
 
 _PARAMETERS = "parameters"
 
@@ -42,6 +44,10 @@ class Cell:
         Seed and accuracy of each.
     diverged
         Ids of the runs that diverged.
+    planned
+        Number of runs that were planned: those above and those that are not finished.
+    theirs
+        Bounds of the 95 % prediction interval for the published number; NaN for too few seeds or other data.
     """
 
     setting: Setting
@@ -52,6 +58,8 @@ class Cell:
     runs: tuple[str, ...]
     by_seed: tuple[tuple[int, float], ...] = ()
     diverged: tuple[str, ...] = ()
+    planned: int = 0
+    theirs: tuple[float, float] = (math.nan, math.nan)
     best: bool = False
     published_best: bool = False
 
@@ -59,6 +67,25 @@ class Cell:
     def difference(self) -> float:
         """Ours less the published one; NaN if either is missing or the data were not the study's."""
         return math.nan if self.setting.is_substitute else self.summary.mean - self.published
+
+    @property
+    def is_theirs(self) -> bool | None:
+        """True if the published number lies in our prediction interval; None where there is no interval."""
+        low, high = self.theirs
+        return None if math.isnan(low) else low <= self.published <= high
+
+    @property
+    def seeds(self) -> str:
+        """'3 of 5 seeds', or '5 seeds' where all that were planned count."""
+        planned = max(self.planned, self.summary.n)
+        return (
+            counted(planned, "seed") if self.summary.n == planned else f"{self.summary.n} of {counted(planned, 'seed')}"
+        )
+
+    @property
+    def was_run(self) -> bool:
+        """True if at least one run is finished."""
+        return bool(self.summary.n or self.diverged)
 
 
 @dataclass(frozen=True)
@@ -74,7 +101,7 @@ class Row:
     @property
     def was_run(self) -> bool:
         """True if at least one cell has a run."""
-        return any(cell.summary.n or cell.diverged for cell in self.cells)
+        return any(cell.was_run for cell in self.cells)
 
 
 @dataclass(frozen=True)
@@ -93,6 +120,18 @@ class AccuracyTable:
         return [(self.experiment.display_names(dataset), list(settings)) for dataset, settings in columns]
 
     @property
+    def columns_not_run(self) -> int:
+        """Settings without a run, where others have some."""
+        run = len(self.experiment.settings_run)
+        return len(self.experiment.settings) - run if run else 0
+
+    @property
+    def rows_not_run(self) -> int:
+        """Models without a run, where others have some."""
+        run = sum(row.was_run for row in self.rows)
+        return len(self.rows) - run if run else 0
+
+    @property
     def cells(self) -> list[tuple[Row, Cell]]:
         """Row by row."""
         return [(row, cell) for row in self.rows for cell in row.cells]
@@ -103,15 +142,13 @@ def accuracy_table(tables: ReportTables, experiment: Experiment) -> AccuracyTabl
     measured = _measured(tables, experiment)
     published = _published(tables, experiment)
     diverged = measurements.diverged_runs(tables.runs)
-    columns = [
-        _mark_best(
-            [
-                _cell(setting, measured.get((model, setting), []), published.get((model, *setting.key)), diverged)
-                for model in experiment.models
-            ]
-        )
-        for setting in experiment.settings
-    ]
+    unfinished = _unfinished(tables, experiment)
+
+    def cell(model: str, setting: Setting) -> Cell:
+        records, printed = measured.get((model, setting), []), published.get((model, *setting.key))
+        return _cell(setting, records, printed, diverged, unfinished[model, setting])
+
+    columns = [_mark_best([cell(model, setting) for model in experiment.models]) for setting in experiment.settings]
     by_model = zip(experiment.models, zip(*columns, strict=True), strict=True)
     rows = tuple(_row(tables, experiment, model, cells) for model, cells in by_model)
     note = measurements.divergence_note(
@@ -169,6 +206,19 @@ def _measured(tables: ReportTables, experiment: Experiment) -> dict[tuple[str, S
     return found
 
 
+def _unfinished(tables: ReportTables, experiment: Experiment) -> Counter[tuple[str, Setting]]:
+    """Number of runs of each cell that were planned and are not finished, or whose files cannot be used."""
+    frame = tables.unfinished
+    chosen = (frame["suite"] == experiment.suite) & (frame["experiment"] == experiment.name) & (frame["what"] == "run")
+    fields = ("dataset", "stands_in_for", "encoding", "train_fraction")
+    counts: Counter[tuple[str, Setting]] = Counter()
+    for record in frame[chosen].to_dict("records"):
+        # A column has a variant only where it tells it from others.
+        for variant in {"", record["variant"]}:
+            counts[record["model"], Setting(**{name: record[name] for name in fields}, variant=variant)] += 1
+    return counts
+
+
 def _published(tables: ReportTables, experiment: Experiment) -> dict[tuple[str, str, str, float], _Printed]:
     frame = tables.published
     chosen = frame[
@@ -177,28 +227,42 @@ def _published(tables: ReportTables, experiment: Experiment) -> dict[tuple[str, 
         & (frame["metric"] == TEST_ACCURACY)
     ]
     keys = zip(chosen["model"], chosen["dataset"], chosen["encoding"], chosen["train_fraction"], strict=True)
-    return dict(zip(keys, zip(chosen["value"], chosen["std"], chosen["where"], strict=True), strict=True))
+    numbers = zip(chosen["value"], chosen["std"], chosen["n"], chosen["where"], strict=True)
+    return dict(zip(keys, numbers, strict=True))
 
 
-def _cell(setting: Setting, records: list[_Record], printed: _Printed | None, diverged: frozenset[str]) -> Cell:
+def _cell(
+    setting: Setting, records: list[_Record], printed: _Printed | None, diverged: frozenset[str], unfinished: int
+) -> Cell:
     # A variant is the study's own only where the aggregated table says so.
     beside = [(record["published"], record["published_where"]) for record in records]
     known = [pair for pair in beside if not math.isnan(pair[0])]
-    printed_value, printed_std, printed_where = printed or (math.nan, math.nan, "")
+    printed_value, printed_std, printed_n, printed_where = printed or (math.nan, math.nan, math.nan, "")
     fallback = (math.nan, "") if setting.variant else (printed_value, printed_where)
     value, where = known[0] if known else fallback
     std = printed_std if value == printed_value else math.nan
     whole = [record for record in records if record["run"] not in diverged]
+    values = [record["value"] for record in whole]
+    nothing = setting.is_substitute or math.isnan(value)
     return Cell(
         setting,
-        summarise([record["value"] for record in whole], FRACTION),
+        summarise(values, FRACTION),
         value,
         std,
         where,
         tuple(record["run"] for record in whole),
         tuple((int(record["seed"]), float(record["value"])) for record in whole),
         tuple(record["run"] for record in records if record["run"] in diverged),
+        planned=len(records) + unfinished,
+        theirs=(math.nan, math.nan) if nothing else _prediction(values, std, printed_n),
     )
+
+
+def _prediction(values: list[float], std: float, n: float) -> tuple[float, float]:
+    """Bounds of the 95 % prediction interval; a printed deviation counts where the study says of how many runs."""
+    welch = n > 1 and not math.isnan(std)
+    low, high = prediction_interval(values, std, int(n)) if welch else prediction_interval(values)
+    return float(low), float(high)
 
 
 def _mark_best(column: list[Cell]) -> list[Cell]:

@@ -1,35 +1,55 @@
-"""The claims of each study with their verdicts."""
+"""The claims of each study with their marks."""
 
 import math
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pandas as pd
 
-from phasebench.claims.marks import MARKS, count_marks
+from phasebench.claims.marks import MARKS, NOT_REPRODUCED, NOT_TESTED, OTHER_WAY, REPRODUCED, SAME_WAY, count_marks
 from phasebench.reporting.experiments import display_names_of
-from phasebench.reporting.labels import MINUS, decimal, per_cent, slug, sortable
+from phasebench.reporting.labels import MINUS, decimal, per_cent, slug
 from phasebench.tables.read import ReportTables
 
 # Units of fractions that are printed a hundredfold -> what stands behind the number.
 _HUNDREDFOLD = {"points": "points", "percent": "%"}
-_ORDER = tuple(MARKS)
-_SIGNS = dict(zip(_ORDER, ("✓", "✗", "?", "≡", "·"), strict=True))
-_CLASSES = dict(zip(_ORDER, ("yes", "no", "open", "property", "untested"), strict=True))
+_SHAPES = dict(zip(MARKS, ("yes", "no", "open", "built", "none"), strict=True))
+_WEAK_SHAPES = {SAME_WAY: "same", OTHER_WAY: "other"}
+_NUMBER = re.compile(rf"[-{MINUS}]?\d+(?:\.\d+)?")
+_WEAK_MEANING = "The direction alone, on stand-in data or after shortened training: no test of the claim."
+_EXTREMES: tuple[dict[str, str], ...] = (
+    {"Strongest agreements": REPRODUCED, "Strongest disagreements": NOT_REPRODUCED},
+    {"Not tested, but points the same way": SAME_WAY, "Not tested, and points the other way": OTHER_WAY},
+)
+_RANKS = {mark: rank for rank, mark in enumerate(MARKS)}
 
 
 @dataclass(frozen=True)
-class VerdictRow:
+class Counted:
+    """Number of claims with a mark, what it means, and its CSS class, by which its symbol is named too."""
+
+    mark: str
+    meaning: str
+    shape: str
+    number: int
+
+
+@dataclass(frozen=True)
+class ClaimRow:
     """A claim as the page shows it; ``runs`` are the ids of those that it was judged by."""
 
+    suite: str
     claim: str
+    part: str
+    kind: str
+    experiment: str
     text: str
     where: str
     published: str
-    threshold: str
     unit: str
+    threshold: str
     mean: float
     std: float
     low: float
@@ -39,49 +59,56 @@ class VerdictRow:
     direction: str
     reason: str
     detail: str
+    power: float
     paper_agrees: str
     runs: tuple[str, ...]
 
     @property
-    def sign_of_mark(self) -> str:
-        """A sign before the mark's word."""
-        return _SIGNS[self.mark]
+    def anchor(self) -> str:
+        """Id of the claim's part on the page."""
+        return slug("claim", self.suite, self.claim, *filter(None, [self.part]))
 
     @property
-    def css_class(self) -> str:
-        """CSS class by which the page colours it."""
-        return _CLASSES[self.mark]
+    def shape(self) -> str:
+        """CSS class and symbol: the mark's, or that of a weak direction on other data than the study's."""
+        return _WEAK_SHAPES.get(self.direction, _SHAPES[self.mark]) if self.mark == NOT_TESTED else _SHAPES[self.mark]
 
     @property
-    def order(self) -> str:
-        """Rank of the mark, for sorting; the highest is that of a reproduced claim."""
-        return str(-_ORDER.index(self.mark))
+    def verdict(self) -> str:
+        """The mark in words, with the direction seen on other data than the study's."""
+        return f"{self.mark}; {self.direction}" if self.mark == NOT_TESTED and self.direction else self.mark
+
+    @property
+    def is_decided(self) -> bool:
+        """True if something was found out; what was not tested is folded away."""
+        return self.mark != NOT_TESTED
 
     @property
     def measured(self) -> str:
-        """The mean; '' if nothing was measured."""
-        return "" if math.isnan(self.mean) else self._printed(self.mean)
+        """The mean with its standard deviation over seeds and its unit; '' if nothing was measured."""
+        if math.isnan(self.mean):
+            return ""
+        spread = "" if math.isnan(self.std) else f" ± {self._printed(self.std)}"
+        return f"{self._printed(self.mean)}{spread} {_HUNDREDFOLD.get(self.unit, '')}".strip()
 
     @property
-    def spread(self) -> str:
-        """The standard deviation over seeds, or ''."""
-        return "" if math.isnan(self.std) else self._printed(self.std)
+    def interval(self) -> str:
+        """The 95 % interval of the mean: '6.20 to 7.80', or ''."""
+        return "" if math.isnan(self.low) else f"{self._printed(self.low)} to {self._printed(self.high)}"
 
     @property
-    def sign(self) -> str:
-        """Unit behind a measured number, or ''."""
-        return _HUNDREDFOLD.get(self.unit, "")
+    def strength(self) -> float:
+        """Distance of the mean from the nearest number of the threshold, in half-widths of its interval.
 
-    @property
-    def basis(self) -> str:
-        """The interval and the number of values: '6.20 to 7.80, n = 3'."""
-        bounds = "" if math.isnan(self.low) else f"{self._printed(self.low)} to {self._printed(self.high)}, "
-        return f"{bounds}n = {self.n}"
-
-    @property
-    def measured_order(self) -> str:
-        """Measured value, for sorting."""
-        return sortable(self.mean)
+        NaN where there is no interval, infinite where it has no width.
+        """
+        half = (self.high - self.low) / 2
+        numbers = [float(text.replace(MINUS, "-")) for text in _NUMBER.findall(self.threshold)]
+        if math.isnan(half) or not numbers:
+            return math.nan
+        factor = 0.01 if self.unit in _HUNDREDFOLD else 1.0
+        distance = min(abs(self.mean - factor * number) for number in numbers)
+        return distance / half if half > 0 else math.inf
 
     def _printed(self, value: float) -> str:
         if self.unit in _HUNDREDFOLD:
@@ -91,39 +118,76 @@ class VerdictRow:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """A claim with its parts, such as direction and size, the one that says most first."""
+
+    parts: tuple[ClaimRow, ...]
+
+    @property
+    def first(self) -> ClaimRow:
+        """The part that says most."""
+        return self.parts[0]
+
+
+@dataclass(frozen=True)
 class StudyVerdicts:
-    """All claims of a suite; ``name`` is the suite's for reading."""
+    """All claims of a suite, those that say most first; ``name`` is the suite's for reading."""
 
     suite: str
     name: str
-    rows: tuple[VerdictRow, ...]
+    rows: tuple[ClaimRow, ...]
 
     @property
     def slug(self) -> str:
-        """Name for anchors and files."""
+        """Name for files."""
         return slug(self.suite, "claims")
 
     @property
-    def counts(self) -> list[tuple[str, str, str, int]]:
-        """(mark, sign, CSS class, claims) of each mark, also where there are none."""
-        counts = count_marks(row.mark for row in self.rows)
-        return [(mark, _SIGNS[mark], _CLASSES[mark], count) for mark, count in counts.items()]
+    def counts(self) -> list[Counted]:
+        """Claims with each mark, also where there are none."""
+        numbers = count_marks(row.mark for row in self.rows)
+        return [Counted(mark, MARKS[mark], _SHAPES[mark], number) for mark, number in numbers.items()]
+
+    @property
+    def directions(self) -> list[Counted]:
+        """Claims that were not tested and yet point some way on other data than the study's."""
+        numbers = {way: sum(row.shape == shape for row in self.rows) for way, shape in _WEAK_SHAPES.items()}
+        return [Counted(way, _WEAK_MEANING, _WEAK_SHAPES[way], number) for way, number in numbers.items()]
 
     @property
     def contradicted(self) -> int:
         """Claims that do not hold of the study's own numbers."""
         return sum(row.paper_agrees == "no" for row in self.rows)
 
+    def of(self, experiment: str) -> "StudyVerdicts":
+        """The claims about one experiment."""
+        return replace(self, rows=tuple(row for row in self.rows if row.experiment == experiment))
 
-def study_verdicts(tables: ReportTables) -> list[StudyVerdicts]:
-    """The studies that have claims, with their rows in the order of the table."""
+    @property
+    def decided(self) -> list[Claim]:
+        """Claims of which something was found out."""
+        return [claim for claim in self._claims() if claim.first.is_decided]
+
+    @property
+    def folded(self) -> list[Claim]:
+        """Claims that were not tested."""
+        return [claim for claim in self._claims() if not claim.first.is_decided]
+
+    def _claims(self) -> list[Claim]:
+        parts: dict[str, list[ClaimRow]] = {}
+        for row in self.rows:
+            parts.setdefault(row.claim, []).append(row)
+        return [Claim(tuple(rows)) for rows in parts.values()]
+
+
+def study_verdicts(tables: ReportTables) -> dict[str, StudyVerdicts]:
+    """Suite -> its claims, for studies that have claims."""
     names, display_name = _names(tables), display_names_of(tables)
-    return [
-        StudyVerdicts(
-            str(suite), display_name(str(suite)), tuple(_row(record, names) for record in rows.to_dict("records"))
-        )
-        for suite, rows in tables.claims.groupby("suite", sort=False)
-    ]
+    studies = {}
+    for suite, records in tables.claims.groupby("suite", sort=False):
+        rows = sorted((_row(record, names) for record in records.to_dict("records")), key=_rank)
+        studies[str(suite)] = StudyVerdicts(str(suite), display_name(str(suite)), tuple(rows))
+    return studies
 
 
 def all_verdicts(studies: Iterable[StudyVerdicts]) -> StudyVerdicts:
@@ -134,6 +198,31 @@ def all_verdicts(studies: Iterable[StudyVerdicts]) -> StudyVerdicts:
 def study_frame(tables: ReportTables, study: StudyVerdicts) -> pd.DataFrame:
     """A study's claims as they came, for a file."""
     return tables.claims[tables.claims["suite"] == study.suite].reset_index(drop=True)
+
+
+def strongest(rows: Iterable[ClaimRow], verdict: str, most: int) -> list[ClaimRow]:
+    """Findings that lie farthest from what they were tested against; properties are no findings.
+
+    Parameters
+    ----------
+    verdict
+        A mark, or a direction of what was not tested.
+    """
+    chosen = [row for row in rows if verdict in (row.mark, row.direction) and row.kind == "finding"]
+    return sorted(chosen, key=lambda row: (math.isnan(row.strength), -row.strength))[:most]
+
+
+def extremes(rows: Sequence[ClaimRow], most: int) -> list[tuple[str, list[ClaimRow]]]:
+    """Headings with the strongest agreements and disagreements; where nothing was decided, by direction alone."""
+    for headings in _EXTREMES:
+        found = [(heading, strongest(rows, verdict, most)) for heading, verdict in headings.items()]
+        if any(chosen for _, chosen in found):
+            return [(heading, chosen) for heading, chosen in found if chosen]
+    return []
+
+
+def _rank(row: ClaimRow) -> tuple[int, bool]:
+    return _RANKS[row.mark], not row.direction
 
 
 def _names(tables: ReportTables) -> dict[str, str]:
@@ -147,9 +236,9 @@ def _names(tables: ReportTables) -> dict[str, str]:
     return names | dict(zip(tables.models["model"], tables.models["label"], strict=True))
 
 
-def _row(record: dict[Any, Any], names: Mapping[str, str]) -> VerdictRow:
-    values = {field.name: record[field.name] for field in fields(VerdictRow)}
+def _row(record: dict[Any, Any], names: Mapping[str, str]) -> ClaimRow:
+    values = {field.name: record[field.name] for field in fields(ClaimRow)}
     for part in ("reason", "detail"):
         values[part] = re.sub(r"\w+", lambda word: names.get(word[0], word[0]), values[part])
     n = 0 if math.isnan(record["n"]) else int(record["n"])
-    return VerdictRow(**{**values, "n": n, "runs": tuple(record["runs"].split())})
+    return ClaimRow(**{**values, "n": n, "runs": tuple(record["runs"].split())})

@@ -2,6 +2,8 @@
 // Without scripts the tables stand as printed; with them, headings become buttons, and long tables get a filter.
 const FILTERED_FROM = 8;
 const filters = new Map();
+const contents = document.querySelector(".contents");
+const isNarrow = window.matchMedia("(max-width: 64rem)");
 
 for (const table of document.querySelectorAll("table.sortable")) {
   makeSortable(table);
@@ -94,4 +96,33 @@ document.addEventListener("click", (event) => {
   if (!choose) return;
   if (link.dataset.runs) choose(new Set(link.dataset.runs.split(" ")));
   else if (row.hidden) choose(null);
+});
+
+// Where the side bar is a menu, it opens when asked for and closes when a link was followed.
+if (contents) {
+  const fit = () => { contents.open = !isNarrow.matches; };
+  fit();
+  isNarrow.addEventListener("change", fit);
+  contents.querySelector("summary").addEventListener("click", (event) => {
+    if (!isNarrow.matches) event.preventDefault();
+  });
+  contents.addEventListener("click", (event) => {
+    if (isNarrow.matches && event.target.closest("a")) contents.open = false;
+  });
+}
+
+// Whoever is led to something that is folded away sees it.
+function unfold() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (target === null) return;
+  for (let fold = target.closest("details:not([open])"); fold; fold = fold.parentElement.closest("details:not([open])")) {
+    fold.open = true;
+  }
+  target.scrollIntoView();
+}
+window.addEventListener("hashchange", unfold);
+unfold();
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") document.activeElement?.closest("td")?.querySelector(":focus")?.blur();
 });

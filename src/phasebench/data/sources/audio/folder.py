@@ -31,7 +31,9 @@ from phasebench.data.sources.raw_place import RawPlace
 from phasebench.data.store import LoadedDataset
 from phasebench.specs.run import Frozen, Scalar
 
-RAW_AUDIO_FOLDER = RawPlace(option="path", files="phasebench.data.sources.audio.recordings:used_recordings")
+RAW_AUDIO_FOLDER = RawPlace(
+    option="path", files="phasebench.data.sources.audio.recordings:used_recordings", absent="no recordings below"
+)
 
 _LOGGER = logging.getLogger(__name__)
 _N_THREADS = 8

@@ -18,7 +18,7 @@ from phasebench.data.sources.raw_place import RawPlace
 from phasebench.data.store import LoadedDataset
 from phasebench.specs.run import Frozen, Scalar
 
-RAW_HDF5 = RawPlace(option="path")
+RAW_HDF5 = RawPlace(option="path", absent="no HDF5 file at")
 
 _SPLITS = ("train", "test")
 _REMEDY = "give the path of a complete file with train/images, train/labels, test/images, test/labels"

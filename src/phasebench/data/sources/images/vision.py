@@ -13,12 +13,12 @@ from phasebench.data.sources.raw_place import RawPlace
 from phasebench.data.store import LoadedDataset
 from phasebench.specs.run import Scalar
 
-RAW_CIFAR10 = RawPlace("cifar-10-batches-py", names=r"data_batch_[1-5]|test_batch|batches\.meta")
-RAW_CIFAR100 = RawPlace("cifar-100-python", names="train|test|meta")
-RAW_SVHN = RawPlace("", names=r"(train|test)_32x32\.mat")
-RAW_MNIST = RawPlace("MNIST/raw", names=".*-ubyte")
-RAW_KMNIST = RawPlace("KMNIST/raw", names=".*-ubyte")
-RAW_FASHION_MNIST = RawPlace("FashionMNIST/raw", names=".*-ubyte")
+RAW_CIFAR10 = RawPlace("cifar-10-batches-py", names=r"data_batch_[1-5]|test_batch|batches\.meta", downloads=True)
+RAW_CIFAR100 = RawPlace("cifar-100-python", names="train|test|meta", downloads=True)
+RAW_SVHN = RawPlace("", names=r"(train|test)_32x32\.mat", downloads=True)
+RAW_MNIST = RawPlace("MNIST/raw", names=".*-ubyte", downloads=True)
+RAW_KMNIST = RawPlace("KMNIST/raw", names=".*-ubyte", downloads=True)
+RAW_FASHION_MNIST = RawPlace("FashionMNIST/raw", names=".*-ubyte", downloads=True)
 
 _SPLITS = ("train", "test")
 # Errors of torchvision's readers on files that are missing, damaged or cannot be fetched.

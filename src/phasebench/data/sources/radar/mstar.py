@@ -26,7 +26,7 @@ from phasebench.data.sources.raw_place import RawPlace
 from phasebench.data.store import LoadedDataset
 from phasebench.specs.run import Frozen, Scalar
 
-RAW_MSTAR = RawPlace("mstar", option="folder", names=r"[^.].*\.[0-9]{3}", deep=True)
+RAW_MSTAR = RawPlace("mstar", option="folder", names=r"[^.].*\.[0-9]{3}", deep=True, absent="no chips below")
 CHIPS: Mapping[str, tuple[int, int]] = {
     "bmp2": (698, 587),
     "btr70": (233, 196),
