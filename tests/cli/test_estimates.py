@@ -9,6 +9,7 @@ from support.tiny_benchmark import copy_checkout
 from phasebench.cli.estimates import Cost, rows, show, size, total
 from phasebench.cli.main import app
 from phasebench.provenance.estimate import Work
+from phasebench.provenance.status import Checkout
 
 
 def job(name: str, seconds: float | None, stage: str = "train", unit: str = "core", disk: float | None = 1e6) -> Work:
@@ -79,3 +80,17 @@ def test_the_command_prints_json(
     assert (row["jobs"], row["unknown_time"], row["time_from"]) == (2, 2, ["unknown: --measure times it"])
     assert told["total"]["jobs"] == sum(row["jobs"] for row in told["rows"])
     assert told["total"]["checkpoint_bytes"] > 0
+
+
+def test_what_has_no_data_is_named_or_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(copy_checkout(tmp_path))
+    app(["estimate", "--scale", "paper"], standalone_mode=False)
+    *named, last = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("MSTAR: no chips below data/raw/mstar: ") for line in named)
+    assert last == "nothing is left to be done"
+    app(["estimate", "--scale", "paper", "--missing-data"], standalone_mode=False)
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert f"{len(Checkout(Path(), 'paper', with_missing_data=True).plan.runs):,} train" in last
+    assert not any("left out" in line for line in lines)

@@ -159,11 +159,11 @@ def test_evaluations_are_left_until_their_index_is_current(checkout: Path) -> No
     folder = leave_run(checkout, f"{TYPE_I}0")
     assert ("evaluate", f"{TYPE_I}0") in left(checkout)
     (folder / "evaluation").mkdir()
-    names = Checkout(checkout).plan.runs[f"{TYPE_I}0"].evaluations
+    specs = Checkout(checkout).plan.runs[f"{TYPE_I}0"].evaluation_specs
     found = {}
-    for name in names:
+    for name, spec in specs.items():
         (folder / f"evaluation/{name}.parquet").touch()
-        made_from = origin(checkout / f"results/tiny/specs/evaluations/{name}.json", [folder / "run.json"])
+        made_from = origin(checkout / f"results/tiny/specs/evaluations/{spec}.json", [folder / "run.json"])
         found[name] = EvaluatedTable(sha256="0" * 64, origin=made_from)
     (folder / "evaluated.json").write_text(Evaluated(evaluations=found).to_json())
     leave_benchmark(checkout, f"evaluate/{TYPE_I}0", 30.0)
@@ -171,7 +171,7 @@ def test_evaluations_are_left_until_their_index_is_current(checkout: Path) -> No
     assert ("evaluate", f"{TYPE_I}0") not in work
     other = work["evaluate", f"{TYPE_I}1"]
     assert (other.seconds, other.time_from, other.disk_from) == (60.0, "from 1 job on cpu", "with the run")
-    (folder / f"evaluation/{names[0]}.parquet").unlink()
+    (folder / f"evaluation/{name}.parquet").unlink()
     assert ("evaluate", f"{TYPE_I}0") in left(checkout)
 
 
@@ -197,6 +197,10 @@ def test_epochs_of_unknown_data_have_a_reason(checkout: Path) -> None:
     settings = yaml.safe_load(scale.read_text())
     settings["datasets"]["cifar10"] = {"name": "colour_shapes", "source": "hdf5", "path": "images.h5"}
     scale.write_text(yaml.safe_dump(settings))
+    # A data set that is not there is left out of the plan.
+    raw = checkout / "data/raw/images.h5"
+    raw.parent.mkdir(parents=True)
+    raw.touch()
     run = left(checkout)["train", f"{TYPE_I}0"]
     assert run.time_from == "unknown: the size of 'colour_shapes' shows when it is prepared"
 

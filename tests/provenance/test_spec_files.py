@@ -97,7 +97,9 @@ def test_a_runs_digest_is_the_hash_of_its_spec_file(checkout: Path) -> None:
 def test_the_aggregation_knows_all_it_needs(checkout: Path) -> None:
     write(checkout)
     settings = read_identity(StageIdentity, checkout / "results/demo/specs/aggregate.json").settings
-    assert settings["runs"][f"{STUDY}/table_1/digits-rgb/{TYPE_E}/seed0"] == ["rotation"]
+    evaluations = settings["runs"][f"{STUDY}/table_1/digits-rgb/{TYPE_E}/seed0"]
+    assert list(evaluations) == ["rotation"]
+    assert (checkout / f"results/demo/specs/evaluations/{evaluations['rotation']}.json").is_file()
     assert settings["models"].keys() == REGISTRY.keys()
     published = {
         (row["dataset"], row["encoding"], row["model"]): row["value"]

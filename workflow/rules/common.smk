@@ -142,7 +142,10 @@ def file_of(dataset, path):
 
 def evaluation_specs(wildcards):
     """Input function: the spec file of each evaluation of the run."""
-    return [results.spec("evaluations", key) for key in plan.runs[wildcards.run].evaluation_specs.values()]
+    return [
+        results.spec("evaluations", key)
+        for key in plan.runs[wildcards.run].evaluation_specs.values()
+    ]
 
 
 def evaluation_minutes(wildcards):

@@ -16,7 +16,7 @@ MARKS: Mapping[str, str] = MappingProxyType(
         NOT_REPRODUCED: "Measured as in the study, and the whole 95 % interval lies on the other side.",
         OPEN: "Measured as in the study, and the 95 % interval lies on both sides; more seeds would decide it.",
         BY_CONSTRUCTION: "A property of the architecture that every measured network has; no finding about data.",
-        NOT_TESTED: "Not measured as in the study: other data, less training, a smaller network, one seed, at chance, or not run.",
+        NOT_TESTED: "Not as in the study: other data, less training, smaller network, one seed, at chance, or not run.",
     }
 )
 """Mark -> what it means, in the order in which marks are counted and listed."""

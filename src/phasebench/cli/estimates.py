@@ -137,8 +137,8 @@ def as_json_object(work: Sequence[Work]) -> dict[str, Any]:
     }
 
 
-def show(work: Sequence[Work]) -> None:
-    """Print a table on a terminal, else aligned lines; then the total."""
+def show(work: Sequence[Work], notes: Sequence[str] = ()) -> None:
+    """Print a table on a terminal, else aligned lines; then the notes and the total."""
     import sys
 
     found = rows(work)
@@ -155,7 +155,7 @@ def show(work: Sequence[Work]) -> None:
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         for line in lines:
             print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-    print(total(work))
+    print("\n".join([*notes, total(work)]))
 
 
 def size(number: float) -> str:

@@ -61,22 +61,30 @@ def diff(
 @views.command()
 def estimate(
     scale: ScaleOption = None,
+    missing_data: Annotated[
+        bool, typer.Option("--missing-data", help="Count also what is left out since its data are not there.")
+    ] = False,
     measure: Annotated[
         bool, typer.Option("--measure", help="Time a few steps of networks that no finished run tells of.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Estimate card or core hours and disk of what is still to be done, and say what each figure comes from."""
+    from dataclasses import asdict
+
     from phasebench.cli.estimates import as_json_object, show
+    from phasebench.plan.missing import left_out_lines
     from phasebench.provenance.estimate import estimate as estimated
     from phasebench.provenance.status import Checkout
 
-    checkout = Checkout(Path(), scale)
+    checkout = Checkout(Path(), scale, with_missing_data=missing_data)
     work = estimated(checkout, measure)
     if as_json:
-        print(json.dumps({"scale": checkout.plan.scale.name, **as_json_object(work)}, indent=2))
+        left_out = list(map(asdict, checkout.plan.left_out))
+        told = {"scale": checkout.plan.scale.name, **as_json_object(work), "left_out": left_out}
+        print(json.dumps(told, indent=2))
     else:
-        show(work)
+        show(work, left_out_lines(checkout.plan))
 
 
 @views.command()

@@ -155,7 +155,7 @@ class _Estimate:
         """All evaluations of a run, whose tables are counted with the run's folder."""
         spec, wanted = planned.spec, self._costs.wanted(planned)
         runs = [run for run in self._costs.finished.of_network(spec) if run.spec.scale == spec.scale]
-        same = [run for run in runs if self._evaluations_of(run.spec.id) == planned.evaluations]
+        same = [run for run in runs if self._evaluations_of(run.spec.id) == planned.evaluation_specs]
         equal = [run for run in same if run.cell == cell_key(spec)]
         unit, time, time_from = wanted, None, UNKNOWN
         for candidates in (same, equal):
@@ -174,20 +174,23 @@ class _Estimate:
             found = read_index(folder).evaluations
             return all(
                 self._results.evaluation(run_id, name).is_file()
-                and found[name].origin == origin_of(self._digest(name), [folder / RECORD])
+                and found[name].origin == origin_of(self._digest(planned, name), [folder / RECORD])
                 for name in planned.evaluations
             )
         except (OSError, KeyError, PhasebenchError):
             return False
 
-    def _digest(self, evaluation: str) -> str:
-        if evaluation not in self._digests:
-            self._digests[evaluation] = sha256_of_text(self._checkout.identities.evaluation(evaluation).to_json())
-        return self._digests[evaluation]
+    def _digest(self, planned: PlannedRun, evaluation: str) -> str:
+        """SHA-256 of the spec file of an evaluation as it would be written now."""
+        key = planned.evaluation_specs[evaluation]
+        if key not in self._digests:
+            identity = self._checkout.identities.evaluation(evaluation, planned.samples.get(evaluation))
+            self._digests[key] = sha256_of_text(identity.to_json())
+        return self._digests[key]
 
-    def _evaluations_of(self, run_id: str) -> tuple[str, ...] | None:
+    def _evaluations_of(self, run_id: str) -> dict[str, str] | None:
         planned = self._plan.runs.get(run_id)
-        return planned.evaluations if planned else None
+        return planned.evaluation_specs if planned else None
 
     def _stages(self) -> Iterator[Work]:
         """Timings, analyses and baselines."""

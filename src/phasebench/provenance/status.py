@@ -71,6 +71,8 @@ class Checkout:
         The repository.
     scale : str, optional
         Another scale than that of ``config.yaml``.
+    with_missing_data : bool
+        Whether to keep what needs a data set that is not there in the plan.
 
     Raises
     ------
@@ -78,14 +80,14 @@ class Checkout:
         There is no configuration, or it is not right.
     """
 
-    def __init__(self, root: Path, scale: str | None = None) -> None:
+    def __init__(self, root: Path, scale: str | None = None, *, with_missing_data: bool = False) -> None:
         settings = read_yaml(root / CONFIG_FILE, CONFIG_FILE)
         if scale is not None and isinstance(settings, dict):
             settings["scale"] = scale
         tree = source_tree(root / PACKAGE_FOLDER)
         self.root = root
         plan = load_plan(settings, root, tree)
-        self.plan: BenchmarkPlan = plan.without(find_missing(plan, root))
+        self.plan: BenchmarkPlan = plan if with_missing_data else plan.without(find_missing(plan, root))
         self._identities = Identities(self.plan, root, tree, root / RESULTS_FOLDER)
         self._results = results_of(self.plan.scale.name, root)
         self._logs = logs_of(self.plan.scale.name, root)

@@ -122,6 +122,7 @@ def tables() -> ReportTables:
         "claims": [],
         "left_out": [],
         "unfinished": [],
+        "properties": [],
         "benchmark": [{"suites": SUITE, "display_names": display_names_json(SUITE)}],
     }
     return ReportTables(**{name: frame(name, content) for name, content in rows.items()}, digests={})

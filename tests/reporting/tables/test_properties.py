@@ -62,7 +62,7 @@ def test_a_broken_law_and_a_control_that_holds_are_marked(tmp_path: Path, frames
 def test_the_page_and_the_files_have_them(tmp_path: Path, frames: dict[str, pd.DataFrame]) -> None:
     build_report(tmp_path, tmp_path / "reports", tmp_path / "logs")
     page = (tmp_path / "reports/benchmark.html").read_text()
-    assert f'<h3 id="{SUITE}-properties">' in page
+    assert f'<section id="{SUITE}-properties"' in page
     rows = pd.read_csv(tmp_path / f"reports/tables/{SUITE}-properties-layers.csv")
     assert len(rows) == (frames["properties"]["kind"] == "layer").sum() == 8
     assert set(rows["outcome"]) == {"holds", "fails as expected"}
@@ -72,4 +72,4 @@ def test_the_page_and_the_files_have_them(tmp_path: Path, frames: dict[str, pd.D
 def test_a_benchmark_without_properties_has_no_such_section(tmp_path: Path) -> None:
     write_tables(tmp_path)
     build_report(tmp_path, tmp_path / "reports", tmp_path / "logs")
-    assert 'id="properties"' not in (tmp_path / "reports/benchmark.html").read_text()
+    assert '-properties"' not in (tmp_path / "reports/benchmark.html").read_text()

@@ -120,7 +120,7 @@ class Section:
 
 @dataclass(frozen=True)
 class PropertiesBlock:
-    """What layers and untrained networks of a study decide: a sentence, and tables."""
+    """Properties of the layers and untrained networks of a study: a sentence, and tables."""
 
     anchor: str
     sentence: str
