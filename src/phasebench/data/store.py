@@ -17,16 +17,14 @@ import h5py
 import numpy as np
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.files import atomic_path, canonical_json, write_text
-from phasebench.data.hdf5 import open_hdf5, require_attribute, require_dataset, write_array
+from phasebench.common.files import canonical_json, write_text
+from phasebench.data.hdf5 import open_hdf5, require_attribute, require_dataset, write_array, write_hdf5
 
 SCHEMA_VERSION = 1
 PREPARED_FROM = "prepared_from"
 Kind = Literal["image", "complex", "audio"]
 _SAMPLES_KEY: dict[Kind, str] = {"image": "images", "complex": "chips", "audio": "clips"}
 _REQUIRED_SPLITS = ("train", "test")
-# The first format whose metadata carry checksums: damage there is noticed instead of confusing the HDF5 library.
-_FORMAT = "v110"
 _REMEDY = "prepare the data set again"
 
 
@@ -160,20 +158,16 @@ def read_store(path: Path | str) -> Store:
 
 
 def _write_hdf5(path: Path | str, store: Store, attributes: dict[str, Any], extra: Mapping[str, np.ndarray]) -> None:
-    try:
-        with atomic_path(path) as temporary, h5py.File(temporary, "w", libver=_FORMAT) as file:
-            file.attrs.update(attributes)
-            file.attrs["classes"] = json.dumps(store.classes, ensure_ascii=False)
-            file.attrs["source"] = json.dumps(store.source, ensure_ascii=False, sort_keys=True)
-            write_array(file, _SAMPLES_KEY[store.kind], store.samples)
-            write_array(file, "labels", store.labels)
-            for name, indices in store.splits.items():
-                write_array(file, f"splits/{name}", indices)
-            for name, values in extra.items():
-                write_array(file, name, values)
-    except (OSError, RuntimeError) as error:
-        # The HDF5 library's own errors, a full disk among them, come without an error number.
-        raise PhasebenchError(f"{path}: cannot be written: {' '.join(str(error).split())}") from error
+    with write_hdf5(path) as file:
+        file.attrs.update(attributes)
+        file.attrs["classes"] = json.dumps(store.classes, ensure_ascii=False)
+        file.attrs["source"] = json.dumps(store.source, ensure_ascii=False, sort_keys=True)
+        write_array(file, _SAMPLES_KEY[store.kind], store.samples)
+        write_array(file, "labels", store.labels)
+        for name, indices in store.splits.items():
+            write_array(file, f"splits/{name}", indices)
+        for name, values in extra.items():
+            write_array(file, name, values)
 
 
 def _read_open_file(path: Path | str, file: h5py.File) -> tuple[Store, dict[str, Any]]:

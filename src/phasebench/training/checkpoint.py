@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.files import atomic_path
+from phasebench.common.files import write_bytes
 
 
 @dataclass
@@ -52,8 +52,7 @@ def save_checkpoint(path: Path, digest: str, state: TrainingState) -> None:
     # torch.save would report a full disk without saying so; a plain write raises an OSError that names it.
     buffer = io.BytesIO()
     torch.save({"digest": digest, "state": content}, buffer)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+    write_bytes(path, buffer.getbuffer())
 
 
 def load_checkpoint(path: Path, digest: str) -> TrainingState | None:

@@ -12,20 +12,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.files import atomic_path, canonical_json, write_text
+from phasebench.common.files import canonical_json, write_text
 from phasebench.common.processes import ALONE, Processes
-from phasebench.data.hdf5 import open_hdf5, require_attribute, require_dataset, write_array
+from phasebench.data.hdf5 import open_hdf5, require_attribute, require_dataset, write_array, write_hdf5
 from phasebench.data.shards.jpeg import decode
 from phasebench.data.shards.plan import ShardPlan, listed_images, read_listing
 from phasebench.data.shards.raw_images import Split
 
 SCHEMA_VERSION = 1
 KIND = "shards"
-_FORMAT = "v110"
 _REMEDY = "delete it, and the index that names it, and run snakemake to write them again"
 _AGAIN = "the data set's index, and run snakemake to write them again"
 
@@ -157,26 +155,30 @@ def write_shard(listing_path: Path, locations: Path, output: Path) -> ShardConte
             content.keys.append(key)
             content.labels.append(label)
             content.images.append(image)
-    _write(output, content)
+    write_shard_file(output, content)
     return content
 
 
-def _write(path: Path, content: ShardContent) -> None:
+def write_shard_file(path: Path, content: ShardContent) -> None:
+    """Write a shard, atomically.
+
+    Raises
+    ------
+    PhasebenchError
+        It cannot be written.
+    """
     sizes = [len(image) for image in content.images]
     offsets = np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))).astype("<i8")
     data = np.frombuffer(b"".join(content.images), dtype=np.uint8)
     labels = np.asarray(content.labels, dtype="<i8")
-    try:
-        with atomic_path(path) as temporary, h5py.File(temporary, "w", libver=_FORMAT) as file:
-            file.attrs["schema_version"] = SCHEMA_VERSION
-            file.attrs["split"] = content.split
-            file.attrs["sha256"] = _sha256(offsets, labels, data)
-            file.attrs["damaged"] = json.dumps(content.damaged, ensure_ascii=False, sort_keys=True)
-            for name, array in (("offsets", offsets), ("labels", labels), ("data", data)):
-                write_array(file, name, array)
-            write_array(file, "keys", np.asarray(content.keys, dtype=object))
-    except (OSError, RuntimeError) as error:
-        raise PhasebenchError(f"{path}: cannot be written: {' '.join(str(error).split())}") from error
+    with write_hdf5(path) as file:
+        file.attrs["schema_version"] = SCHEMA_VERSION
+        file.attrs["split"] = content.split
+        file.attrs["sha256"] = _sha256(offsets, labels, data)
+        file.attrs["damaged"] = json.dumps(content.damaged, ensure_ascii=False, sort_keys=True)
+        for name, array in (("offsets", offsets), ("labels", labels), ("data", data)):
+            write_array(file, name, array)
+        write_array(file, "keys", np.asarray(content.keys, dtype=object))
 
 
 def gather_shards(plan: ShardPlan, folder: Path, output: Path, manifest: Path) -> None:
@@ -204,7 +206,7 @@ def gather_shards(plan: ShardPlan, folder: Path, output: Path, manifest: Path) -
         raise PhasebenchError(f"{folder}: of all images, {n_train} to train and {n_test} to test are undamaged")
     places = [(folder / f"{name}.h5").relative_to(output.parent).as_posix() for name in names]
     source = {"source": plan.source, "words": plan.words}
-    with atomic_path(output) as temporary, h5py.File(temporary, "w", libver=_FORMAT) as file:
+    with write_hdf5(output) as file:
         file.attrs.update({"schema_version": SCHEMA_VERSION, "kind": KIND})
         file.attrs["classes"] = json.dumps(plan.classes, ensure_ascii=False)
         file.attrs["source"] = json.dumps(source, ensure_ascii=False, sort_keys=True)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.files import atomic_path
+from phasebench.common.files import write_bytes
 
 _FIRST_LINE = re.compile(rb"\s*\[PhoenixHeaderVer[\d.]+\]")
 _LAST_LINE = b"[EndofPhoenixHeader]"
@@ -183,8 +183,7 @@ def write_chip(
     if repeated := sorted(set(fields) & set(further_keys or {})):
         raise ValueError(f"further_keys repeats {', '.join(repeated)}")
     header = _format_header(fields | dict(further_keys or {}), len(block))
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(header + block)
+    write_bytes(path, header + block)
 
 
 def _parse_header(path: Path | str, content: bytes) -> dict[str, str]:
