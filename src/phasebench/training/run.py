@@ -89,4 +89,4 @@ def train_and_write(
     prediction = predict_together(model, data, data.test, session.processes).argmax(dim=1)
     if session.processes.is_first:
         write_results(identity, data, model, state, prediction, output, entries(state))
-        session.checkpoint.unlink(missing_ok=True)
+        session.finish()
