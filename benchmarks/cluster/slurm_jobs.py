@@ -1,4 +1,4 @@
-"""What a job costs on a SLURM cluster: bare sbatch, this executor and, if installed, snakemake-executor-plugin-slurm.
+"""What a job costs on a SLURM cluster: bare sbatch, this executor (also packed) and, if installed, the SLURM plugin.
 
 Run it where `sbatch` works, in a folder that the nodes share:
 
@@ -42,17 +42,21 @@ def main() -> None:
         bare = run_bare(Path(name), jobs, partition)
     print(f"bare_sbatch_seconds {bare:.1f}")
     print(f"bare_sbatch_seconds_per_job {bare / jobs:.2f}", flush=True)
-    executors = {"submitit": ["--submitit-cluster=slurm"]}
+    ours = ["--submitit-cluster=slurm"]
+    executors = {
+        "submitit": ("submitit", ours),
+        "submitit_packed": ("submitit", [*ours, "--set-resources", "make:gpu_share=8"]),
+    }
     if importlib.util.find_spec("snakemake_executor_plugin_slurm"):
-        executors["slurm"] = ["--slurm-init-seconds-before-status-checks=5"]
-    for executor, options in executors.items():
+        executors["slurm"] = ("slurm", ["--slurm-init-seconds-before-status-checks=5"])
+    for way, (executor, options) in executors.items():
         with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
             seconds, memory, calls = run_snakemake(Path(name), executor, options, jobs, partition)
-        print(f"{executor}_seconds {seconds:.1f}")
-        print(f"{executor}_over_bare_seconds_per_job {(seconds - bare) / jobs:.2f}")
-        print(f"{executor}_controller_peak_megabytes {memory / 1e6:.0f}")
+        print(f"{way}_seconds {seconds:.1f}")
+        print(f"{way}_over_bare_seconds_per_job {(seconds - bare) / jobs:.2f}")
+        print(f"{way}_controller_peak_megabytes {memory / 1e6:.0f}")
         for command, count in sorted(calls.items()):
-            print(f"{executor}_calls_of_{command} {count}")
+            print(f"{way}_calls_of_{command} {count}")
         sys.stdout.flush()
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from snakemake_executor_plugin_submitit import outbox as outbox_module
 from snakemake_executor_plugin_submitit.job_identity import job_members
+from snakemake_executor_plugin_submitit.job_outcomes import write_result
 from snakemake_executor_plugin_submitit.job_parameters import JobParameters, ParameterError
 from snakemake_executor_plugin_submitit.job_runner import JobCall, SnakemakeCall
 from snakemake_executor_plugin_submitit.job_states import UNKNOWN, JobState
@@ -317,3 +318,25 @@ def test_ctrl_c_leaves_no_lost_submission_behind(world: World) -> None:
     world.hand_over("b")
     world.send(1000)
     assert world.sent == {}
+
+
+def test_what_failed_unwatched_is_told_and_other_logs_are_removed(world: World) -> None:
+    world.hand_over("failed", "killed", "gone", "fine")
+    world.send()
+    (folder,) = [path for path in world.folder.iterdir() if path.is_dir()]
+    for task in range(4):
+        (folder / f"100_{task}_0_log.out").write_text(f"log {task}\n")
+    write_result(folder, "100_0", "the job's command ended with status 1")
+    write_result(folder, "100_3", None)
+    world.backend.states["100_1"] = JobState("OUT_OF_MEMORY")
+    world.ledger.close()
+    world.open()
+    world.hand_over("other")
+    world.send()
+    told = [line.splitlines() for line in world.log.lines if "while no Snakemake watched" in line]
+    assert [lines[0].partition(": ")[2] for lines in told] == [
+        "the job's command ended with status 1",
+        "it ran out of memory; raise mem_mb",
+    ]
+    assert [lines[-1] for lines in told] == ["log 0", "log 1"]
+    assert sorted(path.name for path in folder.glob("*.out")) == ["100_0_0_log.out", "100_1_0_log.out"]

@@ -2,6 +2,8 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -93,6 +95,20 @@ def test_a_damaged_evaluation_takes_the_index_with_it(checkout: Path) -> None:
     assert set_aside(checkout) == ["rotation.parquet"]
     assert not (folder / EVALUATED).exists()
     assert len(list((folder / "evaluation").glob("*.parquet"))) > 0
+
+
+@pytest.mark.parametrize("stage", ["analyses", "overheads", "baselines", "properties"])
+def test_the_tables_of_every_stage_are_looked_at(tmp_path: Path, stage: str) -> None:
+    results = Results(tmp_path)
+    of = {
+        "analyses": results.analysis,
+        "overheads": results.overhead,
+        "baselines": results.baselines,
+        "properties": results.properties,
+    }
+    plan: Any = SimpleNamespace(runs={}, **{name: ["study"] if name == stage else [] for name in of})
+    write_text(of[stage]("study"), "no table")
+    assert integrity.damaged_results(plan, results, KnownFiles(results)) == [(of[stage]("study"), "is damaged")]
 
 
 @pytest.mark.parametrize("folder", ["tables", "analyses"])

@@ -52,7 +52,7 @@ def test_a_fresh_checkout_plans_the_demo_in_readable_ids(checkout: Path) -> None
     counts["Measure"] = sum(len(list((checkout / "results/demo/specs" / name).rglob("*.json"))) for name in measured)
     assert kinds == {**counts, "Train": trained, "Collect": 1, "Write": 1}
     assert f"Train {TABLE_1}/cifarnet_type_i/seed1" in messages
-    assert f"Train {STUDY}/table_2/simulated_mstar-complex-fraction010/mstar_cds/seed0" in messages
+    assert f"Train {STUDY}/table_2/simulated_mstar-complex-fraction050/mstar_cds/seed0" in messages
     # Planning prepares and trains nothing.
     assert not (checkout / "data").exists()
     assert not (checkout / "results/demo/runs").exists()

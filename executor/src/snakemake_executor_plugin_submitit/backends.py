@@ -62,6 +62,9 @@ class Backend(Protocol):
     def release(self, job_id: str) -> None:
         """Take note that a job has ended."""
 
+    def leave_out(self, node: str) -> bool:
+        """Send no more jobs to a node; True if that is news."""
+
     @property
     def queries(self) -> int:
         """Number of commands run to learn states."""
@@ -97,7 +100,8 @@ class SlurmBackend:
         self.array_size = min(settings.array_size, cluster.max_array_size or settings.array_size)
         self.fit = cluster.fit
         self.check = cluster.check
-        self.submit = SlurmSubmitter(settings, folder).submit
+        self._submitter = SlurmSubmitter(settings, folder)
+        self.submit = self._submitter.submit
         self.query = self._status.query
         self.cancel = cancel_slurm
         self.find_submission = find_submission
@@ -115,6 +119,12 @@ class SlurmBackend:
 
     def release(self, job_id: str) -> None:
         """Do nothing, since SLURM keeps its own books."""
+
+    def leave_out(self, node: str) -> bool:
+        """Send no more jobs to a node."""
+        news = node not in self._submitter.left_out
+        self._submitter.left_out.add(node)
+        return news
 
 
 class LocalBackend:
@@ -151,6 +161,10 @@ class LocalBackend:
         while any(is_controller(int(job_id)) for job_id in after) and time.monotonic() < end:
             time.sleep(0.1)
         return self._submitter.submit(submission, parameters, calls)
+
+    def leave_out(self, node: str) -> bool:
+        """False: there is no other machine."""
+        return False
 
     def find_submission(self, submission: str) -> str | None:
         """None: a process that was started and not yet recorded ends for lack of its job file."""

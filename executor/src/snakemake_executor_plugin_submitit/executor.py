@@ -17,8 +17,9 @@ from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 from snakemake_interface_executor_plugins.logging import LoggerExecutorInterface
 from snakemake_interface_executor_plugins.workflow import WorkflowExecutorInterface
 
+from snakemake_executor_plugin_submitit.job_attempts import read_attempt
 from snakemake_executor_plugin_submitit.job_identity import describe_job, job_key, job_members
-from snakemake_executor_plugin_submitit.job_outcomes import Tracked, clear_folder, log_excerpt
+from snakemake_executor_plugin_submitit.job_outcomes import Tracked, clear_folder, log_excerpt, names_broken_card
 from snakemake_executor_plugin_submitit.job_parameters import ParameterError, job_parameters
 from snakemake_executor_plugin_submitit.ledger import Entry, Ledger
 from snakemake_executor_plugin_submitit.polling import Poller
@@ -203,6 +204,8 @@ class Executor(RemoteExecutor):
 
     def _report(self, info: SubmittedJobInfo, job: Tracked, problem: str | None) -> None:
         excerpt = log_excerpt(job.log) if problem is not None else ""
+        if problem is not None:
+            self._leave_out_broken_node(info, job)
         try:
             self._forget(job, "success" if problem is None else "failed")
         except OSError as error:
@@ -212,6 +215,13 @@ class Executor(RemoteExecutor):
             return
         message = f"Job {job.job_id} has failed: {problem}\nThe end of its log, {job.log}:\n{excerpt}\n"
         self._report_failure(info, message)
+
+    def _leave_out_broken_node(self, info: SubmittedJobInfo, job: Tracked) -> None:
+        attempt = read_attempt(job.folder, job.job_id)
+        if attempt and names_broken_card([job.log, *map(Path, map(str, info.job.log))]):
+            node = str(attempt["host"])
+            if self._backend.leave_out(node):
+                self.logger.warning(f"Node {node} seems to have a broken graphics card; no more jobs are sent there.")
 
     def _report_failure(self, info: SubmittedJobInfo, message: str) -> None:
         if info.job.is_group():
@@ -269,8 +279,9 @@ class Executor(RemoteExecutor):
             self._leave_in_queue()
             self.logger.error(f"The jobs could not be cancelled ({error}). To do it by hand: scancel {names}")
             return
-        for job in tracked:
-            self._ledger.ended(job.job_id, "cancelled")
+        # Members of their packs that this start did not ask for end as well.
+        for job_id in {*(job.job_id for job in tracked), *self._earlier.members_of(job_ids)}:
+            self._ledger.ended(job_id, "cancelled")
 
     def _leave_in_queue(self) -> None:
         self._left_in_queue = True
@@ -308,6 +319,8 @@ class Executor(RemoteExecutor):
         """Remove what earlier starts left of jobs that have ended, and logs of failures that are old."""
         if not self._folder.is_dir():
             return
+        with contextlib.suppress(SlurmError):
+            self._earlier.refresh(again=True)
         live = {jobs[0].folder for jobs in self._tracked.values()} | self._earlier.folders()
         oldest = time.time() - self._settings.keep_logs * _DAY_SECONDS
         for folder in self._folder.iterdir():

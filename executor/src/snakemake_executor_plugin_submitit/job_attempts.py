@@ -39,7 +39,7 @@ class Attempt:
         first = earlier.get("first_start")
         attempt = cls(
             max(requeues, int(os.environ.get("SLURM_RESTART_COUNT", "0"))),
-            socket.gethostname(),
+            os.environ.get("SLURMD_NODENAME") or socket.gethostname(),
             uuid.uuid4().hex,
             attempt_path(folder, job_id),
             float(first) if isinstance(first, int | float) else time.time(),

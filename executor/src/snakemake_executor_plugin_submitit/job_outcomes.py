@@ -20,6 +20,14 @@ _MEMORY_WORDS = ("exceeded memory limit", "oom-kill", "oom_kill", "out of memory
 _PERHAPS_SUCCEEDED = ("COMPLETED", UNKNOWN)
 
 
+# What drivers and libraries say of a card, or a bus, that is broken: no program can be the reason.
+_BROKEN_CARD = re.compile(
+    r"NVRM: Xid|\bXid [\d(]|uncorrectable ECC|ECC_?UNCORRECTABLE|fallen off the bus|GPU is lost|"
+    r"CUDA-capable devices are busy or unavailable",
+    re.IGNORECASE,
+)
+
+
 @dataclass
 class Tracked:
     """A job in the queue, and what is known of it."""
@@ -79,9 +87,13 @@ class Tracked:
             return None
         if self.state.state in _PERHAPS_SUCCEEDED and time.monotonic() - self.dead_since < patience:
             return None
+        return _explain(self.state, self.tail())
+
+    def tail(self) -> str:
+        """The end of the log, and of that around its pack."""
         # What kills all members of a pack is in the log around them.
         around = log_tail(log_path(self.folder, self.slurm_id), 50) if self.slurm_id != self.job_id else ""
-        return _explain(self.state, log_tail(self.log, 50) + around)
+        return log_tail(self.log, 50) + around
 
     def remove_log(self) -> None:
         """Remove the log of a job that succeeded."""
@@ -163,6 +175,11 @@ def log_tail(path: Path, lines: int = _TAIL_LINES) -> str:
     return "\n".join(_last_lines(path, lines)[-lines:])
 
 
+def names_broken_card(logs: Iterable[Path]) -> bool:
+    """True if one of the logs ends in what is said of a broken graphics card."""
+    return any(_BROKEN_CARD.search(log_tail(log, 200)) for log in logs)
+
+
 def log_excerpt(path: Path, lines: int = _TAIL_LINES) -> str:
     """The lines of a log that a person needs: what the rule said last, without the words of those who started it."""
     found = _last_lines(path, 20 * lines)
@@ -184,6 +201,13 @@ def _last_lines(path: Path, lines: int) -> list[str]:
             return handle.read().decode(errors="replace").splitlines()
     except OSError:
         return []
+
+
+def explain(job: Tracked, state: JobState) -> str | None:
+    """Reason why a job without a result has ended; None where it may have succeeded, or was cancelled."""
+    if state.live or state.state in (*_PERHAPS_SUCCEEDED, "CANCELLED"):
+        return None
+    return _explain(state, job.tail())
 
 
 def _explain(state: JobState, tail: str) -> str:

@@ -97,7 +97,7 @@ class JobCall:
         signal.signal(signal.SIGTERM, self._end)
         _restore_batch_variables()
         if environment.name() == "slurm":
-            _show_name(self.name)
+            _show_name(environment.job_id, self.name)
         deaf_to = {signal.Signals[f"SIG{environment.USR_SIG}"]}
         try:
             with self._sharing():
@@ -363,10 +363,11 @@ def _restore_batch_variables() -> None:
             os.environ[name.removeprefix(prefix)] = value
 
 
-def _show_name(name: str) -> None:
+def _show_name(job: str, name: str) -> None:
     """Name the job in the queue after its rule and wildcards; tasks of an array are submitted under one name."""
-    job = os.environ.get("SLURM_JOB_ID")
-    if name and job:
+    # Others were submitted under their name. An array's last task has the array's own number as SLURM_JOB_ID, which
+    # stands for all of its tasks.
+    if name and "_" in job:
         with contextlib.suppress(OSError):
             subprocess.Popen(
                 ["scontrol", "update", f"JobId={job}", f"JobName={name}"],

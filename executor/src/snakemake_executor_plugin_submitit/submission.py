@@ -94,6 +94,8 @@ class SlurmSubmitter:
     def __init__(self, settings: ExecutorSettings, folder: Path) -> None:
         self._settings = settings
         self._folder = folder
+        self.left_out: set[str] = set()
+        """Nodes to which no jobs are sent."""
 
     def submit(
         self, submission: str, parameters: JobParameters, calls: Sequence[JobCall], after: Sequence[str] = ()
@@ -211,6 +213,7 @@ class SlurmSubmitter:
             "comment": submission,
             "signal": f"USR2@{signal_delay(self._settings, parameters)}",
             "array": f"0-{count - 1}" if count > 1 else None,
+            "exclude": ",".join(sorted(self.left_out)) or None,
             "export": "ALL",
             "requeue": True,
             **extra,

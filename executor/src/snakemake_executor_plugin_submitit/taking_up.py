@@ -9,8 +9,9 @@ from snakemake_interface_executor_plugins.logging import LoggerExecutorInterface
 from snakemake_executor_plugin_submitit.backends import Backend
 from snakemake_executor_plugin_submitit.cancel import compress_job_ids
 from snakemake_executor_plugin_submitit.job_identity import covers, parts_of
-from snakemake_executor_plugin_submitit.job_outcomes import Tracked, log_excerpt, read_result
+from snakemake_executor_plugin_submitit.job_outcomes import Tracked, explain, log_excerpt, read_result
 from snakemake_executor_plugin_submitit.job_runner import stop_path
+from snakemake_executor_plugin_submitit.job_states import JobState
 from snakemake_executor_plugin_submitit.ledger import Entry, Ledger
 from snakemake_executor_plugin_submitit.outbox import Outgoing
 
@@ -61,8 +62,16 @@ class EarlierJobs:
             for job_id in self._ledger.orphans:
                 self._ledger.ended(job_id, "gone")
 
-    def refresh(self) -> bool:
-        """Drop the jobs that are gone; False where SLURM does not say which."""
+    def refresh(self, *, again: bool = False) -> bool:
+        """Drop the jobs that are gone; False where SLURM does not say which.
+
+        Parameters
+        ----------
+        again : bool
+            Look also at those that were seen live before.
+        """
+        if again:
+            self._seen_live.clear()
         unchecked = [entry for entry in self.entries if entry.slurm_id not in self._seen_live]
         if not unchecked:
             return True
@@ -76,18 +85,25 @@ class EarlierJobs:
             if not states[entry.slurm_id].live and not job.has_result() and states[entry.slurm_id].detail:
                 # The records of SLURM disagree about it.
                 self._backend.cancel([entry.slurm_id])
-            self._drop(entry, job)
+            self._drop(entry, job, states[entry.slurm_id])
         self._seen_live |= {entry.slurm_id for entry in self.entries}
         return True
 
-    def _drop(self, entry: Entry, job: Tracked) -> None:
-        if job.has_result() and (problem := read_result(job)) is not None:
+    def _drop(self, entry: Entry, job: Tracked, state: JobState) -> None:
+        problem = read_result(job) if job.has_result() else explain(job, state)
+        if entry.cancelled or problem is None:
+            job.remove_log()
+        else:
             self._logger.warning(
                 f"Job {entry.job_id} ({entry.description}) failed while no Snakemake watched: {problem}\n"
                 f"The end of its log, {job.log}:\n{log_excerpt(job.log)}"
             )
         self._ledger.ended(entry.job_id, "gone")
         self.entries = [each for each in self.entries if each is not entry]
+
+    def members_of(self, slurm_ids: Collection[str]) -> list[str]:
+        """Ids of the jobs that are parts of these jobs of SLURM's."""
+        return [entry.job_id for entry in self.entries if entry.slurm_id in slurm_ids]
 
     def take_up(self, item: Outgoing) -> Entry | None:
         """A job in the queue that makes what ``item`` asks for; its ``after`` names those that have to end before.

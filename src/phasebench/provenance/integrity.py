@@ -7,9 +7,6 @@ their own. A file is read again only where its size or one of its times has chan
 from collections.abc import Iterable
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import canonical_json, read_json_if_whole, sha256_of_file, write_plan
 from phasebench.plan.plan import BenchmarkPlan
@@ -68,6 +65,7 @@ def damaged_results(plan: BenchmarkPlan, results: Results, known: "KnownFiles") 
         *map(results.analysis, plan.analyses),
         *map(results.overhead, plan.overheads),
         *map(results.baselines, plan.baselines),
+        *map(results.properties, plan.properties),
         *sorted(results.table("*").parent.glob(results.table("*").name)),
     ]
     found += known.damaged_tables(tables)
@@ -166,6 +164,10 @@ def _signature(path: Path) -> str | None:
 
 
 def _is_whole(path: Path) -> bool:
+    # Here, since every job on a cluster reads the Snakefile and none of them looks at tables there.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         for _ in pq.ParquetFile(path, page_checksum_verification=True).iter_batches():
             pass

@@ -125,6 +125,26 @@ def test_what_was_not_run_is_counted_and_seeds_are_said(written: tuple[Frames, R
     assert replace(cell, planned=5).seeds == "3 of 5 seeds"
 
 
+def test_cells_say_how_many_of_their_seeds_are_finished(written: tuple[Frames, ReportTables]) -> None:
+    tables = written[1]
+    runs = tables.runs[(tables.runs["experiment"] == "table_1") & (tables.runs["dataset"] == "svhn")]
+    one = runs[runs["model"] == "cifarnet_real"].iloc[:1]
+    kept = tables.runs[~tables.runs["run"].isin(one["run"])]
+    failed = one.reindex(columns=tables.unfinished.columns).assign(what="run", state="failed")
+    # An evaluation that is not there takes no seed away.
+    others = failed.assign(what="evaluation rotation")
+    tables = replace(
+        tables,
+        runs=kept,
+        metrics=tables.metrics[tables.metrics["run"].isin(kept["run"])],
+        unfinished=pd.concat([failed, others], ignore_index=True),
+    )
+    experiment = next(one for one in arrange(tables)[0] if one.name == "table_1")
+    cells = {(row.model, cell.setting.key): cell.seeds for row, cell in accuracy_table(tables, experiment).cells}
+    assert cells["cifarnet_real", ("svhn", "rgb", 1.0)] == "2 of 3 seeds"
+    assert cells["cifarnet_type_i", ("svhn", "rgb", 1.0)] == "3 seeds"
+
+
 def test_best_of_ours_and_of_the_published(written: tuple[Frames, ReportTables]) -> None:
     table = _accuracy(written[1], "table_1")
     for column in range(len(table.experiment.settings)):

@@ -1,6 +1,7 @@
 """Test accuracy beside the published one, in the layout of the study's table."""
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
@@ -141,15 +142,13 @@ def accuracy_table(tables: ReportTables, experiment: Experiment) -> AccuracyTabl
     measured = _measured(tables, experiment)
     published = _published(tables, experiment)
     diverged = measurements.diverged_runs(tables.runs)
-    columns = [
-        _mark_best(
-            [
-                _cell(setting, measured.get((model, setting), []), published.get((model, *setting.key)), diverged)
-                for model in experiment.models
-            ]
-        )
-        for setting in experiment.settings
-    ]
+    unfinished = _unfinished(tables, experiment)
+
+    def cell(model: str, setting: Setting) -> Cell:
+        records, printed = measured.get((model, setting), []), published.get((model, *setting.key))
+        return _cell(setting, records, printed, diverged, unfinished[model, setting])
+
+    columns = [_mark_best([cell(model, setting) for model in experiment.models]) for setting in experiment.settings]
     by_model = zip(experiment.models, zip(*columns, strict=True), strict=True)
     rows = tuple(_row(tables, experiment, model, cells) for model, cells in by_model)
     note = measurements.divergence_note(
@@ -207,6 +206,19 @@ def _measured(tables: ReportTables, experiment: Experiment) -> dict[tuple[str, S
     return found
 
 
+def _unfinished(tables: ReportTables, experiment: Experiment) -> Counter[tuple[str, Setting]]:
+    """Number of runs of each cell that were planned and are not finished, or whose files cannot be used."""
+    frame = tables.unfinished
+    chosen = (frame["suite"] == experiment.suite) & (frame["experiment"] == experiment.name) & (frame["what"] == "run")
+    fields = ("dataset", "stands_in_for", "encoding", "train_fraction")
+    counts: Counter[tuple[str, Setting]] = Counter()
+    for record in frame[chosen].to_dict("records"):
+        # A column has a variant only where it tells it from others.
+        for variant in {"", record["variant"]}:
+            counts[record["model"], Setting(**{name: record[name] for name in fields}, variant=variant)] += 1
+    return counts
+
+
 def _published(tables: ReportTables, experiment: Experiment) -> dict[tuple[str, str, str, float], _Printed]:
     frame = tables.published
     chosen = frame[
@@ -219,7 +231,9 @@ def _published(tables: ReportTables, experiment: Experiment) -> dict[tuple[str, 
     return dict(zip(keys, numbers, strict=True))
 
 
-def _cell(setting: Setting, records: list[_Record], printed: _Printed | None, diverged: frozenset[str]) -> Cell:
+def _cell(
+    setting: Setting, records: list[_Record], printed: _Printed | None, diverged: frozenset[str], unfinished: int
+) -> Cell:
     # A variant is the study's own only where the aggregated table says so.
     beside = [(record["published"], record["published_where"]) for record in records]
     known = [pair for pair in beside if not math.isnan(pair[0])]
@@ -239,7 +253,7 @@ def _cell(setting: Setting, records: list[_Record], printed: _Printed | None, di
         tuple(record["run"] for record in whole),
         tuple((int(record["seed"]), float(record["value"])) for record in whole),
         tuple(record["run"] for record in records if record["run"] in diverged),
-        planned=len(records),
+        planned=len(records) + unfinished,
         theirs=(math.nan, math.nan) if nothing else _prediction(values, std, printed_n),
     )
 
