@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -12,10 +13,15 @@ import numpy as np
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import atomic_file
+from phasebench.data.saved_pages import SAVED_PAGE, is_saved_page
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+# Of h5py and numpy on damaged files; a size that is not true asks for memory that is not there.
+_READ_ERRORS = (OSError, RuntimeError, LookupError, TypeError, ValueError, AttributeError, MemoryError)
+_BEST_COMPRESSION = {"gzip": 1032, "lzf": 256}
+"""Filter -> bytes that it can get into one, at most."""
 # The first format whose metadata carry checksums: damage there is noticed instead of confusing the HDF5 library.
 _FORMAT = "v110"
 
@@ -34,7 +40,7 @@ def write_hdf5(path: Path | str) -> Iterator[h5py.File]:
         try:
             with h5py.File(sink, "w", libver=_FORMAT) as written:
                 yield written
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             # What the library says after a failed write is only its consequence.
             raise sink.error or OSError(" ".join(str(error).split())) from error
         if sink.error is not None:
@@ -128,8 +134,9 @@ def open_hdf5(path: Path | str, remedy: str) -> Iterator[h5py.File]:
         # Some cluster file systems refuse locks, and nothing writes into a file that is read here.
         with h5py.File(path, "r", locking=False) as file:
             yield file
-    except (OSError, RuntimeError, KeyError) as error:
-        raise PhasebenchError(f"{path}: no complete HDF5 file ({' '.join(str(error).split())}); {remedy}") from error
+    except _READ_ERRORS as error:
+        reason = SAVED_PAGE if is_saved_page(path) else " ".join(str(error).split()) or type(error).__name__
+        raise PhasebenchError(f"{path}: no complete HDF5 file ({reason}); {remedy}") from error
 
 
 def require_attribute(file: h5py.File, name: str, remedy: str) -> Any:
@@ -146,17 +153,65 @@ def require_attribute(file: h5py.File, name: str, remedy: str) -> Any:
 
 
 def require_dataset(file: h5py.File, name: str, remedy: str) -> h5py.Dataset:
-    """The data set of that name.
+    """The data set of that name, if the file itself holds all of it.
 
     Raises
     ------
     PhasebenchError
-        It is missing, or a group.
+        It is missing, or a group; its values lie in another file; or it declares more than the file holds.
     """
+    _refuse_external_link(file, name)
     found = file.get(name)
     if not isinstance(found, h5py.Dataset):
         raise PhasebenchError(f"{file.filename}: {name}: the data set is missing; {remedy}")
+    if found.file.filename != file.filename:
+        raise _elsewhere(file, name, found.file.filename)
+    if found.external:
+        raise _elsewhere(file, name, found.external[0][0])
+    if found.is_virtual:
+        for source in found.virtual_sources():
+            if source.file_name != ".":
+                raise _elsewhere(file, name, source.file_name)
+            require_dataset(file, source.dset_name, remedy)
+    elif fault := _fault_of_storage(file, found):
+        raise PhasebenchError(f"{file.filename}: {name}: {fault}; {remedy}")
     return found
+
+
+def _refuse_external_link(file: h5py.File, name: str) -> None:
+    parts = name.strip("/").split("/")
+    for end in range(1, len(parts) + 1):
+        part = "/".join(parts[:end])
+        link = file.get(part, getlink=True) if part in file or end == 1 else None
+        if isinstance(link, h5py.ExternalLink):
+            raise _elsewhere(file, name, link.filename)
+
+
+def _elsewhere(file: h5py.File, name: str, place: object) -> PhasebenchError:
+    return PhasebenchError(
+        f"{file.filename}: {name}: its values lie in another file, {place!a}; write them into the file itself"
+    )
+
+
+def _fault_of_storage(file: h5py.File, found: h5py.Dataset) -> str | None:
+    """Difference of what a data set declares to what is stored of it, in words, before memory is asked for."""
+    declared, stored = found.size * found.id.get_type().get_size(), found.id.get_storage_size()
+    if stored > file.id.get_filesize():
+        return f"{stored:,} bytes of it are more than the file has"
+    layout = found.id.get_create_plist().get_layout()
+    if layout == h5py.h5d.CHUNKED:
+        chunks, wanted = (
+            found.id.get_num_chunks(),
+            prod(-(-n // c) for n, c in zip(found.shape, found.chunks, strict=True)),
+        )
+        if chunks != wanted:
+            return f"declares {found.shape} in {wanted:,} chunks, and holds {chunks:,} of them"
+        best = _BEST_COMPRESSION.get(found.compression or "")
+        filtered = found.id.get_create_plist().get_nfilters() > 0
+        is_too_small = stored * best < declared if best else not filtered and stored < declared
+    else:
+        is_too_small = stored < declared
+    return f"declares {found.shape}, {declared:,} bytes, and holds {stored:,}" if is_too_small else None
 
 
 def write_array(file: h5py.File, name: str, values: np.ndarray) -> None:
