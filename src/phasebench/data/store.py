@@ -240,7 +240,7 @@ def _check_extra(path: Path | str, store: Store, extra: Mapping[str, np.ndarray]
         if values.shape != store.labels.shape:
             raise PhasebenchError(f"{path}: {name}: {values.shape}, must be one value per sample")
         if values.dtype.kind in "UO":
-            check_names(f"{path}: {name}", np.unique(values.astype(str)))
+            check_names(f"{path}: {name}", np.unique(values.astype(str)).tolist())
 
 
 def _little_endian(array: np.ndarray) -> np.ndarray:
