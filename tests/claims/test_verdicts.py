@@ -172,6 +172,9 @@ def test_a_substitute_says_nothing_of_the_studys_data() -> None:
     assert judge(claim(of, difference_from=AGAINST, at_most=-90), metrics)["direction"] == OTHER_WAY
     open_one = [row("theirs", value, seed, **used) for seed, value in enumerate((0.8, 0.91, 0.95))]
     assert judge(claim(of, difference_from=AGAINST), metrics[:3] + open_one)["direction"] == ""
+    # A single seed points by its value.
+    assert judge(claim(of, difference_from=AGAINST), [metrics[0], metrics[3]])["direction"] == SAME_WAY
+    assert judge(claim(of, difference_from=AGAINST, at_most=-1), [metrics[0], metrics[3]])["direction"] == OTHER_WAY
     # A value that is no change has no other size to be without.
     assert judge(claim(of, unit="percent", at_least=95), metrics)["direction"] == OTHER_WAY
 

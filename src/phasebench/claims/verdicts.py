@@ -273,7 +273,14 @@ def _direction(judged: Judged) -> str:
         return ""
     needed = math.ceil(structure.needed * len(settings) / max(len(structure.settings), structure.needed))
     low, high = judged.claim.direction_bounds
-    outcome = Structure(settings, needed).tails(lambda one: replace(one.sample, low=low, high=high).tails).outcome
+
+    def tails_of(one: Comparison) -> Tails:
+        # A single value has no test; it points by itself.
+        if math.isnan(one.summary.std):
+            return Tails.exact(low <= one.summary.mean <= high)
+        return replace(one.sample, low=low, high=high).tails
+
+    outcome = Structure(settings, needed).tails(tails_of).outcome
     return {1.0: SAME_WAY, -1.0: OTHER_WAY, 0.0: ""}[float(outcome)]
 
 
