@@ -22,8 +22,8 @@ OWNERS = {
     "StopRequest": {"session.py", "launcher.py"},
     "InterruptedRunError": {"session.py", "launcher.py"},
     "write_results": {"run.py"},
-    "build_model": {"run.py", "overhead.py"},
-    "keep_freed_memory": {"run.py", "overhead.py"},
+    "build_model": {"run.py", "overhead.py", "step_cost.py"},
+    "keep_freed_memory": {"run.py", "overhead.py", "step_cost.py"},
 }
 
 

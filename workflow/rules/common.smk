@@ -228,8 +228,9 @@ def shown_study(wildcards):
 
 
 def shown_experiment(wildcards):
-    """Subcategory: the experiment; claims are a whole study's."""
-    return display_name(wildcards.get("experiment", wildcards.get("table")))
+    """Subcategory: the experiment; claims and costs are a whole study's."""
+    whole = wildcards.get("table") or wildcards.get("figure")
+    return display_name(wildcards.get("experiment", whole))
 
 
 def shown_labels(wildcards):

@@ -84,7 +84,10 @@ rule report:
         ),
         figures=report(
             directory("<reports>/figures"),
-            patterns=[r"{suite,\w+}-{experiment,\w+}-{figure}.svg"],
+            patterns=[
+                r"{suite,\w+}-{experiment,\w+}-{figure}.svg",
+                r"{suite,\w+}-{figure,cost}.svg",
+            ],
             caption="../report/figure.rst",
             category=shown_study,
             subcategory=shown_experiment,
@@ -94,7 +97,7 @@ rule report:
             directory("<reports>/tables"),
             patterns=[
                 r"{suite,\w+}-{experiment,\w+}-{table}.{format,html|csv}",
-                r"{suite,\w+}-{table,claims}.{format,html|csv}",
+                r"{suite,\w+}-{table,claims|cost}.{format,html|csv}",
                 r"{table,runs|settings|environments}.{format,html|csv}",
             ],
             caption="../report/table.rst",
