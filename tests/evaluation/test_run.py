@@ -2,6 +2,8 @@
 
 import json
 import math
+import random
+import re
 import shutil
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from phasebench.common.errors import PhasebenchError
@@ -21,6 +24,7 @@ from phasebench.models.cifarnet import Real
 from phasebench.models.inference import load_weights
 from phasebench.models.registry import build_model
 from phasebench.specs.run import Recipe, RunIdentity, RunSpec
+from phasebench.specs.run_folder import read_record, write_record
 from phasebench.training.minibatch import train_run
 
 RECIPE = Recipe(optimizer="adamw", learning_rate=3e-3, batch_size=32, steps=30, validate_every=10)
@@ -131,9 +135,10 @@ def test_a_damaged_run_is_named(folder: Path, tmp_path: Path) -> None:
     (broken / "run.json").write_text(json.dumps(record))
     weights = (folder / "cifarnet_real" / "weights.safetensors").read_bytes()
     (broken / "weights.safetensors").write_bytes(weights[: len(weights) // 2])
-    with pytest.raises(PhasebenchError, match=r"weights\.safetensors: cannot be read"):
+    with pytest.raises(PhasebenchError, match=r"weights\.safetensors: has 66,980 bytes"):
         evaluate_run({"rotation": {}}, folder / "colours.h5", broken, device="cpu")
     (broken / "weights.safetensors").write_bytes((folder / "cifarnet_type_e" / "weights.safetensors").read_bytes())
+    write_record(broken, record)
     with pytest.raises(PhasebenchError, match=r"weights\.safetensors: holds the weights of another model"):
         evaluate_run({"rotation": {}}, folder / "colours.h5", broken, device="cpu")
     assert not (broken / "evaluation").exists()
@@ -200,3 +205,39 @@ def test_clean_logits_are_computed_once_and_rotations_in_large_batches(
     # Sixty draws of angles for sixty images, in batches of no more than 512.
     large = [len(planes) for planes in seen if len(planes) > len(images)]
     assert large == [480] * 7 + [240]
+
+
+def test_changed_weights_are_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "cifarnet_real", tmp_path / "run")
+    weights = tmp_path / "run/weights.safetensors"
+    whole = weights.read_bytes()
+    for bit in random.Random(0).sample(range(8 * len(whole)), 20):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        weights.write_bytes(changed)
+        with pytest.raises(PhasebenchError, match=r"weights\.safetensors: has another checksum than"):
+            load_trained_run(tmp_path / "run", folder / "colours.h5", torch.device("cpu"))
+    weights.write_bytes(whole[:-1])
+    with pytest.raises(PhasebenchError, match=r"weights\.safetensors: has .* bytes instead of .*; delete"):
+        load_trained_run(tmp_path / "run", folder / "colours.h5", torch.device("cpu"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(folder: Path, tmp_path: Path, value: float) -> None:
+    tensors = load_file(folder / "cifarnet_real/weights.safetensors")
+    name = next(iter(tensors))
+    tensors[name].view(-1)[0] = value
+    run = tmp_path / "run"
+    run.mkdir()
+    save_file(tensors, run / "weights.safetensors")
+    write_record(run, read_record(folder / "cifarnet_real"))
+    with pytest.raises(PhasebenchError, match=rf"weights\.safetensors: {re.escape(name)}: some values are not finite"):
+        load_trained_run(run, folder / "colours.h5", torch.device("cpu"))
+
+
+@pytest.mark.parametrize("statistics", ["text", [[1.0], [1.0, 2.0]], [1e300, 1.0], None])
+def test_statistics_that_are_none_are_refused(folder: Path, tmp_path: Path, statistics: object) -> None:
+    shutil.copytree(folder / "cifarnet_real", tmp_path / "run")
+    write_record(tmp_path / "run", {**read_record(tmp_path / "run"), "statistics": statistics})
+    with pytest.raises(PhasebenchError, match=r"run\.json: statistics: .*; delete the run's folder"):
+        load_trained_run(tmp_path / "run", folder / "colours.h5", torch.device("cpu"))

@@ -86,7 +86,7 @@ def test_before_anything_ran_everything_is_counted(checkout: Path) -> None:
     assert (run.time_from, run.disk_from) == ("unknown: --measure times it", "from parameters")
     parameters = json.loads(COUNTS_FILE.read_text())["cifarnet_type_i"]
     # Weights; in a checkpoint also the best ones and two moments.
-    assert (run.disk, run.checkpoint) == (4 * parameters, 16 * parameters)
+    assert (run.disk, run.checkpoint) == (4 * parameters, 2 * 16 * parameters)
     assert (run.suite, run.experiment, run.dataset, run.unit) == (STUDY, "table_1", "colour_shapes", "core")
     assert work["evaluate", f"{TYPE_I}0"].time_from == "unknown"
 

@@ -1,5 +1,6 @@
 """The files of a run: each is an output of the rule that trains, and one reader names what is wrong with one."""
 
+import math
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from phasebench.specs.run_folder import (
     RECORD,
     REMEDY,
     RUN_FILES,
+    check_file,
     read_record,
     read_run_table,
     recorded_number,
@@ -77,6 +79,9 @@ def test_a_damaged_record_is_named(tmp_path: Path, content: str | None, message:
 def test_what_a_record_says_is_checked(tmp_path: Path) -> None:
     with pytest.raises(PhasebenchError, match=r"run\.json: steps: must be a number, found \"3\"; delete"):
         recorded_number(tmp_path, {"steps": "3"}, "steps")
+    for value in (math.inf, math.nan, True, None, [1]):
+        with pytest.raises(PhasebenchError, match=r"run\.json: steps: must be a number, found .*; delete"):
+            recorded_number(tmp_path, {"steps": value}, "steps")
     with pytest.raises(PhasebenchError, match=r"run\.json: spec: key 'scale' is missing; delete"):
         recorded_spec(tmp_path, {"spec": {}})
 
@@ -87,3 +92,10 @@ def test_a_damaged_table_is_named(tmp_path: Path) -> None:
         read_run_table(tmp_path, run_folder.HISTORY)
     with pytest.raises(PhasebenchError, match=r"probes\.parquet: there is no such file; delete"):
         read_run_table(tmp_path, run_folder.PROBES)
+
+
+@pytest.mark.parametrize("files", ["text", [1], {"history.parquet": 3}, {"history.parquet": {"bytes": "4"}}])
+def test_a_record_without_sizes_of_its_files_is_named(tmp_path: Path, files: object) -> None:
+    (tmp_path / "history.parquet").write_bytes(b"PAR1")
+    with pytest.raises(PhasebenchError, match=r"history\.parquet: has no size in run\.json; delete"):
+        check_file(tmp_path, {"files": files}, run_folder.HISTORY)

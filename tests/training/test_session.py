@@ -1,6 +1,7 @@
 """Session of a run: resume, save, stop; and that no procedure does so on its own."""
 
 import ast
+import random
 import signal
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from support.checkout import ROOT
 from torch import nn
 
-from phasebench.common.errors import InterruptedRunError
+from phasebench.common.errors import InterruptedRunError, PhasebenchError
 from phasebench.training.session import Session
 
 TRAINING = ROOT / "src" / "phasebench" / "training"
@@ -78,4 +79,50 @@ def test_a_signal_is_followed_by_a_checkpoint_and_the_rest_by_resuming(tmp_path:
 def test_a_checkpoint_is_written_when_it_is_due(tmp_path: Path) -> None:
     walk(nn.Linear(2, 2), Session(tmp_path / "often.pt", "d", seconds=0))
     walk(nn.Linear(2, 2), Session(tmp_path / "seldom.pt", "d", seconds=600))
-    assert [path.name for path in tmp_path.iterdir()] == ["often.pt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["often.pt", "often.pt.previous"]
+
+
+def flipped(content: bytes, bit: int) -> bytes:
+    changed = bytearray(content)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoint, model = tmp_path / "c.pt", nn.Linear(2, 2)
+    undisturbed = nn.Linear(2, 2)
+    undisturbed.load_state_dict(model.state_dict())
+    walk(undisturbed, Session(tmp_path / "none.pt", "d"))
+    with pytest.raises(InterruptedRunError):
+        walk(model, Session(checkpoint, "d", seconds=0), signal_at=1)
+    whole = checkpoint.read_bytes()
+    bits = random.Random(0).sample(range(8 * len(whole)), 60)
+    damaged = [*(flipped(whole, bit) for bit in bits), b"", whole[:-1], whole[: len(whole) // 2], whole + b"x", b"text"]
+    for content in damaged:
+        checkpoint.write_bytes(content)
+        caplog.clear()
+        resumed = nn.Linear(2, 2)
+        state = Session(checkpoint, "d").resume(resumed)
+        assert (state.step, checkpoint.exists()) == (1, False)
+        assert (tmp_path / "c.pt.damaged").read_bytes() == content
+        assert caplog.messages[0] == f"{checkpoint}: the checkpoint is damaged; set aside as c.pt.damaged"
+    session = Session(checkpoint, "d", seconds=0)
+    assert walk(resumed, session) == [1, 2]
+    assert torch.equal(resumed.weight, undisturbed.weight)
+    checkpoint.write_bytes(b"")
+    (tmp_path / "c.pt.previous").write_bytes(b"")
+    assert Session(checkpoint, "d").resume(nn.Linear(2, 2)).step == 0
+    session.finish()
+    assert [path.name for path in tmp_path.glob("c.*") if not path.name.endswith(".damaged")] == []
+
+
+def test_a_checkpoint_of_other_weights_or_another_run_is_refused(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "c.pt"
+    walk(nn.Linear(2, 2), Session(checkpoint, "d", seconds=0))
+    with pytest.raises(PhasebenchError, match=r"c\.pt: the checkpoint does not fit the network; delete it"):
+        Session(checkpoint, "d").resume(nn.Linear(3, 3))
+    with pytest.raises(PhasebenchError, match=r"c\.pt: the checkpoint belongs to another version of the run"):
+        Session(checkpoint, "e").resume(nn.Linear(2, 2))
+    assert checkpoint.exists()

@@ -13,6 +13,7 @@ from phasebench.specs.run import RunSpec, coordinates
 from phasebench.specs.run_folder import (
     HISTORY,
     PREDICTIONS,
+    check_file,
     read_record,
     read_run_table,
     recorded_number,
@@ -59,9 +60,11 @@ def read_run(folder: Path, prepared: Path) -> FinishedRun:
     Raises
     ------
     PhasebenchError
-        A file is missing or damaged.
+        A file is missing or damaged, or another than was written.
     """
     record = read_record(folder)
+    for file in (PREDICTIONS, HISTORY):
+        check_file(folder, record, file)
     spec = recorded_spec(folder, record)
     accuracy, n_test = recorded_number(folder, record, "test_accuracy"), int(recorded_number(folder, record, "n_test"))
     predictions = read_run_table(folder, PREDICTIONS, _PREDICTED)[list(_PREDICTED)]

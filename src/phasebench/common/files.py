@@ -1,25 +1,37 @@
 """Atomic writes, and reading of JSON and Parquet files with one-line errors."""
 
 import contextlib
+import fcntl
 import hashlib
+import io
 import json
 import os
-import tempfile
+import re
+import secrets
+import socket
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from phasebench.common.errors import PhasebenchError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from typing_extensions import Buffer
 
 _HASH_CHUNK_BYTES = 1 << 22
+_UNFINISHED = re.compile(r"\..+\.([0-9a-f]{8})-[0-9a-f]{16}\.part")
+_LONGEST_PAUSE_SECONDS = 600.0
+"""Seconds after which a file that another machine was writing, and no longer writes, is a leftover."""
+_swept: set[Path] = set()
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path | str, durable: bool = True) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on success flush it to disk and rename it, otherwise remove it.
+def atomic_file(path: Path | str, durable: bool = True, previous: Path | None = None) -> Iterator[BinaryIO]:
+    """Yield a new file beside ``path``, open for writing; on success it is synced and renamed, otherwise removed.
+
+    What killed processes left unfinished in the folder is removed before.
 
     Parameters
     ----------
@@ -27,6 +39,8 @@ def atomic_path(path: Path | str, durable: bool = True) -> Iterator[Path]:
         What is to be written.
     durable
         Whether to wait for the disk, so that not even a crash of the machine leaves half a file.
+    previous
+        Name under which the file that is replaced is kept.
 
     Raises
     ------
@@ -37,41 +51,157 @@ def atomic_path(path: Path | str, durable: bool = True) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=target.suffix)
-        os.close(descriptor)
-        temporary = Path(name)
-        # mkstemp makes private files; a shared results folder needs the umask's permissions.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        yield temporary
-        if durable:
-            with temporary.open("rb") as handle:
+        temporary, handle = _new_file(target)
+        with handle:
+            # Not before each of thousands of small files.
+            if durable or target.parent not in _swept:
+                _swept.add(target.parent)
+                _remove_leftovers(target.parent, os.fstat(handle.fileno()).st_mtime)
+            yield handle
+            handle.flush()
+            if durable:
                 os.fsync(handle.fileno())
-        temporary.replace(target)
+            # While it is locked: nobody takes a finished file for a leftover.
+            if previous is not None and target.is_file():
+                target.replace(previous)
+            temporary.replace(target)
     except OSError as error:
-        if error.errno is None:
-            raise
-        raise PhasebenchError(f"{target}: cannot be written: {os.strerror(error.errno)}") from error
+        # Libraries put errors of their own into words, and leave the number out.
+        reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
+        raise PhasebenchError(f"{target}: cannot be written: {reason}") from error
     finally:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def _new_file(target: Path) -> tuple[Path, BinaryIO]:
+    """A locked new file beside ``target``, with the permissions that the umask and the folder give."""
+    while True:
+        path = target.with_name(f".{target.name}.{_this_machine()}-{secrets.token_hex(8)}.part")
+        # Unbuffered: a full disk is noticed by the call that meets it, and by no later one.
+        handle = path.open("x+b", buffering=0)
+        # Where the file system has no locks, no leftovers are removed either.
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        # Another process may have taken it for a leftover before it was locked.
+        if os.fstat(handle.fileno()).st_nlink:
+            return path, cast("BinaryIO", _WholeWrites(handle))
+        handle.close()
+
+
+class _WholeWrites(io.RawIOBase):
+    """A file whose every write takes all bytes, or fails."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        super().__init__()
+        self._file = file
+
+    def write(self, content: "Buffer", /) -> int:
+        left = memoryview(content).cast("B")
+        total = len(left)
+        while left:
+            left = left[self._file.write(left) :]
+        return total
+
+    def readinto(self, buffer: "Buffer", /) -> int:
+        return self._file.readinto(buffer)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def truncate(self, size: int | None = None, /) -> int:
+        return self._file.truncate(size)
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _remove_leftovers(folder: Path, now: float) -> None:
+    """Remove the unfinished files in a folder that no process holds.
+
+    ``now`` is a time stamp of the file server, whose clock may not be this machine's.
+    """
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if match := _UNFINISHED.fullmatch(entry.name):
+                with contextlib.suppress(OSError):
+                    _remove_if_left(Path(entry.path), match[1] == _this_machine(), now)
+
+
+def _remove_if_left(path: Path, is_ours: bool, now: float) -> None:
+    with path.open("rb") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Locks may reach no further than a machine.
+        if is_ours or now - os.fstat(handle.fileno()).st_mtime > _LONGEST_PAUSE_SECONDS:
+            path.unlink()
+
+
+@cache
+def _this_machine() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def write_bytes(path: Path | str, content: "Buffer", durable: bool = True, previous: Path | None = None) -> None:
+    """Write bytes atomically; see :func:`atomic_file`."""
+    with atomic_file(path, durable, previous) as file:
+        file.write(content)
 
 
 def write_text(path: Path | str, text: str, durable: bool = True) -> None:
-    """Write ``text`` as UTF-8, atomically."""
-    with atomic_path(path, durable) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    """Write ``text`` as UTF-8, atomically.
+
+    Raises
+    ------
+    PhasebenchError
+        It has a character that UTF-8 cannot hold, or the file system refused the write.
+    """
+    try:
+        content = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise PhasebenchError(
+            f"{path}: cannot be written: {text[error.start : error.end]!r} is no character; remove it from the names"
+        ) from error
+    write_bytes(path, content, durable)
 
 
 def write_table(path: Path | str, table: "pd.DataFrame", attributes: Mapping[str, object] | None = None) -> None:
     """Write a table as Parquet, atomically and without its index; the attributes are kept with it, as JSON.
 
     Each page has a checksum, which :func:`read_table` verifies.
+
+    Raises
+    ------
+    PhasebenchError
+        A column mixes types, or the file system refused the write.
     """
+    import pyarrow as pa
+
     table.attrs.update(attributes or {})
-    with atomic_path(path) as temporary:
-        table.to_parquet(temporary, index=False, write_page_checksum=True)
+    # In memory: what a library meets while it closes a file of its own may be lost.
+    buffer = io.BytesIO()
+    try:
+        table.to_parquet(buffer, index=False, write_page_checksum=True)
+    except (pa.ArrowException, OverflowError) as error:
+        reason = " ".join(str(error).split())
+        raise PhasebenchError(f"{path}: cannot be written: {reason}; make again what it is computed from") from error
+    write_bytes(path, buffer.getbuffer())
 
 
 def write_if_different(path: Path | str, text: str, durable: bool = True) -> bool:
@@ -147,7 +277,8 @@ def read_json(path: Path, remedy: str, keys: Iterable[str] = ()) -> dict[str, An
         raise PhasebenchError(f"{path}: there is no such file; {remedy}") from error
     except OSError as error:
         raise PhasebenchError(f"{path}: cannot be read: {error.strerror}; {remedy}") from error
-    except ValueError as error:
+    # Thousands of brackets exhaust the parser's stack.
+    except (ValueError, RecursionError) as error:
         raise PhasebenchError(f"{path}: not a complete JSON file; {remedy}") from error
     if not isinstance(content, dict):
         raise PhasebenchError(f"{path}: must hold a JSON object; {remedy}")

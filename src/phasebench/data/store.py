@@ -17,16 +17,14 @@ import h5py
 import numpy as np
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.files import atomic_path, canonical_json, write_text
-from phasebench.data.hdf5 import open_hdf5, require_attribute, require_dataset, write_array
+from phasebench.common.files import canonical_json, write_text
+from phasebench.data.hdf5 import open_hdf5, require_attribute, require_dataset, write_array, write_hdf5
+from phasebench.data.labelled import REQUIRED_SPLITS, check_labelled, check_names
 
 SCHEMA_VERSION = 1
 PREPARED_FROM = "prepared_from"
 Kind = Literal["image", "complex", "audio"]
 _SAMPLES_KEY: dict[Kind, str] = {"image": "images", "complex": "chips", "audio": "clips"}
-_REQUIRED_SPLITS = ("train", "test")
-# The first format whose metadata carry checksums: damage there is noticed instead of confusing the HDF5 library.
-_FORMAT = "v110"
 _REMEDY = "prepare the data set again"
 
 
@@ -160,20 +158,16 @@ def read_store(path: Path | str) -> Store:
 
 
 def _write_hdf5(path: Path | str, store: Store, attributes: dict[str, Any], extra: Mapping[str, np.ndarray]) -> None:
-    try:
-        with atomic_path(path) as temporary, h5py.File(temporary, "w", libver=_FORMAT) as file:
-            file.attrs.update(attributes)
-            file.attrs["classes"] = json.dumps(store.classes, ensure_ascii=False)
-            file.attrs["source"] = json.dumps(store.source, ensure_ascii=False, sort_keys=True)
-            write_array(file, _SAMPLES_KEY[store.kind], store.samples)
-            write_array(file, "labels", store.labels)
-            for name, indices in store.splits.items():
-                write_array(file, f"splits/{name}", indices)
-            for name, values in extra.items():
-                write_array(file, name, values)
-    except (OSError, RuntimeError) as error:
-        # The HDF5 library's own errors, a full disk among them, come without an error number.
-        raise PhasebenchError(f"{path}: cannot be written: {' '.join(str(error).split())}") from error
+    with write_hdf5(path) as file:
+        file.attrs.update(attributes)
+        file.attrs["classes"] = json.dumps(store.classes, ensure_ascii=False)
+        file.attrs["source"] = json.dumps(store.source, ensure_ascii=False, sort_keys=True)
+        write_array(file, _SAMPLES_KEY[store.kind], store.samples)
+        write_array(file, "labels", store.labels)
+        for name, indices in store.splits.items():
+            write_array(file, f"splits/{name}", indices)
+        for name, values in extra.items():
+            write_array(file, name, values)
 
 
 def _read_open_file(path: Path | str, file: h5py.File) -> tuple[Store, dict[str, Any]]:
@@ -188,7 +182,7 @@ def _read_open_file(path: Path | str, file: h5py.File) -> tuple[Store, dict[str,
     kind = attributes["kind"]
     if not isinstance(kind, str) or kind not in _SAMPLES_KEY:
         raise PhasebenchError(f"{path}: kind: {kind!r} is none of {', '.join(_SAMPLES_KEY)}; {_REMEDY}")
-    split_names = sorted({*_REQUIRED_SPLITS, *file.get("splits", {})})
+    split_names = sorted({*REQUIRED_SPLITS, *file.get("splits", {})})
     store = Store(
         samples=_array(file, _SAMPLES_KEY[kind]),
         labels=_array(file, "labels"),
@@ -229,25 +223,9 @@ def _kind_of(samples: np.ndarray, path: Path | str) -> Kind:
 
 def _check_content(path: Path | str, store: Store) -> None:
     """Raise unless the parts have their types and fit together."""
-    n_samples, labels, classes = len(store.samples), store.labels, store.classes
     if _kind_of(store.samples, path) != store.kind:
         raise PhasebenchError(f"{path}: kind: {store.kind!r} does not fit samples of type {store.samples.dtype}")
-    if not classes or len(set(map(str, classes))) < len(classes):
-        raise PhasebenchError(f"{path}: classes: must be at least one name, and none twice")
-    if labels.dtype != np.int64 or labels.shape != (n_samples,):
-        raise PhasebenchError(f"{path}: labels: {labels.dtype} {labels.shape}, must be int64 ({n_samples},)")
-    if n_samples and (labels.min() < 0 or labels.max() >= len(classes)):
-        raise PhasebenchError(f"{path}: labels: from {labels.min()} to {labels.max()}, must be 0 to {len(classes) - 1}")
-    uses = np.zeros(n_samples, dtype=np.int64)
-    for name in sorted({*_REQUIRED_SPLITS, *store.splits}):
-        indices = store.splits.get(name)
-        if indices is None or indices.dtype != np.int64 or indices.ndim != 1 or not len(indices):
-            raise PhasebenchError(f"{path}: splits/{name}: must be an int64 array of at least one index")
-        if indices.min() < 0 or indices.max() >= n_samples:
-            raise PhasebenchError(f"{path}: splits/{name}: an index is outside 0 to {n_samples - 1}")
-        uses += np.bincount(indices, minlength=n_samples)
-    if uses.max() > 1:
-        raise PhasebenchError(f"{path}: splits: sample {uses.argmax()} occurs more than once")
+    check_labelled(path, len(store.samples), store.labels, store.splits, store.classes)
 
 
 def _check_values(path: Path | str, samples: np.ndarray) -> None:
@@ -261,6 +239,8 @@ def _check_extra(path: Path | str, store: Store, extra: Mapping[str, np.ndarray]
     for name, values in extra.items():
         if values.shape != store.labels.shape:
             raise PhasebenchError(f"{path}: {name}: {values.shape}, must be one value per sample")
+        if values.dtype.kind in "UO":
+            check_names(f"{path}: {name}", np.unique(values.astype(str)).tolist())
 
 
 def _little_endian(array: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from phasebench.data.shards.index import is_index
 from phasebench.models.inference import EVALUATION_BATCH, load_weights, predict
 from phasebench.models.registry import build_for_run
 from phasebench.specs.run import FullBatchRecipe, RunSpec
-from phasebench.specs.run_folder import WEIGHTS, read_record, recorded_spec
+from phasebench.specs.run_folder import RECORD, REMEDY, WEIGHTS, check_file, read_record, recorded_spec
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +54,11 @@ def load_trained_run(folder: Path, data_path: Path, device: torch.device) -> Tra
     Raises
     ------
     PhasebenchError
-        A file of the run or the data set is missing or corrupt, or the data set is in shards.
+        A file of the run or the data set is missing, or another than was written, or the data set is in shards.
     """
     record = read_record(folder, "statistics")
-    spec, statistics = recorded_spec(folder, record), torch.tensor(record["statistics"])
+    check_file(folder, record, WEIGHTS)
+    spec, statistics = recorded_spec(folder, record), _statistics(folder, record)
     if is_index(data_path):
         raise PhasebenchError(
             f"{data_path}: evaluations do not read images in shards; take them out of the experiment's evaluations"
@@ -68,3 +70,13 @@ def load_trained_run(folder: Path, data_path: Path, device: torch.device) -> Tra
         # In the precision in which it was trained.
         model = model.double()
     return TrainedRun(spec, load_weights(model, folder / WEIGHTS).to(device), data)
+
+
+def _statistics(folder: Path, record: dict[str, Any]) -> Tensor:
+    try:
+        statistics = torch.tensor(record["statistics"])
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise PhasebenchError(f"{folder / RECORD}: statistics: must be lists of numbers; {REMEDY}") from error
+    if not statistics.isfinite().all():
+        raise PhasebenchError(f"{folder / RECORD}: statistics: some are not finite; {REMEDY}")
+    return statistics

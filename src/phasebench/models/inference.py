@@ -30,7 +30,7 @@ def load_weights(model: nn.Module, path: Path | str) -> nn.Module:
     Raises
     ------
     PhasebenchError
-        The file is missing or corrupt, or it belongs to another model.
+        The file is missing or corrupt, it belongs to another model, or a weight is not finite.
     """
     try:
         model.load_state_dict(load_file(path))
@@ -38,4 +38,11 @@ def load_weights(model: nn.Module, path: Path | str) -> nn.Module:
         raise PhasebenchError(f"{path}: cannot be read as safetensors ({error}); train the run again") from error
     except RuntimeError as error:
         raise PhasebenchError(f"{path}: holds the weights of another model; train the run again") from error
+    if name := not_finite(model):
+        raise PhasebenchError(f"{path}: {name}: some values are not finite; train the run again")
     return model
+
+
+def not_finite(model: nn.Module) -> str | None:
+    """Name of the first parameter or buffer with a value that is infinite or NaN."""
+    return next((name for name, value in model.state_dict().items() if not value.isfinite().all()), None)

@@ -161,11 +161,11 @@ class TrainingCosts:
         return None if count is None else count * (4 if isinstance(spec.recipe, Recipe) else 8)
 
     def checkpoint_bytes(self, spec: RunSpec) -> int:
-        """Weights, best weights and the state of the optimiser."""
+        """Weights, best weights and the state of the optimiser; twice, since the checkpoint before is kept."""
         weights, recipe = self._weight_bytes(spec) or 0, spec.recipe
         if not isinstance(recipe, Recipe):
-            return 2 * weights
-        return weights * (4 if recipe.optimizer == "adamw" else 3 if recipe.momentum else 2)
+            return 2 * 2 * weights
+        return 2 * weights * (4 if recipe.optimizer == "adamw" else 3 if recipe.momentum else 2)
 
     @cached_property
     def _parameters(self) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """Files of a finished run: their names, one writer and one reader of ``run.json``, one reader of its tables."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,15 +58,18 @@ def file_fault(folder: Path, record: Mapping[str, Any], file: str) -> str | None
     str or None
         None if there is none, or the record does not say.
     """
-    recorded = record.get(FILES, {}).get(file)
+    files = record.get(FILES, {})
+    recorded = files.get(file) if isinstance(files, dict) else files
     if recorded is None:
         return None
     path = folder / file
+    if not (isinstance(recorded, dict) and isinstance(recorded.get("bytes"), int)):
+        return f"has no size in {RECORD}"
     try:
         size = path.stat().st_size
         if size != recorded["bytes"]:
             return f"has {size:,} bytes instead of {recorded['bytes']:,}"
-        return None if sha256_of_file(path) == recorded["sha256"] else f"has another checksum than in {RECORD}"
+        return None if sha256_of_file(path) == recorded.get("sha256") else f"has another checksum than in {RECORD}"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
 
@@ -124,7 +128,7 @@ def recorded_number(folder: Path, record: Mapping[str, Any], key: str) -> float:
         There is none.
     """
     value = record.get(key)
-    if not isinstance(value, int | float):
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
         raise PhasebenchError(f"{folder / RECORD}: {key}: must be a number, found {json.dumps(value)}; {REMEDY}")
     return float(value)
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from phasebench.common.files import atomic_path, write_table, write_text
+from phasebench.common.files import write_bytes, write_table, write_text
 from phasebench.data.batches.interface import TrainingData
 from phasebench.models.registry import count_parameters
 from phasebench.specs.run import RunIdentity, RunSpec
@@ -63,8 +63,9 @@ def write_results(
     predictions = pd.DataFrame({"index": data.test.cpu(), "label": label.cpu(), "prediction": prediction.cpu()})
     test_accuracy = (prediction == label).double().mean().item()
 
-    with atomic_path(output / WEIGHTS) as temporary:
-        temporary.write_bytes(save({name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}))
+    write_bytes(
+        output / WEIGHTS, save({name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()})
+    )
     history = pd.DataFrame(state.history).astype({"step": "int64"})
     probes = pd.DataFrame(state.probes, columns=list(PROBE_TYPES)).astype(PROBE_TYPES)
     for name, table in ((HISTORY, history), (PROBES, probes), (PREDICTIONS, predictions)):

@@ -8,9 +8,11 @@ import torch
 from torch import nn
 
 from phasebench.common.devices import find_device
+from phasebench.common.errors import DivergedError
 from phasebench.common.memory import keep_freed_memory
 from phasebench.common.seeding import Stream, generator
 from phasebench.data.batches.interface import TrainingData
+from phasebench.models.inference import not_finite
 from phasebench.models.registry import build_for_run
 from phasebench.specs.run import AnyRecipe, RunIdentity, RunSpec
 from phasebench.training.checkpoint import TrainingState
@@ -80,13 +82,20 @@ def train_and_write(
         Further entries of ``run.json``, from the finished state.
     compilation : str
         How the network was compiled, for the log.
+
+    Raises
+    ------
+    DivergedError
+        The weights that would be reported are not finite.
     """
     if session.processes.is_first:
         announce(identity.run, data, model, compilation)
     if data.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     state = train()
+    if name := not_finite(model):
+        raise DivergedError(f"{identity.run.id}: {name}: some weights are not finite; lower recipe.learning_rate")
     prediction = predict_together(model, data, data.test, session.processes).argmax(dim=1)
     if session.processes.is_first:
         write_results(identity, data, model, state, prediction, output, entries(state))
-        session.checkpoint.unlink(missing_ok=True)
+        session.finish()

@@ -8,11 +8,11 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from phasebench.common.errors import InterruptedRunError
+from phasebench.common.errors import InterruptedRunError, PhasebenchError
 from phasebench.common.processes import ALONE, Processes
 from phasebench.common.progress import track
 from phasebench.common.scheduler import report_progress
-from phasebench.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from phasebench.training.checkpoint import TrainingState, load_checkpoint, remove_checkpoints, save_checkpoint
 from phasebench.training.clock import Clock
 from phasebench.training.interrupt import StopRequest
 
@@ -47,19 +47,26 @@ class Session:
         self._n_steps = 0
 
     def resume(self, model: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> TrainingState:
-        """Put a model, and its optimizer, where the checkpoint left them, and return its state, else a fresh one.
+        """Put a model, and its optimizer, where the last whole checkpoint left them, and return its state.
+
+        Where there is none the state is a fresh one.
 
         Raises
         ------
         PhasebenchError
-            The checkpoint is corrupt or belongs to another run.
+            The checkpoint belongs to another run.
         """
-        state = load_checkpoint(self.checkpoint, self.digest)
+        state = load_checkpoint(self.checkpoint, self.digest, set_aside=self.processes.is_first)
         if state is not None:
-            model.load_state_dict(state.model)
-            if optimizer is not None:
-                optimizer.load_state_dict(state.optimizer)
-            state.resumed += 1
+            try:
+                model.load_state_dict(state.model)
+                if optimizer is not None:
+                    optimizer.load_state_dict(state.optimizer)
+                state.resumed += 1
+            except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+                raise PhasebenchError(
+                    f"{self.checkpoint}: the checkpoint does not fit the network; delete it to start the run afresh"
+                ) from error
             self.state = state
             if self.processes.is_first:
                 _LOGGER.info("resuming at step %d", state.step)
@@ -108,6 +115,10 @@ class Session:
         if self._stops:
             reason = self._stop.signal or "another of its processes"
             raise InterruptedRunError(f"stopped by {reason} after step {self.state.step} of {self._n_steps}")
+
+    def finish(self) -> None:
+        """Remove the checkpoints of the finished run."""
+        remove_checkpoints(self.checkpoint)
 
 
 def copy_of_weights(model: nn.Module) -> dict[str, Tensor]:

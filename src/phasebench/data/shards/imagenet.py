@@ -1,6 +1,7 @@
 """ImageNet (ILSVRC2012) and Tiny ImageNet in the folders and archives in which they are handed out."""
 
 import io
+import logging
 import tarfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,8 @@ from pydantic import PositiveInt
 from scipy.io import loadmat
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.data.shards.raw_images import RawImage, RawTree, Split, image_at, image_files, images_in
+from phasebench.data.labelled import check_names
+from phasebench.data.shards.raw_images import RawImage, RawTree, Split, image_at, image_files, images_in, is_image_name
 from phasebench.data.sources.options import parse_options
 from phasebench.data.sources.raw_place import RawPlace
 from phasebench.specs.run import Frozen, Scalar
@@ -19,6 +21,7 @@ from phasebench.specs.run import Frozen, Scalar
 RAW_IMAGENET = RawPlace("imagenet", option="folder", absent="no images below")
 RAW_TINY_IMAGENET = RawPlace("tiny-imagenet-200", option="folder", absent="no images below")
 
+_LOGGER = logging.getLogger(__name__)
 _TRAIN_ARCHIVE = "ILSVRC2012_img_train.tar"
 _TEST_ARCHIVE = "ILSVRC2012_img_val.tar"
 _DEVKIT = "ILSVRC2012_devkit_t12"
@@ -77,7 +80,10 @@ def list_imagenet(options: Mapping[str, Scalar], data_root: Path, workplace: Pat
     by_class: dict[str, list[RawImage]] = {}
     if (root / "train").is_dir():
         for folder in _class_folders(root / "train"):
-            by_class[folder.name] = list(images_in(root, folder, "train", 0))
+            if images := list(images_in(root, folder, "train", 0)):
+                by_class[folder.name] = images
+            else:
+                _LOGGER.warning("%s: holds no images; it is left out, and is no class", folder)
     elif (root / _TRAIN_ARCHIVE).is_file():
         by_class = dict(_archives_in_archive(root, _TRAIN_ARCHIVE))
     else:
@@ -91,6 +97,9 @@ def list_imagenet(options: Mapping[str, Scalar], data_root: Path, workplace: Pat
 
 def list_tiny_imagenet(options: Mapping[str, Scalar], data_root: Path, workplace: Path) -> RawTree:
     """List Tiny ImageNet from its folder, its validation images as ``test``; the labels follow ``wnids.txt``.
+
+    Training images are ``train/<wnid>/images/*`` or ``train/<wnid>/*``. Test images are ``val/images/*`` with
+    ``val/val_annotations.txt``; or sorted, ``val/<wnid>/images/*`` or ``val/<wnid>/*``.
 
     Parameters
     ----------
@@ -113,20 +122,38 @@ def list_tiny_imagenet(options: Mapping[str, Scalar], data_root: Path, workplace
     train = [
         image
         for name, label in label_of.items()
-        for image in images_in(root, root / "train" / name / "images", "train", label)
+        for image in images_in(root, _images_of_class(root / "train" / name), "train", label)
     ]
-    annotations = root / "val" / "val_annotations.txt"
-    test = []
-    for line in _table(annotations):
-        if len(line) < 2 or line[1] not in label_of:
-            raise PhasebenchError(f"{annotations}: '{' '.join(line)}' names no class of wnids.txt")
-        test.append(image_at(root, root / "val" / "images" / line[0], "test", label_of[line[1]]))
+    sorted_folders = [name for name in classes if (root / "val" / name).is_dir()]
+    if sorted_folders:
+        test = [
+            image
+            for name in sorted_folders
+            for image in images_in(root, _images_of_class(root / "val" / name), "test", label_of[name])
+        ]
+    else:
+        test = _annotated_images(root, label_of)
     known = {line[0]: line[1] for line in _table(root / "words.txt") if len(line) > 1 and line[0] in label_of}
     return _checked(RawTree(root, classes, (*train, *test), chosen.shards, known))
 
 
+def _images_of_class(folder: Path) -> Path:
+    """Folder of the images of a class: ``images`` as in the public archive, or the class's own."""
+    return folder / "images" if (folder / "images").is_dir() else folder
+
+
+def _annotated_images(root: Path, label_of: Mapping[str, int]) -> list[RawImage]:
+    annotations = root / "val" / "val_annotations.txt"
+    images = []
+    for line in _table(annotations):
+        if len(line) < 2 or line[1] not in label_of:
+            raise PhasebenchError(f"{annotations}: '{' '.join(line)}' names no class of wnids.txt")
+        images.append(image_at(root, root / "val" / "images" / line[0], "test", label_of[line[1]]))
+    return images
+
+
 def _imagenet_test(root: Path, label_of: Mapping[str, int]) -> tuple[list[RawImage], dict[str, str]]:
-    folders = _class_folders(root / "val") if (root / "val").is_dir() else []
+    folders = _filled_folders(root / "val") if (root / "val").is_dir() else []
     if folders:
         unknown = [folder for folder in folders if folder.name not in label_of]
         if unknown:
@@ -171,7 +198,15 @@ def _devkit(root: Path) -> tuple[list[str], dict[str, str]]:
 
 
 def _class_folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir())
+    """The folders in a folder; hidden ones are of programs, not of classes."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError as error:
+        raise PhasebenchError(f"{folder}: cannot be read: {error.strerror}; put the complete data set there") from error
+
+
+def _filled_folders(folder: Path) -> list[Path]:
+    return [path for path in _class_folders(folder) if image_files(path)]
 
 
 def _archives_in_archive(root: Path, name: str) -> Iterator[tuple[str, list[RawImage]]]:
@@ -179,7 +214,8 @@ def _archives_in_archive(root: Path, name: str) -> Iterator[tuple[str, list[RawI
     try:
         with tarfile.open(root / name, "r:") as outer:
             for member in outer:
-                if member.isfile() and member.name.endswith(".tar"):
+                name_of_class = Path(member.name).name
+                if member.isfile() and name_of_class.endswith(".tar") and not name_of_class.startswith("."):
                     inner = outer.extractfile(member)
                     with tarfile.open(fileobj=inner, mode="r:") as images:
                         found = list(_members(root, name, images, "train", member.offset_data))
@@ -200,7 +236,7 @@ def _members(root: Path, name: str, archive: tarfile.TarFile, split: Split, star
     """The images of an archive that begins at byte ``start`` of the file ``name``."""
     changed = (root / name).stat().st_mtime_ns
     for member in archive:
-        if member.isfile():
+        if member.isfile() and is_image_name(Path(member.name).name):
             yield RawImage(Path(member.name).name, split, 0, name, start + member.offset_data, member.size, changed)
 
 
@@ -217,6 +253,8 @@ def _table(path: Path) -> list[list[str]]:
 
 
 def _checked(tree: RawTree) -> RawTree:
+    check_names(f"{tree.folder}: classes", tree.classes)
+    check_names(f"{tree.folder}: names of images", (image.name for image in tree.images))
     for split in ("train", "test"):
         keys = Counter(tree.key(image) for image in tree.images if image.split == split)
         if not keys:

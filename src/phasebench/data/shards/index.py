@@ -7,25 +7,26 @@ A shard holds ``data`` (uint8, the images one behind the other), ``offsets`` (in
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-import h5py
 import numpy as np
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.files import atomic_path, canonical_json, write_text
+from phasebench.common.files import canonical_json, write_text
 from phasebench.common.processes import ALONE, Processes
-from phasebench.data.hdf5 import open_hdf5, require_attribute, require_dataset, write_array
+from phasebench.data.hdf5 import open_hdf5, require_attribute, require_dataset, write_array, write_hdf5
+from phasebench.data.labelled import check_labelled
 from phasebench.data.shards.jpeg import decode
 from phasebench.data.shards.plan import ShardPlan, listed_images, read_listing
 from phasebench.data.shards.raw_images import Split
 
 SCHEMA_VERSION = 1
 KIND = "shards"
-_FORMAT = "v110"
+_INDEX_SUM = "sha256_index"
 _REMEDY = "delete it, and the index that names it, and run snakemake to write them again"
 _AGAIN = "the data set's index, and run snakemake to write them again"
 
@@ -101,11 +102,23 @@ class OpenShard:
     def __init__(self, path: Path) -> None:
         with open_hdf5(path, _REMEDY) as file:
             self.sha256 = str(require_attribute(file, "sha256", _REMEDY))
+            self.split = str(require_attribute(file, "split", _REMEDY))
             self.labels = np.asarray(require_dataset(file, "labels", _REMEDY)[()])
             self._offsets = np.asarray(require_dataset(file, "offsets", _REMEDY)[()])
             self.damaged: dict[str, str] = json.loads(require_attribute(file, "damaged", _REMEDY))
             data = require_dataset(file, "data", _REMEDY)
             self._path, self._start, self._size = path, data.id.get_offset(), data.size
+            of_bytes = data.dtype == np.uint8 and data.ndim == 1 and (self._start is not None or not self._size)
+        arrays = (self.labels, self._offsets)
+        if not of_bytes or any(array.dtype != np.int64 or array.ndim != 1 for array in arrays):
+            raise PhasebenchError(f"{path}: data, labels, offsets: not of the types of a shard; {_REMEDY}")
+        if not isinstance(self.damaged, dict):
+            raise PhasebenchError(f"{path}: damaged: the root attribute holds no JSON object; {_REMEDY}")
+        ends = [0, *self._offsets.tolist(), self._size]
+        if len(self._offsets) != len(self.labels) + 1 or self._offsets[0] or ends != sorted(ends):
+            raise PhasebenchError(
+                f"{path}: offsets: do not divide the bytes among {len(self.labels)} images; {_REMEDY}"
+            )
 
     @cached_property
     def _data(self) -> np.ndarray:
@@ -157,26 +170,30 @@ def write_shard(listing_path: Path, locations: Path, output: Path) -> ShardConte
             content.keys.append(key)
             content.labels.append(label)
             content.images.append(image)
-    _write(output, content)
+    write_shard_file(output, content)
     return content
 
 
-def _write(path: Path, content: ShardContent) -> None:
+def write_shard_file(path: Path, content: ShardContent) -> None:
+    """Write a shard, atomically.
+
+    Raises
+    ------
+    PhasebenchError
+        It cannot be written.
+    """
     sizes = [len(image) for image in content.images]
     offsets = np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))).astype("<i8")
     data = np.frombuffer(b"".join(content.images), dtype=np.uint8)
     labels = np.asarray(content.labels, dtype="<i8")
-    try:
-        with atomic_path(path) as temporary, h5py.File(temporary, "w", libver=_FORMAT) as file:
-            file.attrs["schema_version"] = SCHEMA_VERSION
-            file.attrs["split"] = content.split
-            file.attrs["sha256"] = _sha256(offsets, labels, data)
-            file.attrs["damaged"] = json.dumps(content.damaged, ensure_ascii=False, sort_keys=True)
-            for name, array in (("offsets", offsets), ("labels", labels), ("data", data)):
-                write_array(file, name, array)
-            write_array(file, "keys", np.asarray(content.keys, dtype=object))
-    except (OSError, RuntimeError) as error:
-        raise PhasebenchError(f"{path}: cannot be written: {' '.join(str(error).split())}") from error
+    with write_hdf5(path) as file:
+        file.attrs["schema_version"] = SCHEMA_VERSION
+        file.attrs["split"] = content.split
+        file.attrs["sha256"] = _sha256(offsets, labels, data)
+        file.attrs["damaged"] = json.dumps(content.damaged, ensure_ascii=False, sort_keys=True)
+        for name, array in (("offsets", offsets), ("labels", labels), ("data", data)):
+            write_array(file, name, array)
+        write_array(file, "keys", np.asarray(content.keys, dtype=object))
 
 
 def gather_shards(plan: ShardPlan, folder: Path, output: Path, manifest: Path) -> None:
@@ -198,22 +215,32 @@ def gather_shards(plan: ShardPlan, folder: Path, output: Path, manifest: Path) -
     """
     names = sorted(plan.shards, key=lambda name: (plan.shards[name] != "train", name))
     shards = {name: OpenShard(folder / f"{name}.h5") for name in names}
+    for name, shard in shards.items():
+        if shard.split != plan.shards[name] or (
+            len(shard) and not 0 <= shard.labels.min() <= shard.labels.max() < len(plan.classes)
+        ):
+            raise PhasebenchError(f"{folder / name}.h5: split, labels: other than the plan's; {_REMEDY}")
     counts = {name: len(shard) for name, shard in shards.items()}
     n_train, n_test = (sum(counts[name] for name in names if plan.shards[name] == s) for s in ("train", "test"))
     if not n_train or not n_test:
         raise PhasebenchError(f"{folder}: of all images, {n_train} to train and {n_test} to test are undamaged")
     places = [(folder / f"{name}.h5").relative_to(output.parent).as_posix() for name in names]
     source = {"source": plan.source, "words": plan.words}
-    with atomic_path(output) as temporary, h5py.File(temporary, "w", libver=_FORMAT) as file:
+    arrays = {
+        "shards": np.asarray(places, dtype=object),
+        "sha256": np.asarray([shard.sha256 for shard in shards.values()], dtype=object),
+        "counts": np.asarray(list(counts.values()), dtype="<i8"),
+        "labels": np.concatenate([shard.labels for shard in shards.values()]),
+        "splits/train": np.arange(n_train),
+        "splits/test": np.arange(n_train, n_train + n_test),
+    }
+    with write_hdf5(output) as file:
         file.attrs.update({"schema_version": SCHEMA_VERSION, "kind": KIND})
         file.attrs["classes"] = json.dumps(plan.classes, ensure_ascii=False)
         file.attrs["source"] = json.dumps(source, ensure_ascii=False, sort_keys=True)
-        write_array(file, "shards", np.asarray(places, dtype=object))
-        write_array(file, "sha256", np.asarray([shard.sha256 for shard in shards.values()], dtype=object))
-        write_array(file, "counts", np.asarray(list(counts.values()), dtype="<i8"))
-        write_array(file, "labels", np.concatenate([shard.labels for shard in shards.values()]))
-        write_array(file, "splits/train", np.arange(n_train))
-        write_array(file, "splits/test", np.arange(n_train, n_train + n_test))
+        for name, array in arrays.items():
+            write_array(file, name, array)
+        file.attrs[_INDEX_SUM] = _sha256_of_index(arrays, plan.classes)
     content = {
         "schema_version": SCHEMA_VERSION,
         "kind": KIND,
@@ -243,12 +270,25 @@ def read_index(path: Path) -> ShardIndex:
         version, kind = (require_attribute(file, name, _REMEDY) for name in ("schema_version", "kind"))
         if kind != KIND or version != SCHEMA_VERSION:
             raise PhasebenchError(f"{path}: kind: {kind!r} of version {version} is no index of shards; {_REMEDY}")
-        labels, counts = (np.asarray(require_dataset(file, name, _REMEDY)[()]) for name in ("labels", "counts"))
-        places, sums = (require_dataset(file, name, _REMEDY).asstr()[()] for name in ("shards", "sha256"))
-        splits = {name: np.asarray(require_dataset(file, f"splits/{name}", _REMEDY)[()]) for name in ("train", "test")}
-        classes = tuple(json.loads(require_attribute(file, "classes", _REMEDY)))
+        texts = {name: require_dataset(file, name, _REMEDY).asstr()[()] for name in ("shards", "sha256")}
+        numbers = {
+            name: np.asarray(require_dataset(file, name, _REMEDY)[()])
+            for name in ("counts", "labels", "splits/train", "splits/test")
+        }
+        classes = tuple(map(str, json.loads(require_attribute(file, "classes", _REMEDY))))
+        checksum = require_attribute(file, _INDEX_SUM, _REMEDY)
+        if checksum != _sha256_of_index(texts | numbers, classes):
+            raise PhasebenchError(f"{path}: {_INDEX_SUM}: the content has another checksum; {_REMEDY}")
+    counts, n_shards = numbers["counts"], len(texts["shards"])
+    if counts.dtype != np.int64 or counts.shape != (n_shards,) or len(texts["sha256"]) != n_shards or counts.min() < 0:
+        raise PhasebenchError(f"{path}: counts, sha256: must be one of each for every shard; {_REMEDY}")
+    splits = {name: numbers[f"splits/{name}"] for name in ("train", "test")}
+    check_labelled(path, int(counts.sum()), numbers["labels"], splits, classes)
+    places = [PurePosixPath(place) for place in texts["shards"]]
+    if any(place.is_absolute() or ".." in place.parts for place in places):
+        raise PhasebenchError(f"{path}: shards: one lies outside of the data set's folder; {_REMEDY}")
     paths = tuple(path.parent / place for place in places)
-    return ShardIndex(paths, counts, tuple(map(str, sums)), labels, splits, classes)
+    return ShardIndex(paths, counts, tuple(map(str, texts["sha256"])), numbers["labels"], splits, classes)
 
 
 def is_index(path: Path) -> bool:
@@ -274,6 +314,10 @@ def verify_shards(index: ShardIndex, threads: int = 1, processes: Processes = AL
     PhasebenchError
         A shard is missing, or its content is not what the index says; the first one is named.
     """
+    starts = index.starts
+    split_of = np.full(len(index.labels), "none", dtype=object)
+    for name, indices in index.splits.items():
+        split_of[indices] = name
 
     def verify(position: int) -> None:
         path = index.paths[position]
@@ -286,6 +330,11 @@ def verify_shards(index: ShardIndex, threads: int = 1, processes: Processes = AL
             same = False
         if not same or len(shard) != index.counts[position]:
             raise PhasebenchError(f"{path}: the shard's content has another checksum; delete it and {_AGAIN}")
+        images = slice(starts[position], starts[position + 1])
+        if not np.array_equal(shard.labels, index.labels[images]):
+            raise PhasebenchError(f"{path}: the index has other labels than the shard; delete {_AGAIN}")
+        if not all(split == shard.split for split in split_of[images]):
+            raise PhasebenchError(f"{path}: the index has another split than the shard; delete {_AGAIN}")
 
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(verify, processes.share(list(range(len(index.paths))))):
@@ -296,4 +345,16 @@ def _sha256(offsets: np.ndarray, labels: np.ndarray, data: np.ndarray) -> str:
     digest = hashlib.sha256()
     for array in (offsets, labels, data):
         digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def _sha256_of_index(arrays: Mapping[str, np.ndarray], classes: Sequence[str]) -> str:
+    """Checksum of an index: each array's name, type and values, and the classes."""
+    digest = hashlib.sha256(json.dumps(list(classes)).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        content = (
+            json.dumps(array.tolist()).encode() if array.dtype == object else np.ascontiguousarray(array).tobytes()
+        )
+        digest.update(f"\0{name} {array.dtype.str} {len(content)}\0".encode() + content)
     return digest.hexdigest()

@@ -102,11 +102,16 @@ def images_in(root: Path, folder: Path, split: Split, label: int) -> Iterator[Ra
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The image files directly in a folder, sorted by name."""
+    """The image files directly in a folder, sorted by name; those of a Mac or an editor, which are hidden, are none."""
     try:
-        return sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+        return sorted(path for path in folder.iterdir() if is_image_name(path.name))
     except OSError as error:
         raise PhasebenchError(f"{folder}: cannot be read: {error.strerror}; put the complete data set there") from error
+
+
+def is_image_name(name: str) -> bool:
+    """Return True for the name of an image that is not hidden."""
+    return not name.startswith(".") and Path(name).suffix.lower() in _SUFFIXES
 
 
 def image_at(root: Path, path: Path, split: Split, label: int) -> RawImage:

@@ -196,3 +196,45 @@ def test_styles_can_be_told_apart() -> None:
     distance = np.linalg.norm((features[test][:, None] - features[train]) / spread, axis=2)
     accuracy = (loaded.labels[train][distance.argmin(axis=1)] == loaded.labels[test]).mean()
     assert accuracy > 0.6
+
+
+def with_rate(path: Path, rate: int) -> None:
+    """Change the rate that the header of a WAV file says."""
+    content = bytearray(path.read_bytes())
+    content[24:28] = rate.to_bytes(4, "little")
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("rate", [1, 999, 768_001, 16_777_213, 2_147_483_647])
+def test_a_rate_that_no_sound_has_is_left_out(genres: Path, rate: int) -> None:
+    with_rate(genres / "blues/blues.00000.wav", rate)
+    left_out = load(genres, test_per_class=1).source["left_out"]
+    assert left_out == [f"blues/blues.00000.wav: says {rate} Hz, which is no sampling rate of sound"]
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".au", ".aiff", ".flac", ".mp3", ".ogg"])
+def test_a_cut_recording_is_left_out(genres: Path, suffix: str) -> None:
+    path = genres / f"blues/x{suffix}"
+    soundfile.write(path, noise(40_000, 5), 22_050)
+    assert load(genres).source["n_left_out"] == 0
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    (complaint,) = load(genres).source["left_out"]
+    assert complaint.startswith(f"blues/x{suffix}: ")
+    # Of a cut Ogg stream libsndfile knows no length.
+    assert any(reason in complaint for reason in ("is cut: its header promises", "cannot be read as sound", "no sound"))
+
+
+def test_a_recording_from_a_pipe_is_read(genres: Path) -> None:
+    path = genres / "blues/x.wav"
+    soundfile.write(path, noise(40_000, 5), 22_050)
+    content = path.read_bytes()
+    start = content.index(b"data") + 4
+    path.write_bytes(content[:start] + b"\xff" * 4 + content[start + 4 :])
+    assert load(genres).source["n_left_out"] == 0
+
+
+def test_a_saved_web_page_is_left_out_by_that_name(genres: Path) -> None:
+    (genres / "blues/x.wav").write_text("<html><body>404 Not Found")
+    (complaint,) = load(genres).source["left_out"]
+    assert complaint == "blues/x.wav: it is a saved web page, not data; delete it and fetch the file again"

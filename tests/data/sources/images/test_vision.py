@@ -250,3 +250,22 @@ def test_hdf5_path_is_required_and_must_exist(tmp_path: Path) -> None:
         load_source("hdf5", {}, tmp_path, download=False)
     with pytest.raises(PhasebenchError, match=r"none\.h5: there is no such file"):
         load_source("hdf5", {"path": "none.h5"}, tmp_path, download=False)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"<!DOCTYPE html><title>503</title>", r"idx3-ubyte: data source mnist: it is a saved web page, not data"),
+        (b"\0" * 5, r"MNIST/raw: data source mnist: .+; delete the damaged file there; set 'download: true' or put"),
+        (b"", r"MNIST/raw: data source mnist: .+; delete the damaged file there; set 'download: true' or put"),
+    ],
+)
+def test_a_damaged_file_that_is_there_has_to_be_deleted(tmp_path: Path, content: bytes, message: str) -> None:
+    folder = tmp_path / "MNIST/raw"
+    folder.mkdir(parents=True)
+    for split in ("train", "t10k"):
+        for part in ("images-idx3", "labels-idx1"):
+            (folder / f"{split}-{part}-ubyte").write_bytes(content)
+    with pytest.raises(PhasebenchError, match=message) as caught:
+        load_source("mnist", {}, tmp_path, download=False)
+    assert "\n" not in str(caught.value)

@@ -249,3 +249,59 @@ def assert_refused(path: Path, expected: str) -> None:
     assert message.startswith(f"{path}: ")
     assert expected in message
     assert "\n" not in message
+
+
+def little_endian(block: bytes) -> bytes:
+    return np.frombuffer(block, ">f4").astype("<f4").tobytes()
+
+
+@pytest.mark.parametrize(
+    ("block", "key"),
+    [
+        (little_endian(big_endian_block(MAGNITUDES, PHASES)), "magnitude, phase|magnitude|phase"),
+        (big_endian_block(MAGNITUDES, [phase * 57.3 for phase in PHASES]), "phase"),
+        (big_endian_block(MAGNITUDES, [1e30] * 12), "phase"),
+        (big_endian_block(MAGNITUDES, [phase - 3 for phase in PHASES]), "phase"),
+        (big_endian_block([-value for value in MAGNITUDES], PHASES), "magnitude"),
+    ],
+)
+def test_samples_without_md5_are_judged_by_their_values(chip_path: Path, block: bytes, key: str) -> None:
+    chip_path.write_bytes(phoenix_bytes(block, without="Chip_MD5_CheckSum"))
+    with pytest.raises(PhasebenchError, match=rf"015: ({key}): .*; copy the file again"):
+        read_chip(chip_path)
+
+
+@pytest.mark.parametrize("offset", [-100, -4, -1, 1, 4, 1000])
+def test_a_length_of_the_header_that_is_not_true_is_refused_without_md5(
+    chip_path: Path, block: bytes, offset: int
+) -> None:
+    content = phoenix_bytes(block, without="Chip_MD5_CheckSum")
+    chip_path.write_bytes(content)
+    assert read_chip(chip_path).samples.shape == (ROWS, COLUMNS)
+    length = int(read_header(chip_path)["PhoenixHeaderLength"])
+    changed = content.replace(f"Length= {length:05d}".encode(), f"Length= {length + offset:05d}".encode(), 1)
+    chip_path.write_bytes(changed + bytes(2000))
+    with pytest.raises(PhasebenchError, match=rf"015: PhoenixHeaderLength: says {length + offset}, but the"):
+        read_chip(chip_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"NumberOfRows": "9" * 5000}, r"NumberOfRows: '9+' is not a count"),
+        ({"TargetSerNum": "1\0"}, r"TargetSerNum: '1\\x00' has a control character"),
+        ({"TargetAz": "1e300"}, r"TargetAz: '1e300' is not a number"),
+    ],
+)
+def test_a_value_that_cannot_be_stored_is_one_line(
+    chip_path: Path, block: bytes, changes: dict[str, str], message: str
+) -> None:
+    chip_path.write_bytes(phoenix_bytes(block, changes=changes))
+    with pytest.raises(PhasebenchError, match=message):
+        read_chip(chip_path)
+
+
+def test_a_saved_web_page_is_no_chip(chip_path: Path) -> None:
+    chip_path.write_text("<html>404")
+    with pytest.raises(PhasebenchError, match="015: it is a saved web page, not data; delete it"):
+        read_chip(chip_path)

@@ -1,6 +1,7 @@
 """Recordings in folders, one for each class, such as GTZAN's ``genres/blues/blues.00000.wav``."""
 
 import logging
+import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
@@ -18,6 +19,7 @@ from scipy.signal import resample_poly
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.progress import track
 from phasebench.data.encodings.cepstrum import SAMPLING_RATE
+from phasebench.data.saved_pages import SAVED_PAGE, is_saved_page
 from phasebench.data.sources.audio.recordings import DEFAULT_LAYOUT, SUFFIXES, classes_of, recordings_of
 from phasebench.data.sources.audio.tracks import (
     SHORTEST_SEGMENT,
@@ -38,6 +40,12 @@ RAW_AUDIO_FOLDER = RawPlace(
 _LOGGER = logging.getLogger(__name__)
 _N_THREADS = 8
 _FULL_SCALE = 32_768
+_LOWEST_RATE, _HIGHEST_RATE = 1_000, 768_000
+_LONGEST_SECONDS = 6 * 3600
+_BLOCK = 1 << 20
+_CORRECTED = re.compile(r"^\s*(?:data|Data Size|SSND)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
+# Programs that write into a pipe do not know the size yet.
+_UNKNOWN_SIZES = frozenset({"0", "2147483647", "4294967295"})
 
 
 class Options(Frozen):
@@ -110,7 +118,7 @@ def read_recording(path: Path) -> NDArray[np.int16]:
     Raises
     ------
     ValueError
-        The recording is empty, silent or not finite.
+        The recording is empty, silent, cut or not finite, or of a rate or length that no sound has.
     soundfile.SoundFileError
         It is not a recording at all.
     """
@@ -118,7 +126,21 @@ def read_recording(path: Path) -> NDArray[np.int16]:
         if file.format == "RAW":
             # Whatever ends in .au and has no header counts as telephone sound to libsndfile.
             raise ValueError("has no header of a sound file")
-        rate, samples = file.samplerate, file.read(dtype="float64", always_2d=True).mean(axis=1)
+        rate = file.samplerate
+        if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
+            raise ValueError(f"says {rate} Hz, which is no sampling rate of sound")
+        if promised := _promised_bytes(file.extra_info):
+            raise ValueError(f"is cut: its header promises {promised[0]} bytes of sound, and {promised[1]} are there")
+        # In parts, so that memory is asked for what is there, not for what the header says.
+        parts, read = [], 0
+        while len(part := file.read(_BLOCK, dtype="float64", always_2d=True)):
+            parts.append(part.mean(axis=1))
+            read += len(part)
+            if read > _LONGEST_SECONDS * rate:
+                raise ValueError(f"lasts longer than {_LONGEST_SECONDS} s; cut it")
+        if read < file.frames:
+            raise ValueError(f"is cut: its header promises {file.frames} samples, and {read} are there")
+        samples = np.concatenate(parts) if parts else np.empty(0)
     if not len(samples):
         raise ValueError("holds no sound")
     if not np.isfinite(samples).all():
@@ -130,6 +152,12 @@ def read_recording(path: Path) -> NDArray[np.int16]:
     if not quantised.any():
         raise ValueError("is silent")
     return quantised
+
+
+def _promised_bytes(log: str) -> tuple[str, str] | None:
+    """Bytes of sound that the header says and that libsndfile found, from its log, where they differ."""
+    match = _CORRECTED.search(log)
+    return (match[1], match[2]) if match and match[1] not in _UNKNOWN_SIZES else None
 
 
 def _recordings(folder: Path, options: Options) -> dict[str, list[Path]]:
@@ -159,8 +187,12 @@ def _read_track(folder: Path, options: Options, path: Path, label: int) -> Track
     name = _name(folder, path)
     try:
         samples = read_recording(path)
+    except MemoryError:
+        return f"{name}: takes more memory than there is"
     except (soundfile.SoundFileError, ValueError, OSError) as error:
         reason = str(error) if isinstance(error, ValueError) else "cannot be read as sound"
+        if is_saved_page(path):
+            reason = SAVED_PAGE
         return f"{name}: {reason}"
     return Track(name, label, cut(samples, options.segments, options.seconds))
 

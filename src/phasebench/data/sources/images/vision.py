@@ -1,5 +1,6 @@
 """Public image sets, read by torchvision from the files and folders that torchvision itself uses."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 from torchvision import datasets
 
 from phasebench.common.errors import PhasebenchError
+from phasebench.data.saved_pages import SAVED_PAGE, is_saved_page
 from phasebench.data.sources.options import NoOptions, parse_options
 from phasebench.data.sources.raw_place import RawPlace
 from phasebench.data.store import LoadedDataset
@@ -22,7 +24,7 @@ RAW_FASHION_MNIST = RawPlace("FashionMNIST/raw", names=".*-ubyte", downloads=Tru
 
 _SPLITS = ("train", "test")
 # Errors of torchvision's readers on files that are missing, damaged or cannot be fetched.
-_READ_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError, IndexError, AssertionError)
+_READ_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError, IndexError, AssertionError, MemoryError)
 _Part = tuple[np.ndarray, np.ndarray, tuple[str, ...]]
 
 
@@ -71,20 +73,36 @@ def _load(
         (images, labels, classes), (test_images, test_labels, _) = (
             read(dataset, data_root, split, download) for split in _SPLITS
         )
+        samples, all_labels = np.concatenate((images, test_images)), np.concatenate((labels, test_labels))
+        all_labels = all_labels.astype(np.int64)
     except _READ_ERRORS as error:
-        reason = " ".join(str(error).split()).partition(". ")[0]
-        remedy = "try again or put" if download else "set 'download: true' or put"
-        raise PhasebenchError(
-            f"{place.within(data_root, options)}: data source {name}: {reason or type(error).__name__}; "
-            f"{remedy} the complete files there"
-        ) from error
+        raise _unreadable(name, place, options, data_root, download, error) from error
     n_train, n_samples = len(images), len(images) + len(test_images)
     return LoadedDataset(
-        samples=np.concatenate((images, test_images)),
-        labels=np.concatenate((labels, test_labels)).astype(np.int64),
+        samples=samples,
+        labels=all_labels,
         splits={"train": np.arange(n_train), "test": np.arange(n_train, n_samples)},
         classes=classes,
         source={"source": "torchvision", "name": name},
+    )
+
+
+def _unreadable(
+    name: str, place: RawPlace, options: Mapping[str, Scalar], data_root: Path, download: bool, error: Exception
+) -> PhasebenchError:
+    """Message about files that torchvision cannot read; it reads what is there, and fetches only what is missing."""
+    root = place.within(data_root, options) or data_root
+    there = [path for path in sorted(root.glob("*")) if path.is_file() and re.fullmatch(place.names, path.name)]
+    pages = [path for path in (*there, *(path.with_name(f"{path.name}.gz") for path in there)) if is_saved_page(path)]
+    if pages:
+        return PhasebenchError(f"{pages[0]}: data source {name}: {SAVED_PAGE}")
+    reason = " ".join(str(error).split()).partition(". ")[0]
+    if there and not reason:
+        reason = "a file is cut or damaged"
+    remedy = "delete the damaged file there; " if there else ""
+    fetch = "try again or put" if download else "set 'download: true' or put"
+    return PhasebenchError(
+        f"{root}: data source {name}: {reason or type(error).__name__}; {remedy}{fetch} the complete files there"
     )
 
 

@@ -16,11 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.files import atomic_path
+from phasebench.common.files import write_bytes
+from phasebench.data.labelled import check_names
+from phasebench.data.saved_pages import SAVED_PAGE, is_page
 
 _FIRST_LINE = re.compile(rb"\s*\[PhoenixHeaderVer[\d.]+\]")
 _LAST_LINE = b"[EndofPhoenixHeader]"
 _LONGEST_HEADER_BYTES = 1 << 16
+_CHECKSUM = "Chip_MD5_CheckSum"
+_PHASES = (-1e-3, 2 * math.pi + 1e-3)
+# Bytes that are known to be those of the distribution may be rounded as they like, but not in another order.
+_VERIFIED_PHASES = (-100.0, 100.0)
+_LONGEST_COUNT = 9
+"""Digits of a count; a chip has thousands of samples."""
+_LARGEST_NUMBER = 1e6
 _SAMPLE_TYPE = np.dtype(">f4")
 
 
@@ -89,8 +98,11 @@ def read_chip(path: Path | str) -> Chip:
     shape = (_whole_number(path, header, "NumberOfRows"), _whole_number(path, header, "NumberOfColumns"))
     block = _data_block(path, content[offset:], shape)
     checksum = _verified_checksum(path, header, block)
+    is_verified = _CHECKSUM in header
+    if not is_verified:
+        _check_place(path, content, header)
     return Chip(
-        samples=_decode_samples(path, block, shape),
+        samples=_decode_samples(path, block, shape, _VERIFIED_PHASES if is_verified else _PHASES),
         target_class=text(path, header, "TargetType"),
         serial=text(path, header, "TargetSerNum"),
         depression_angle=depression_angle(path, header),
@@ -118,6 +130,7 @@ def text(path: Path | str, header: Mapping[str, str], key: str) -> str:
     value = header.get(key, "")
     if not value:
         raise PhasebenchError(f"{path}: {key}: missing from the header; copy the file again or remove it")
+    check_names(f"{path}: {key}", [value])
     return value
 
 
@@ -128,7 +141,7 @@ def number(path: Path | str, header: Mapping[str, str], key: str) -> float:
         number = float(value)
     except ValueError:
         number = math.nan
-    if not math.isfinite(number):
+    if not abs(number) <= _LARGEST_NUMBER:
         raise PhasebenchError(f"{path}: {key}: {value!r} is not a number; copy the file again or remove it")
     return number
 
@@ -172,7 +185,7 @@ def write_chip(
         "PhoenixHeaderCallingSequence": "",
         "native_header_length": "0",
         "Filename": Path(path).name,
-        "Chip_MD5_CheckSum": _md5(block),
+        _CHECKSUM: _md5(block),
         "NumberOfColumns": str(columns),
         "NumberOfRows": str(rows),
         "TargetType": target_class,
@@ -183,13 +196,14 @@ def write_chip(
     if repeated := sorted(set(fields) & set(further_keys or {})):
         raise ValueError(f"further_keys repeats {', '.join(repeated)}")
     header = _format_header(fields | dict(further_keys or {}), len(block))
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(header + block)
+    write_bytes(path, header + block)
 
 
 def _parse_header(path: Path | str, content: bytes) -> dict[str, str]:
     first_line = _FIRST_LINE.match(content)
     if first_line is None:
+        if is_page(content):
+            raise PhasebenchError(f"{path}: {SAVED_PAGE}")
         raise PhasebenchError(f"{path}: PhoenixHeaderVer: the file does not begin as a Phoenix file; remove it")
     end = content.find(_LAST_LINE)
     if end < 0:
@@ -222,11 +236,32 @@ def _data_block(path: Path | str, content: bytes, shape: tuple[int, int]) -> byt
     return content[:n_bytes]
 
 
-def _decode_samples(path: Path | str, block: bytes, shape: tuple[int, int]) -> NDArray[np.complex64]:
+def _check_place(path: Path | str, content: bytes, header: Mapping[str, str]) -> None:
+    """Refuse a length of the header that does not lead behind its last line, which an MD5 would tell as well."""
+    stated = _whole_number(path, header, "PhoenixHeaderLength")
+    end = content.find(_LAST_LINE) + len(_LAST_LINE)
+    end += next((len(feed) for feed in (b"\r\n", b"\n") if content.startswith(feed, end)), 0)
+    if stated != end:
+        raise PhasebenchError(
+            f"{path}: PhoenixHeaderLength: says {stated}, but the header ends at byte {end}; copy the file again"
+        )
+
+
+def _decode_samples(
+    path: Path | str, block: bytes, shape: tuple[int, int], phases: tuple[float, float]
+) -> NDArray[np.complex64]:
     # In double precision the rounded result is the same whatever vector instructions the processor has.
-    magnitude, phase = np.frombuffer(block, _SAMPLE_TYPE).reshape(2, *shape).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        magnitude, phase = np.frombuffer(block, _SAMPLE_TYPE).reshape(2, *shape).astype(np.float64)
     if not (np.isfinite(magnitude).all() and np.isfinite(phase).all()):
         raise PhasebenchError(f"{path}: magnitude, phase: the samples are not all finite; copy the file again")
+    if magnitude.min() < 0:
+        raise PhasebenchError(f"{path}: magnitude: {magnitude.min():g} is negative; copy the file again, big-endian")
+    if not phases[0] <= phase.min() <= phase.max() <= phases[1]:
+        raise PhasebenchError(
+            f"{path}: phase: from {phase.min():g} to {phase.max():g}, must be radians from 0 to 2 pi; copy the file "
+            "again, big-endian"
+        )
     samples = np.empty(shape, np.complex64)
     samples.real = magnitude * np.cos(phase)
     samples.imag = magnitude * np.sin(phase)
@@ -244,10 +279,10 @@ def _encode_samples(samples: NDArray[np.complexfloating]) -> bytes:
 
 def _verified_checksum(path: Path | str, header: Mapping[str, str], block: bytes) -> str:
     measured = _md5(block)
-    stated = header.get("Chip_MD5_CheckSum", measured).lower()
+    stated = header.get(_CHECKSUM, measured).lower()
     if stated != measured:
         raise PhasebenchError(
-            f"{path}: Chip_MD5_CheckSum: the header says {stated} but the samples give {measured}; "
+            f"{path}: {_CHECKSUM}: the header says {stated} but the samples give {measured}; "
             "the file is damaged, copy it again"
         )
     return measured
@@ -259,8 +294,8 @@ def _md5(block: bytes) -> str:
 
 def _whole_number(path: Path | str, header: Mapping[str, str], key: str) -> int:
     value = text(path, header, key)
-    if not (value.isascii() and value.isdigit()):
-        raise PhasebenchError(f"{path}: {key}: {value!r} is not a count; copy the file again or remove it")
+    if not (value.isascii() and value.isdigit() and len(value.lstrip("0")) <= _LONGEST_COUNT):
+        raise PhasebenchError(f"{path}: {key}: {value[:20]!r} is not a count; copy the file again or remove it")
     return int(value)
 
 
