@@ -1,6 +1,7 @@
 """Rendering: templates, styles and what they are filled with."""
 
 import base64
+import functools
 import importlib.resources
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -175,6 +176,16 @@ class StudyPage:
 
 def render(template: str, **context: Any) -> str:
     """Fill one of the package's templates; every value is escaped but drawings, styles and scripts."""
+    return (
+        _environment()
+        .get_template(template)
+        .render(style=_resource("style.css"), script=_resource("tables.js"), **context)
+    )
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    """One for all files of a report, which compiles each template once."""
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_resource),
         autoescape=True,
@@ -185,11 +196,7 @@ def render(template: str, **context: Any) -> str:
     )
     environment.filters.update(_FORMATS)
     environment.globals["zip"] = zip
-    return environment.get_template(template).render(
-        style=_resource("style.css"),
-        script=_resource("tables.js"),
-        **context,
-    )
+    return environment
 
 
 def data_address(text: str) -> str:
