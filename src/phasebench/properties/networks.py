@@ -66,6 +66,7 @@ def network_properties(network: UntrainedNetwork, *, with_invariance: bool) -> I
         if with_invariance:
             yield from invariance_rows(network, model)
         images = normal(BATCH, 2, *network.input_shape, dtype=torch.float32)
+        yield _multiplications(network.model, model, images[:1])
         yield from step_rows(network.model, model, images)
 
 
@@ -136,6 +137,17 @@ def _parameters(network: UntrainedNetwork, model: nn.Module) -> Property:
         item=f"{'x'.join(map(str, network.input_shape))}, {N_CLASSES} classes",
         source="" if published is None else "the study's count",
     )
+
+
+def _multiplications(name: str, model: nn.Module, image: Tensor) -> Property:
+    """Real multiplications of a pass of one image, in convolutions and products of matrices, as they are computed."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counter = FlopCounterMode(display=False)
+    with counter:
+        logits_of(model.float().eval(), image)
+    # Each multiplication is counted with the addition of its result.
+    return Property("network", name, "real multiplications", counter.get_total_flops() // 2, item="one image")
 
 
 def step_rows(name: str, model: nn.Module, images: Tensor) -> Iterator[Property]:

@@ -22,7 +22,7 @@ _MARKS: dict[Outcome, str] = {
     "control holds": "✗",
 }
 _DTYPES = ("float64", "float32", "")
-_COSTS = {"forward pass": "Forward, ms", "training step": "Step, ms"}
+_COSTS = {"real multiplications": "Multiplications", "forward pass": "Forward, ms", "training step": "Step, ms"}
 _PARAMETERS, _MAPS = "parameters", "root mean square of feature maps"
 
 
@@ -183,7 +183,10 @@ def _network_caption(shown: Iterable[str]) -> str:
             "Root mean square of the maps behind the last normalisation of each module: 1 behind batch normalisation, "
             "1 / sqrt(HW) behind the spectral one."
         )
-    texts.append("Times are those of two images on a CPU, the least of few steps; of large networks, of one.")
+    texts.append(
+        "Multiplications are the real ones of convolutions and products of matrices, of a pass of one image. "
+        "Times are those of two images on a CPU, the least of few steps; of large networks, of one."
+    )
     return " ".join(texts)
 
 
