@@ -1,6 +1,7 @@
 """Damaged results: which files count as damaged, and what happens to them."""
 
 import shutil
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -109,6 +110,27 @@ def test_the_tables_of_every_stage_are_looked_at(tmp_path: Path, stage: str) -> 
     plan: Any = SimpleNamespace(runs={}, **{name: ["study"] if name == stage else [] for name in of})
     write_text(of[stage]("study"), "no table")
     assert integrity.damaged_results(plan, results, KnownFiles(results)) == [(of[stage]("study"), "is damaged")]
+
+
+def test_a_flip_of_any_byte_of_a_sealed_table_is_found(tmp_path: Path) -> None:
+    """Also in the footer, where a column may get another name without a fault of the format."""
+    results = Results(tmp_path)
+    path = results.table("runs")
+    write_table(path, pd.DataFrame({"value": [0.5] * 100}))
+    integrity.seal([path])
+    content = path.read_bytes()
+    assert KnownFiles(results).damaged_tables([path]) == []
+    for position in range(len(content)):
+        path.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
+        assert KnownFiles(results).damaged_tables([path]) == [(path, "is damaged")], position
+
+
+def test_a_seal_is_what_sha256sum_reads(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    write_table(path, pd.DataFrame({"value": [0.5]}))
+    integrity.seal([path])
+    check = ["sha256sum", "--check", "table.parquet.sha256"]
+    assert subprocess.run(check, cwd=tmp_path, capture_output=True, text=True).stdout == "table.parquet: OK\n"
 
 
 @pytest.mark.parametrize("folder", ["tables", "analyses"])

@@ -191,6 +191,7 @@ def evaluate(
 @app.command()
 def overhead(spec: SpecOption, output: OutputOption, device: DeviceOption = "auto") -> None:
     """Time training steps of networks beside those of their baselines."""
+    from phasebench.provenance.integrity import seal
     from phasebench.provenance.record import ORIGIN, origin
     from phasebench.provenance.stage_code import check_code, overhead_code, own_source
     from phasebench.specs.stage import StageIdentity, read_identity
@@ -201,6 +202,7 @@ def overhead(spec: SpecOption, output: OutputOption, device: DeviceOption = "aut
     models = [name for network in networks for name in (network["model"], network["baseline"]["model"])]
     check_code(str(spec), identity.code, overhead_code(own_source(), models))
     measure_overheads(networks, output, device=device, attributes={ORIGIN: origin(spec, [])})
+    seal([output])
 
 
 @app.command()
@@ -211,6 +213,7 @@ def baselines(
 ) -> None:
     """Measure the baselines of a study: chance, the majority class and the linear classifier."""
     from phasebench.evaluation.baselines import measure_baselines
+    from phasebench.provenance.integrity import seal
     from phasebench.provenance.record import ORIGIN, origin
     from phasebench.provenance.stage_code import baselines_code, check_code, own_source
     from phasebench.specs.paths import Prepared
@@ -221,12 +224,14 @@ def baselines(
     check_code(str(spec), identity.code, baselines_code(own_source(), inputs))
     manifests = [Prepared(prepared).manifest(dataset) for dataset in datasets_of(inputs)]
     measure_baselines(inputs, prepared, output, attributes={ORIGIN: origin(spec, manifests)})
+    seal([output])
 
 
 @app.command()
 def properties(spec: SpecOption, output: OutputOption) -> None:
     """Measure the laws of a study's layers and the properties of its networks without training."""
     from phasebench.properties.run import measure_properties
+    from phasebench.provenance.integrity import seal
     from phasebench.provenance.record import ORIGIN, origin
     from phasebench.provenance.stage_code import check_code, own_source, properties_code
     from phasebench.specs.stage import StageIdentity, read_identity
@@ -236,6 +241,7 @@ def properties(spec: SpecOption, output: OutputOption) -> None:
     models = [network["model"] for network in networks]
     check_code(str(spec), identity.code, properties_code(own_source(), laws, models))
     measure_properties(suite, laws, networks, output, attributes={ORIGIN: origin(spec, [])})
+    seal([output])
 
 
 @app.command()
@@ -247,6 +253,7 @@ def analyse(
 ) -> None:
     """Analyse all runs of an experiment together."""
     from phasebench.analysis.run import analyse_runs
+    from phasebench.provenance.integrity import seal
     from phasebench.provenance.record import ORIGIN, origin
     from phasebench.provenance.stage_code import analysis_code, check_code, own_source
     from phasebench.specs.paths import Results
@@ -259,6 +266,7 @@ def analyse(
     runs, published = settings["runs"], settings["published"]
     attributes = {ORIGIN: origin(spec, [Results(results).run(run_id) / RECORD for run_id in runs])}
     analyse_runs(settings["analysis"], runs, published, results, prepared, output, attributes)
+    seal([output])
 
 
 @app.command()
@@ -268,10 +276,12 @@ def aggregate(
     output: OutputOption,
 ) -> None:
     """Collect all runs of a scale into tidy Parquet tables."""
+    from phasebench.provenance.integrity import seal
     from phasebench.specs.stage import StageIdentity, read_identity
     from phasebench.tables.aggregate import aggregate_results
 
     aggregate_results(read_identity(StageIdentity, spec), results, output)
+    seal(sorted(output.glob("*.parquet")))
 
 
 @app.command()

@@ -1,14 +1,15 @@
 """Integrity of results: a file that is no longer what its job wrote is set aside, so that it is made again.
 
-``run.json`` and ``evaluated.json`` hold the checksums of the files beside them, and the pages of a Parquet table have
-their own. A file is read again only where its size or one of its times has changed since it was last found whole.
+``run.json`` and ``evaluated.json`` hold the checksums of the files beside them; any other table has its checksum in a
+file of its own, which ``sha256sum --check`` reads too. A file is read again only where its size or one of its times has
+changed since it was last found whole.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.files import canonical_json, read_json_if_whole, sha256_of_file, write_plan
+from phasebench.common.files import canonical_json, read_json_if_whole, sha256_of_file, write_plan, write_text
 from phasebench.plan.plan import BenchmarkPlan
 from phasebench.specs.evaluated import EVALUATED, read_index
 from phasebench.specs.paths import Results
@@ -16,8 +17,19 @@ from phasebench.specs.run_folder import RECORD, RUN_FILES, evaluation_file, file
 
 SUFFIX = ".damaged"
 """Ends the name of a file that was set aside."""
+CHECKSUM_SUFFIX = ".sha256"
+"""Ends the name of the file with a table's checksum."""
 _NOT_READABLE = "is damaged"
 _MOST_NAMED = 10
+
+
+def seal(paths: Iterable[Path]) -> None:
+    """Write the checksum of each of these tables beside it, as ``sha256sum`` would.
+
+    The pages of a Parquet file have checksums, but its footer, which names and types the columns, has none.
+    """
+    for path in paths:
+        write_text(path.with_name(path.name + CHECKSUM_SUFFIX), f"{sha256_of_file(path)}  {path.name}\n")
 
 
 def set_aside_damaged(plan: BenchmarkPlan, results: Results) -> list[str]:
@@ -164,6 +176,9 @@ def _signature(path: Path) -> str | None:
 
 
 def _is_whole(path: Path) -> bool:
+    checksum = path.with_name(path.name + CHECKSUM_SUFFIX)
+    if checksum.is_file():
+        return checksum.read_text(encoding="utf-8", errors="replace").split(" ")[0] == sha256_of_file(path)
     # Here, since every job on a cluster reads the Snakefile and none of them looks at tables there.
     import pyarrow as pa
     import pyarrow.parquet as pq
