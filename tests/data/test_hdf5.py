@@ -1,5 +1,7 @@
 """HDF5 files that appear whole or not at all, and whose readers refuse what is not in them."""
 
+import itertools
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from phasebench.data.shards.index import (
     write_shard_file,
 )
 from phasebench.data.shards.plan import ShardPlan
+from phasebench.data.sources.registry import load_source
 from phasebench.data.store import read_store, write_store
 
 
@@ -259,3 +262,81 @@ def test_a_control_character_in_a_name_ends_at_preparation(tmp_path: Path, name:
         with pytest.raises(PhasebenchError, match=r"a\.h5: (classes|serial): '.*' has a control character; rename it"):
             write_store(tmp_path / "a.h5", tmp_path / "a.json", splits=splits, **arguments, **further)
     assert not list(tmp_path.iterdir())
+
+
+VALUES: list[object] = [None, 3, "text", ["a", "b"], np.arange(5.0), np.empty(0), np.zeros((2, 2), "i8"), np.arange(60)]
+ATTRIBUTES: list[object] = [None, 3, "text", "[1, 2]", '{"a":', "{}", b"\xff\xfe", np.arange(3), "[" * 20_000]
+
+
+def content_of(path: Path) -> tuple[list[str], list[str]]:
+    """Names of the data sets and of the root attributes of a file."""
+    names: list[str] = []
+    with h5py.File(path) as file:
+        file.visititems(lambda name, found: names.append(name) if isinstance(found, h5py.Dataset) else None)
+        return names, list(file.attrs)
+
+
+def own_images(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        for split in ("train", "test"):
+            file[f"{split}/images"], file[f"{split}/labels"] = np.ones((5, 4, 4, 3), "u1"), np.arange(5) % 2
+        file.attrs["classes"] = ["a", "b"]
+
+
+def read_own_images(path: Path) -> object:
+    return load_source("hdf5", {"path": str(path)}, path.parent, False)
+
+
+def refusal(read: Callable[[Path], object], path: Path) -> str:
+    """Message of a reader that refuses a file; empty where it takes it."""
+    try:
+        read(path)
+    except PhasebenchError as error:
+        return str(error)
+    return ""
+
+
+READERS: dict[str, tuple[Callable[[Path], None], Callable[[Path], object]]] = {
+    "prepared": (store, read_store),
+    "shard": (shard, lambda path: OpenShard(path).measured_sha256()),
+    "index": (index, lambda path: verify_shards(read_index(path))),
+    "own": (own_images, read_own_images),
+}
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_any_part_of_another_kind_is_read_or_refused_in_one_line(tmp_path: Path, kind: str) -> None:
+    write, read = READERS[kind]
+    path, refused = tmp_path / "a.h5", 0
+    write(path)
+    names, attributes = content_of(path)
+    whole = path.read_bytes()
+    for name, value in [*itertools.product(names, VALUES), *itertools.product(attributes, ATTRIBUTES)]:
+        path.write_bytes(whole)
+        with h5py.File(path, "r+") as file:
+            part = file if name in names else file.attrs
+            del part[name]
+            if value is not None:
+                part[name] = value
+        message = refusal(read, path)
+        refused += bool(message)
+        assert message.startswith(str(tmp_path) if message else "")
+        assert "\n" not in message
+    assert refused > len(names) * len(VALUES) // 2
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_damaged_bytes_are_read_as_they_were_or_refused_in_one_line(tmp_path: Path, kind: str) -> None:
+    write, read = READERS[kind]
+    path, refused, drawn = tmp_path / "a.h5", 0, random.Random(3)
+    write(path)
+    whole = path.read_bytes()
+    for _ in range(40):
+        changed = bytearray(whole)
+        start = drawn.randrange(min(len(whole), 4096))
+        changed[start : start + drawn.randrange(1, 40)] = drawn.randbytes(drawn.randrange(40))
+        path.write_bytes(changed)
+        message = refusal(read, path)
+        refused += bool(message)
+        assert "\n" not in message
+    assert refused

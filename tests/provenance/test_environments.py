@@ -47,7 +47,13 @@ RULES = {
     for match in re.finditer(r"^(?:rule|checkpoint) (\w+):\n((?:    .*\n|\n)+)", path.read_text(), flags=re.MULTILINE)
 }
 # Packages that are imported by another name than their own.
-DISTRIBUTIONS = {"lazy_loader": "lazy-loader", "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "lazy_loader": "lazy-loader",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
 # pandas reads and writes Parquet with it.
 IMPLIED = {"pandas": {"pyarrow"}}
 

@@ -151,7 +151,7 @@ def read_store(path: Path | str) -> Store:
     with open_hdf5(path, _REMEDY) as file:
         store, attributes = _read_open_file(path, file)
     for key, value in _checksums(store).items():
-        if attributes[key] != value:
+        if str(attributes[key]) != value:
             raise PhasebenchError(f"{path}: {key}: the content has another checksum; {_REMEDY}")
     _check_content(path, store)
     return store
@@ -195,7 +195,10 @@ def _read_open_file(path: Path | str, file: h5py.File) -> tuple[Store, dict[str,
 
 
 def _array(file: h5py.File, name: str) -> np.ndarray:
-    return np.asarray(require_dataset(file, name, _REMEDY)[()])
+    array = np.asarray(require_dataset(file, name, _REMEDY)[()])
+    if array.dtype.kind not in "iufcb":
+        raise PhasebenchError(f"{file.filename}: {name}: must be numbers; {_REMEDY}")
+    return array
 
 
 def _json(path: Path | str, name: str, text: Any, expected: type) -> Any:
