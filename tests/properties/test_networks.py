@@ -119,9 +119,11 @@ def test_counts_are_compared_as_precisely_as_they_are_printed(
 def test_steps_are_timed_and_nothing_else_is_measured_of_a_real_network_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(networks, "MOST_STEPS", 2)
     rows = measured("perceptron_real_512_100", with_invariance=False)
-    assert [row.law for row in rows] == ["parameters", "forward pass", "training step"]
-    assert rows[2].value > rows[1].value > 0
-    assert {row.unit for row in rows[1:]} == {"ms"}
+    assert [row.law for row in rows] == ["parameters", "real multiplications", "forward pass", "training step"]
+    # Of a perceptron, each weight multiplies once.
+    assert rows[1].value == sum(weight.numel() for weight in build(untrained("perceptron_real_512_100")).parameters())
+    assert rows[3].value > rows[2].value > 0
+    assert {row.unit for row in rows[2:]} == {"ms"}
     assert {row.holds for row in rows[1:]} == {None}
 
 

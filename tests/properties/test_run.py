@@ -49,7 +49,7 @@ def test_the_command_writes_laws_and_networks_with_their_origin(tmp_path: Path) 
     assert set(table["subject"][table["kind"] == "network"]) == {"cifarnet_type_e"}
     expected = table[table["holds"].notna()]
     assert (expected["holds"] != expected["is_control"]).all()
-    assert set(table["law"][table["holds"].isna()]) == {"forward pass", "training step"}
+    assert set(table["law"][table["holds"].isna()]) == {"real multiplications", "forward pass", "training step"}
     assert set(table.attrs["origin"]) == {"spec", "records"}
 
 

@@ -191,8 +191,8 @@ def evaluate(
 @app.command()
 def overhead(spec: SpecOption, output: OutputOption, device: DeviceOption = "auto") -> None:
     """Time training steps of networks beside those of their baselines."""
-    from phasebench.provenance.integrity import seal
     from phasebench.provenance.record import ORIGIN, origin
+    from phasebench.provenance.seals import seal
     from phasebench.provenance.stage_code import check_code, overhead_code, own_source
     from phasebench.specs.stage import StageIdentity, read_identity
     from phasebench.training.overhead import measure_overheads
@@ -213,8 +213,8 @@ def baselines(
 ) -> None:
     """Measure the baselines of a study: chance, the majority class and the linear classifier."""
     from phasebench.evaluation.baselines import measure_baselines
-    from phasebench.provenance.integrity import seal
     from phasebench.provenance.record import ORIGIN, origin
+    from phasebench.provenance.seals import seal
     from phasebench.provenance.stage_code import baselines_code, check_code, own_source
     from phasebench.specs.paths import Prepared
     from phasebench.specs.stage import StageIdentity, datasets_of, read_identity
@@ -231,8 +231,8 @@ def baselines(
 def properties(spec: SpecOption, output: OutputOption) -> None:
     """Measure the laws of a study's layers and the properties of its networks without training."""
     from phasebench.properties.run import measure_properties
-    from phasebench.provenance.integrity import seal
     from phasebench.provenance.record import ORIGIN, origin
+    from phasebench.provenance.seals import seal
     from phasebench.provenance.stage_code import check_code, own_source, properties_code
     from phasebench.specs.stage import StageIdentity, read_identity
 
@@ -253,8 +253,8 @@ def analyse(
 ) -> None:
     """Analyse all runs of an experiment together."""
     from phasebench.analysis.run import analyse_runs
-    from phasebench.provenance.integrity import seal
     from phasebench.provenance.record import ORIGIN, origin
+    from phasebench.provenance.seals import seal
     from phasebench.provenance.stage_code import analysis_code, check_code, own_source
     from phasebench.specs.paths import Results
     from phasebench.specs.run_folder import RECORD
@@ -276,7 +276,7 @@ def aggregate(
     output: OutputOption,
 ) -> None:
     """Collect all runs of a scale into tidy Parquet tables."""
-    from phasebench.provenance.integrity import seal
+    from phasebench.provenance.seals import seal
     from phasebench.specs.stage import StageIdentity, read_identity
     from phasebench.tables.aggregate import aggregate_results
 

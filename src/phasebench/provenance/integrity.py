@@ -9,27 +9,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.files import canonical_json, read_json_if_whole, sha256_of_file, write_plan, write_text
+from phasebench.common.files import canonical_json, read_json_if_whole, sha256_of_file, write_plan
 from phasebench.plan.plan import BenchmarkPlan
+from phasebench.provenance.seals import is_sealed_as_is
 from phasebench.specs.evaluated import EVALUATED, read_index
 from phasebench.specs.paths import Results
 from phasebench.specs.run_folder import RECORD, RUN_FILES, evaluation_file, file_fault, read_record
 
 SUFFIX = ".damaged"
 """Ends the name of a file that was set aside."""
-CHECKSUM_SUFFIX = ".sha256"
-"""Ends the name of the file with a table's checksum."""
 _NOT_READABLE = "is damaged"
 _MOST_NAMED = 10
-
-
-def seal(paths: Iterable[Path]) -> None:
-    """Write the checksum of each of these tables beside it, as ``sha256sum`` would.
-
-    The pages of a Parquet file have checksums, but its footer, which names and types the columns, has none.
-    """
-    for path in paths:
-        write_text(path.with_name(path.name + CHECKSUM_SUFFIX), f"{sha256_of_file(path)}  {path.name}\n")
 
 
 def set_aside_damaged(plan: BenchmarkPlan, results: Results) -> list[str]:
@@ -176,9 +166,9 @@ def _signature(path: Path) -> str | None:
 
 
 def _is_whole(path: Path) -> bool:
-    checksum = path.with_name(path.name + CHECKSUM_SUFFIX)
-    if checksum.is_file():
-        return checksum.read_text(encoding="utf-8", errors="replace").split(" ")[0] == sha256_of_file(path)
+    sealed = is_sealed_as_is(path)
+    if sealed is not None:
+        return sealed
     # Here, since every job on a cluster reads the Snakefile and none of them looks at tables there.
     import pyarrow as pa
     import pyarrow.parquet as pq
