@@ -175,6 +175,10 @@ def test_a_substitute_says_nothing_of_the_studys_data() -> None:
     # A single seed points by its value.
     assert judge(claim(of, difference_from=AGAINST), [metrics[0], metrics[3]])["direction"] == SAME_WAY
     assert judge(claim(of, difference_from=AGAINST, at_most=-1), [metrics[0], metrics[3]])["direction"] == OTHER_WAY
+    # It is no match for a test that is open.
+    against = {"models": ["theirs", "others"]}
+    mixed = [*metrics[:3], *open_one, row("others", 0.95, 0, **used)]
+    assert judge(claim(of, difference_from=against), mixed)["direction"] == ""
     # A value that is no change has no other size to be without.
     assert judge(claim(of, unit="percent", at_least=95), metrics)["direction"] == OTHER_WAY
 

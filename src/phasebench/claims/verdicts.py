@@ -274,9 +274,11 @@ def _direction(judged: Judged) -> str:
     needed = math.ceil(structure.needed * len(settings) / max(len(structure.settings), structure.needed))
     low, high = judged.claim.direction_bounds
 
+    # Single values have no test and point by themselves, unless there is a test of another comparison.
+    are_single = all(math.isnan(one.summary.std) for candidates in settings for one in _flat(candidates))
+
     def tails_of(one: Comparison) -> Tails:
-        # A single value has no test; it points by itself.
-        if math.isnan(one.summary.std):
+        if are_single:
             return Tails.exact(low <= one.summary.mean <= high)
         return replace(one.sample, low=low, high=high).tails
 
