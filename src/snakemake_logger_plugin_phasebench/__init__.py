@@ -89,6 +89,7 @@ class LogHandler(LogHandlerBase):
             case LogEvent.JOB_ERROR:
                 self.jobs.fail(fields["jobid"])
                 self._print(self.format(record), "red")
+                self._print_line(now)
             case None if record.levelno == INFO:
                 self._message(record)
             case _ if record.levelno >= WARNING:
@@ -111,10 +112,16 @@ class LogHandler(LogHandlerBase):
     def _advance(self, done: int, total: int, now: float) -> None:
         self.progress.update(self.task, completed=done, total=total)
         self._update(now)
-        if self.console.is_terminal or (now - self.last_line < SECONDS_BETWEEN_LINES and done < total):
+        if now - self.last_line >= SECONDS_BETWEEN_LINES or done == total:
+            self._print_line(now)
+
+    def _print_line(self, now: float) -> None:
+        """Write the line of progress where it is not drawn."""
+        if self.console.is_terminal:
             return
         self.last_line = now
-        self._print(f"{done:,} of {total:,} jobs done, {self._state(now)}")
+        task = self.progress.tasks[0]
+        self._print(f"{task.completed:,.0f} of {task.total or 0:,.0f} jobs done, {self._state(now)}")
 
     def _update(self, now: float, description: str | None = None) -> None:
         self.progress.update(self.task, state=self._state(now), description=description)

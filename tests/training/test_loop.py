@@ -77,9 +77,17 @@ def test_a_checkpoint_of_another_version_is_refused(store: Path, tmp_path: Path)
     fit(Linear(), data, recipe, 0, Session(checkpoint, "one", seconds=0))
     with pytest.raises(PhasebenchError, match=r"c\.pt: .*another version"):
         fit(Linear(), data, recipe, 0, Session(checkpoint, "two"))
-    checkpoint.write_bytes(checkpoint.read_bytes()[:100])
-    with pytest.raises(PhasebenchError, match=r"c\.pt: .*cannot be read"):
-        fit(Linear(), data, recipe, 0, Session(checkpoint, "one"))
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_the_run_goes_on(store: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "c.pt"
+    recipe = RECIPE.model_copy(update={"steps": 3})
+    data = data_for(recipe, store)
+    fit(Linear(), data, recipe, 0, Session(checkpoint, "one", seconds=0))
+    damaged = checkpoint.read_bytes()[:100]
+    checkpoint.write_bytes(damaged)
+    fit(Linear(), data, recipe, 0, Session(checkpoint, "one"))
+    assert checkpoint.with_name("c.pt.damaged").read_bytes() == damaged
 
 
 class Noisy(Linear):

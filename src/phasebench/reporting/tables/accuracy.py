@@ -13,6 +13,7 @@ from phasebench.reporting import measurements
 from phasebench.reporting.experiments import TEST_ACCURACY, Experiment, Setting
 from phasebench.reporting.labels import counted
 from phasebench.reporting.tables.baselines import BaselineCell, Baselines, baselines_of
+from phasebench.specs.run import coordinates
 from phasebench.tables.read import ReportTables
 
 _Record = dict[Any, Any]
@@ -210,7 +211,7 @@ def _unfinished(tables: ReportTables, experiment: Experiment) -> Counter[tuple[s
     """Number of runs of each cell that were planned and are not finished, or whose files cannot be used."""
     frame = tables.unfinished
     chosen = (frame["suite"] == experiment.suite) & (frame["experiment"] == experiment.name) & (frame["what"] == "run")
-    fields = ("dataset", "stands_in_for", "encoding", "train_fraction")
+    fields = coordinates("suite", "experiment", "variant", "model", "seed")
     counts: Counter[tuple[str, Setting]] = Counter()
     for record in frame[chosen].to_dict("records"):
         # A column has a variant only where it tells it from others.
