@@ -41,6 +41,10 @@ class Turned(NamedTuple):
     positions: Tensor
     logits: Tensor
 
+    def right(self, run: TrainedRun) -> Tensor:
+        """Number of samples that are classified rightly, int64 ``(rows,)``."""
+        return (self.logits.argmax(dim=2) == run.labels[self.positions]).sum(dim=1)
+
 
 def evaluate_rotation(run: TrainedRun) -> pd.DataFrame:
     """Rows of ``rotation_accuracy`` for each range in degrees and each draw of angles; range 0 needs one draw.
@@ -51,9 +55,9 @@ def evaluate_rotation(run: TrainedRun) -> pd.DataFrame:
     angles = torch.stack([rotation_angles(len(run.labels), *condition) for condition in turned])
     right = torch.zeros(len(angles), dtype=torch.int64, device=run.data.device)
     squares = torch.zeros(len(angles), dtype=torch.float64, device=run.data.device)
-    for rows, positions, logits in turned_logits(run, angles):
-        right[rows] += (logits.argmax(dim=2) == run.labels[positions]).sum(dim=1)
-        squares[rows] += (logits - run.logits[positions]).double().square().sum(dim=(1, 2))
+    for part in turned_logits(run, angles):
+        right[part.rows] += part.right(run)
+        squares[part.rows] += (part.logits - run.logits[part.positions]).double().square().sum(dim=(1, 2))
     accuracies = (right.double() / len(run.labels)).tolist()
     values = [("rotation_accuracy", 0, 0, run.test_accuracy())]
     for metric, found in (
@@ -95,8 +99,8 @@ def rotation_angles(count: int, limit_degrees: float, draw: int) -> Tensor:
 def turned_accuracies(run: TrainedRun, angles: Tensor, change: Callable[[Tensor], Tensor] | None = None) -> list[float]:
     """Accuracy on the test set for each row of angles; the arguments are those of :func:`turned_logits`."""
     right = torch.zeros(len(angles), dtype=torch.int64, device=run.data.device)
-    for rows, positions, logits in turned_logits(run, angles, change):
-        right[rows] += (logits.argmax(dim=2) == run.labels[positions]).sum(dim=1)
+    for part in turned_logits(run, angles, change):
+        right[part.rows] += part.right(run)
     return (right.double() / len(run.labels)).tolist()
 
 
