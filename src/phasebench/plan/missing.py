@@ -5,6 +5,7 @@ from itertools import groupby
 from pathlib import Path
 
 from phasebench.common.errors import PhasebenchError
+from phasebench.common.wording import counted
 from phasebench.data.shards.registry import SHARDED_SOURCES
 from phasebench.data.sources.raw_files import raw_files
 from phasebench.data.sources.raw_place import raw_place
@@ -73,9 +74,9 @@ def left_out_lines(plan: BenchmarkPlan) -> list[str]:
         found = list(group)
         runs = sum(row.runs for row in found)
         whole = len({(row.suite, row.experiment) for row in found if row.is_whole})
-        tables = f" and {_counted(whole, 'table or figure', 'tables or figures')}" if whole else ""
+        tables = f" and {counted(whole, 'table or figure', 'tables or figures')}" if whole else ""
         lines.append(
-            f"{plan.display_names.get(name, name)}: {found[0].reason}: {_counted(runs, 'run', 'runs')}{tables} left "
+            f"{plan.display_names.get(name, name)}: {found[0].reason}: {counted(runs, 'run')}{tables} left "
             f"out; {DATA_PAGE} says where data are looked for"
         )
     return lines
@@ -103,7 +104,3 @@ def _holds_files(dataset: DatasetSpec, path: Path, data_root: Path) -> bool:
 def _named(plan: BenchmarkPlan, missing: Mapping[str, str]) -> Iterator[str]:
     for name, reason in missing.items():
         yield f"{plan.display_names.get(name, name)}: {reason}"
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"

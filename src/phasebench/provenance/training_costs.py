@@ -7,6 +7,7 @@ from statistics import fmean
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import read_json_if_whole
+from phasebench.common.wording import counted
 from phasebench.data.sizes import DatasetSize, manifest_size, size_of
 from phasebench.models.listing import COUNTS_FILE
 from phasebench.plan.runs import PlannedRun
@@ -188,11 +189,6 @@ def _mean_basis(runs: Sequence[FinishedRun]) -> Basis:
 
 def _from_runs(runs: Sequence[FinishedRun], with_device: bool = True) -> str:
     return f"from {counted(len(runs), 'run')}" + (f" on {runs[0].device}" if with_device else "")
-
-
-def counted(number: int, word: str) -> str:
-    """'1 run', '3 runs'."""
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _validated(spec: RunSpec, n_train: int | None) -> float:

@@ -123,11 +123,6 @@ def short_commit(commit: str) -> str:
     return match[1] + match[2] if match else commit or "unknown"
 
 
-def counted(number: int, singular: str, plural: str | None = None) -> str:
-    """'1 run', '3 runs'."""
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
-
-
 def listed(words: list[str]) -> str:
     """'a', 'a and b', 'a, b and c'."""
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

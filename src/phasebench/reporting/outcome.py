@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from phasebench.claims.marks import BY_CONSTRUCTION, DIRECTIONS, NOT_REPRODUCED, NOT_TESTED, count_marks
-from phasebench.reporting.labels import counted, duration, listed
+from phasebench.common.wording import counted
+from phasebench.reporting.labels import duration, listed
 from phasebench.tables.read import read_tables
 
 

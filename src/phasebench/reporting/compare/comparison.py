@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from phasebench.common.files import write_text
+from phasebench.common.wording import counted
 from phasebench.reporting.compare.differences import (
     AGREES,
     APART,
@@ -21,7 +22,7 @@ from phasebench.reporting.compare.differences import (
     differences,
     read_side,
 )
-from phasebench.reporting.labels import MINUS, NONE, counted, listed, sortable
+from phasebench.reporting.labels import MINUS, NONE, listed, sortable
 from phasebench.reporting.page.page import render
 from phasebench.specs.run import coordinates
 

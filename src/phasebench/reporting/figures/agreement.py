@@ -9,12 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from phasebench.common.statistics import FRACTION, Summary, summarise
+from phasebench.common.wording import counted
 from phasebench.reporting import measurements
 from phasebench.reporting.drawing.palette import COLOURS
 from phasebench.reporting.drawing.panels import Painter, PanelDrawing, draw_alone
 from phasebench.reporting.drawing.svg import INK
 from phasebench.reporting.experiments import TEST_ACCURACY
-from phasebench.reporting.labels import counted, per_cent
+from phasebench.reporting.labels import per_cent
 from phasebench.reporting.tables.accuracy import AccuracyTable
 from phasebench.tables.read import ReportTables
 

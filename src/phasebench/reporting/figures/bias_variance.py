@@ -6,12 +6,13 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 
+from phasebench.common.wording import counted
 from phasebench.plan.figure_kinds import FigureKind
 from phasebench.reporting import measurements
 from phasebench.reporting.drawing.palette import LineStyle, present
 from phasebench.reporting.drawing.panels import Painter, PanelDrawing, StudyFigure
 from phasebench.reporting.experiments import Experiment
-from phasebench.reporting.labels import counted, shortened
+from phasebench.reporting.labels import shortened
 from phasebench.tables.read import ReportTables
 
 _QUANTITIES = {"bias": "Bias", "variance": "Variance"}

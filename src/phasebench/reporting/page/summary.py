@@ -5,8 +5,9 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from phasebench.common.wording import counted
 from phasebench.reporting.experiments import Experiment, display_names_of
-from phasebench.reporting.labels import counted, duration, listed, rate, short_commit
+from phasebench.reporting.labels import duration, listed, rate, short_commit
 from phasebench.reporting.tables.accuracy import AccuracyTable
 from phasebench.reporting.tables.verdicts import ClaimRow
 from phasebench.tables.read import ReportTables

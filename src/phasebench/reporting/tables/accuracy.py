@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from phasebench.common.statistics import FRACTION, Summary, prediction_interval, summarise
+from phasebench.common.wording import counted
 from phasebench.reporting import measurements
 from phasebench.reporting.experiments import TEST_ACCURACY, Experiment, Setting
-from phasebench.reporting.labels import counted
 from phasebench.reporting.tables.baselines import BaselineCell, Baselines, baselines_of
 from phasebench.specs.run import coordinates
 from phasebench.tables.read import ReportTables

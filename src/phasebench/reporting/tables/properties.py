@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from phasebench.common.wording import counted
 from phasebench.properties.rows import OUTCOMES, Outcome, outcome
 from phasebench.reporting.cells import Column, PlainCell, PlainTable, number_cell
 from phasebench.reporting.experiments import display_names_of
-from phasebench.reporting.labels import NONE, counted, integer, listed, rate, slug
+from phasebench.reporting.labels import NONE, integer, listed, rate, slug
 from phasebench.tables.read import ReportTables
 
 NEWS: tuple[Outcome, ...] = ("does not hold", "control holds")

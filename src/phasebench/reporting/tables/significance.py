@@ -8,9 +8,10 @@ from itertools import combinations
 import pandas as pd
 
 from phasebench.common.statistics import LEAST_PAIRS, PairedTest, holm, paired_test
+from phasebench.common.wording import counted
 from phasebench.reporting.cells import Column, PlainCell, PlainTable, number_cell
 from phasebench.reporting.experiments import Experiment, Setting
-from phasebench.reporting.labels import NONE, counted, points
+from phasebench.reporting.labels import NONE, points
 from phasebench.reporting.tables.accuracy import AccuracyTable, Cell, Row
 
 MOST_MODELS = 4
