@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from phasebench.common.processes import Processes
 from phasebench.common.seeding import Stream, generator
 from phasebench.data.shards.index import OpenShard, ShardIndex
-from phasebench.data.shards.jpeg import decode
+from phasebench.data.shards.jpeg import decode_checked
 
 _WINDOW = 16
 # Steps draw from one window of the shuffling, at its end from two; a file descriptor each, of which there are few.
@@ -37,7 +37,7 @@ class _ShardImages:
                 self._open.popitem(last=False)
             self._open[number] = OpenShard(self._paths[number])
         self._open.move_to_end(number)
-        return decode(self._open[number][image - int(self._starts[number])])
+        return decode_checked(self._open[number][image - int(self._starts[number])])
 
 
 class TrainingBatches(Dataset[Decoded]):

@@ -24,11 +24,22 @@ def decode(content: bytes | np.ndarray) -> Tensor:
     PhasebenchError
         It is cut, empty or no image, or says that it is larger than :data:`MOST_PIXELS`.
     """
+    _check_size(content)
+    return decode_checked(content)
+
+
+def decode_checked(content: bytes | np.ndarray) -> Tensor:
+    """:func:`decode` of an image of a shard, whose size was checked before it was written there.
+
+    Raises
+    ------
+    PhasebenchError
+        It is cut or no image.
+    """
     # Here, since torchvision takes a second to import and most data sets are in memory.
     from torchvision.io import ImageReadMode, decode_image
 
     array = np.array(np.frombuffer(content, dtype=np.uint8))
-    _check_size(array)
     try:
         image: Tensor = decode_image(torch.from_numpy(array), mode=ImageReadMode.RGB)
     except RuntimeError as error:
@@ -44,16 +55,16 @@ def decode(content: bytes | np.ndarray) -> Tensor:
     return image
 
 
-def _check_size(content: np.ndarray) -> None:
+def _check_size(content: bytes | np.ndarray) -> None:
     """Refuse what is no image, and one that says that it is too large, before it takes memory."""
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(io.BytesIO(content.tobytes())) as image:
+        with Image.open(io.BytesIO(bytes(content))) as image:
             width, height = image.size
     except UnidentifiedImageError as error:
-        is_empty = not content.size
-        reason = SAVED_PAGE if is_page(content[:1024].tobytes()) else "it is empty" if is_empty else _NO_IMAGE
+        is_empty = not len(content)
+        reason = SAVED_PAGE if is_page(bytes(content[:1024])) else "it is empty" if is_empty else _NO_IMAGE
         raise PhasebenchError(reason) from error
     except Image.DecompressionBombError as error:
         raise PhasebenchError(f"it says that it has more than {MOST_PIXELS:,} pixels") from error
