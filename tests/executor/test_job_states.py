@@ -6,7 +6,7 @@ import pytest
 
 from snakemake_executor_plugin_submitit import job_states as states_module
 from snakemake_executor_plugin_submitit.cluster import SlurmError
-from snakemake_executor_plugin_submitit.job_states import JobState, SlurmStatus, expand_job_id
+from snakemake_executor_plugin_submitit.job_states import JobState, SlurmStatus, read_tasks
 
 
 class FakeSlurm:
@@ -83,10 +83,10 @@ def test_silence_is_no_verdict(slurm: FakeSlurm) -> None:
 
 
 def test_job_ids_are_expanded() -> None:
-    assert expand_job_id("12") == ["12"]
-    assert expand_job_id("12_3") == ["12_3"]
-    assert expand_job_id("12_[3-5,7%2]") == ["12_3", "12_4", "12_5", "12_7"]
-    assert expand_job_id("12_[3,5,...]") == []
+    assert read_tasks("12") == (["12"], True)
+    assert read_tasks("12_3") == (["12_3"], True)
+    assert read_tasks("12_[3-5,7%2]") == (["12_3", "12_4", "12_5", "12_7"], True)
+    assert read_tasks("12_[3,5,...]") == (["12_3", "12_5"], False)
 
 
 @pytest.mark.parametrize("word", ["EXPEDITING", "LAUNCH_FAILED", "SOME_STATE_OF_THE_FUTURE"])

@@ -158,7 +158,7 @@ def test_a_stand_in_that_an_evaluation_cannot_read(
     suite = experiment(evaluations={evaluation: {}})
     scale = {"seeds": [0], "suites": {"s": {}}, "datasets": {"d": choice}}
     if not complaint:
-        assert plan(tmp_path, "s", scale, suite).evaluation_names == (evaluation,)
+        assert plan(tmp_path, "s", scale, suite).evaluation_specs == {evaluation: (evaluation, None)}
         return
     with pytest.raises(PhasebenchError) as caught:
         plan(tmp_path, "s", scale, suite)

@@ -90,7 +90,7 @@ def test_a_run_is_resolved(tmp_path: Path) -> None:
     assert found.dataset_of(run_id) == "mstar"
     assert found.resources_of(run_id) == Resources(gpu=1, runtime=60, mem_mb=4000, threads=1)
     assert [name for name_of_run, name in found.evaluations if name_of_run == run_id] == ["rotation"]
-    assert found.evaluation_names == ("rotation",)
+    assert found.evaluation_specs == {"rotation": ("rotation", None)}
 
 
 def test_a_run_that_is_not_planned_is_refused_in_a_line(tmp_path: Path) -> None:

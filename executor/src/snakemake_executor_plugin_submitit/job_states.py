@@ -173,12 +173,6 @@ def is_controller(pid: int) -> bool:
         return False
 
 
-def expand_job_id(job_id: str) -> list[str]:
-    """All jobs that an id such as ``12_[3-5,7%2]`` stands for; empty where that cannot be said."""
-    tasks, whole = read_tasks(job_id)
-    return tasks if whole else []
-
-
 def read_tasks(job_id: str) -> tuple[list[str], bool]:
     """Jobs that an id stands for, as far as they can be read, and whether these are all.
 

@@ -301,19 +301,6 @@ def find_submission(submission: str) -> str | None:
     return found[0] if found else None
 
 
-def cancel_submission(submission: str) -> None:
-    """Cancel the jobs of a submission that may or may not have arrived.
-
-    Raises
-    ------
-    SlurmError
-        The queue cannot be read.
-    """
-    found = find_submission(submission)
-    if found:
-        call_slurm("scancel", found)
-
-
 def jobs_in_queue() -> bool:
     """True if the user has any job that SLURM still counts.
 

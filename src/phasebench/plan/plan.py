@@ -167,11 +167,6 @@ class BenchmarkPlan:
         return tuple(run_id for run_id, planned in self.runs.items() if planned.evaluations)
 
     @cached_property
-    def evaluation_names(self) -> tuple[str, ...]:
-        """Every evaluation that is used, sorted."""
-        return tuple(sorted({name for _, name in self.evaluations}))
-
-    @cached_property
     def evaluation_specs(self) -> dict[str, tuple[str, int | None]]:
         """Name of each spec file of an evaluation -> the evaluation and the number of test samples."""
         return {

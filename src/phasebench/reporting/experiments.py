@@ -152,31 +152,19 @@ def display_names_of(tables: ReportTables) -> DisplayNames:
     return DisplayNames.from_json(tables.benchmark["display_names"].iloc[0])
 
 
-def arrange(tables: ReportTables) -> tuple[list[Experiment], list[str]]:
-    """Lay the experiments out.
-
-    Returns
-    -------
-    experiments : list of Experiment
-        Those of the suites that were chosen, in the order of the suites.
-    not_run : list of str
-        Headings of those without a run, whose tables hold what was published alone.
-    """
+def arrange(tables: ReportTables) -> list[Experiment]:
+    """Lay the experiments of the chosen suites out, in the order of the suites; some hold what was published alone."""
     chosen = set(tables.benchmark["suites"].iloc[0].replace(" ", "").split(","))
     published = tables.published[
         tables.published["suite"].isin(chosen | set(tables.runs["suite"]))
         & (tables.published["metric"] == TEST_ACCURACY)
     ]
-    experiments, not_run = [], []
     known = [*_pairs(published), *_pairs(tables.runs)]
     # In the order of the suites, so that a study's experiments stand together.
-    for suite, name in _in_order([pair for pair in _pairs(tables.experiments) if pair in known] + known):
-        runs = _of(tables.runs, suite, name)
-        experiment = _arrange_one(tables, suite, name, runs, _of(published, suite, name))
-        experiments.append(experiment)
-        if not len(runs):
-            not_run.append(experiment.heading)
-    return experiments, not_run
+    return [
+        _arrange_one(tables, suite, name, _of(tables.runs, suite, name), _of(published, suite, name))
+        for suite, name in _in_order([pair for pair in _pairs(tables.experiments) if pair in known] + known)
+    ]
 
 
 def _arrange_one(

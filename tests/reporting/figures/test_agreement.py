@@ -24,7 +24,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> ReportTables:
 
 @pytest.fixture(scope="module")
 def dots(tables: ReportTables) -> list[agreement.Dot]:
-    experiments, _ = arrange(tables)
+    experiments = arrange(tables)
     return agreement.dots_of(tables, [accuracy_table(tables, experiment) for experiment in experiments])
 
 
@@ -41,7 +41,7 @@ def test_further_printed_accuracies_are_dots_at_each_condition(tables: ReportTab
     turned = (metrics["metric"] == "rotation_accuracy") & (metrics["condition"].isin([0, 90]))
     frame = metrics.assign(published=metrics["published"].where(~turned, 0.5))
     changed = ReportTables(**{**vars(tables), "metrics": frame})
-    experiments, _ = arrange(changed)
+    experiments = arrange(changed)
     found = agreement.dots_of(changed, [accuracy_table(changed, experiments[0])])
     further = [dot.label for dot in found if "rotation accuracy" in dot.label]
     assert len(further) == 2 * 6

@@ -25,7 +25,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> ReportTables:
 
 
 def test_runs_that_do_not_follow_the_test_have_no_such_figure(tables: ReportTables) -> None:
-    assert epoch_curves_figure(tables, arrange(tables)[0][0], STYLES) is None
+    assert epoch_curves_figure(tables, arrange(tables)[0], STYLES) is None
 
 
 def test_a_panel_for_each_data_set_and_a_line_for_each_model_and_encoding(tables: ReportTables) -> None:
@@ -35,7 +35,7 @@ def test_a_panel_for_each_data_set_and_a_line_for_each_model_and_encoding(tables
         validation_accuracy=float("nan"),
     )
     followed = replace(tables, history=history)
-    experiment = arrange(followed)[0][0]
+    experiment = arrange(followed)[0]
     assert training_figure(followed, experiment, STYLES) is None
     figure = epoch_curves_figure(followed, experiment, STYLES)
     assert figure is not None
@@ -50,7 +50,7 @@ def test_a_panel_for_each_data_set_and_a_line_for_each_model_and_encoding(tables
     assert len(axes.lines) == 2 * models
     highest = max(float(line.get_ydata().max()) for line in axes.lines)
     alone = replace(followed, runs=tables.runs[tables.runs["dataset"] == "kmnist"])
-    single = epoch_curves_figure(alone, arrange(alone)[0][0], STYLES)
+    single = epoch_curves_figure(alone, arrange(alone)[0], STYLES)
     assert single is not None
     assert [panel.title for panel in single.panels] == [
         "KMNIST: training loss",

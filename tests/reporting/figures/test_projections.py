@@ -31,7 +31,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> ReportTables:
 
 
 def experiment_of(tables: ReportTables) -> Experiment:
-    return next(experiment for experiment in arrange(tables)[0] if experiment.name == "table_1")
+    return next(experiment for experiment in arrange(tables) if experiment.name == "table_1")
 
 
 def with_accuracies(tables: ReportTables, metrics: dict[str, float], steps: tuple[float, ...]) -> ReportTables:

@@ -57,7 +57,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _experiment(tables: ReportTables, name: str = "table_1") -> Experiment:
-    return next(experiment for experiment in arrange(tables)[0] if experiment.name == name)
+    return next(experiment for experiment in arrange(tables) if experiment.name == name)
 
 
 def _made(tables: ReportTables, kind: str, name: str = "table_1") -> StudyFigure:

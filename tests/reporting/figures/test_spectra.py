@@ -130,7 +130,7 @@ def tables() -> ReportTables:
 
 @pytest.fixture(scope="module")
 def experiment(tables: ReportTables) -> Experiment:
-    return arrange(tables)[0][0]
+    return arrange(tables)[0]
 
 
 def painted(panel: PanelDrawing, level: int = 0) -> Axes:

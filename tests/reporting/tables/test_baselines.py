@@ -59,7 +59,7 @@ def page(folder: Path) -> tuple[Page, str, Path]:
 
 def table_of(folder: Path, name: str) -> AccuracyTable:
     tables = read_tables(folder)
-    return next(accuracy_table(tables, one) for one in arrange(tables)[0] if one.name == name)
+    return next(accuracy_table(tables, one) for one in arrange(tables) if one.name == name)
 
 
 def test_baselines_stand_below_the_models_without_published_numbers(page: tuple[Page, str, Path]) -> None:
@@ -87,7 +87,7 @@ def test_baselines_stand_below_the_models_without_published_numbers(page: tuple[
 def test_the_summary_counts_networks_that_are_better_than_a_linear_classifier(folder: Path, tmp_path: Path) -> None:
     def sentence(folder: Path) -> str:
         tables = read_tables(folder)
-        experiments, _ = arrange(tables)
+        experiments = arrange(tables)
         found = summary.agreement_sentences([accuracy_table(tables, one) for one in experiments])
         return next((text for text in found if "linear" in text), "")
 

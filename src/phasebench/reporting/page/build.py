@@ -70,7 +70,7 @@ class _Report:
     def __init__(self, folder: Path, output: Path, logs: Path, page: str, beside: str) -> None:
         self.tables = tables = read_tables(folder)
         self.output, self.page, self.files = output, page, beside
-        self.experiments, _ = arrange(tables)
+        self.experiments = arrange(tables)
         self.properties = {study.suite: study for study in properties.study_properties(tables)}
         self.accuracies = [accuracy.accuracy_table(tables, experiment) for experiment in self.experiments]
         self.labels = {row.model: row.label for table in self.accuracies for row in table.rows}
