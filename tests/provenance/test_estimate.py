@@ -4,7 +4,7 @@ import json
 import shutil
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -14,10 +14,11 @@ from support.tiny_benchmark import STUDY, copy_checkout
 from phasebench.common.files import canonical_json, sha256_of_file
 from phasebench.models.listing import COUNTS_FILE
 from phasebench.provenance import measured_costs
-from phasebench.provenance.estimate import Work, estimate
+from phasebench.provenance.estimate import Stage, Work, estimate
 from phasebench.provenance.record import describe_data, origin
 from phasebench.provenance.status import Checkout
 from phasebench.specs.evaluated import Evaluated, EvaluatedTable
+from phasebench.specs.paths import SpecKind
 from phasebench.training.checkpoint import TrainingState, save_checkpoint
 from phasebench.training.step_cost import StepCost
 
@@ -181,6 +182,22 @@ def test_other_stages_cost_what_their_last_job_did(checkout: Path) -> None:
     work = left(checkout)
     assert (work["baselines", STUDY].seconds, work["baselines", STUDY].time_from) == (12.5, "from its last job")
     assert work["prepare", "colour_shapes"].seconds == 3.0
+
+
+def test_no_kind_of_job_is_forgotten() -> None:
+    """A job of every kind that has a spec file, but for those that write tables and pages in seconds."""
+    kinds = set(get_args(SpecKind)) - {"aggregate", "report"}
+    stages = {"runs": "train", "datasets": "prepare", "evaluations": "evaluate", "analyses": "analyse"}
+    assert set(get_args(Stage)) == {stages.get(kind, kind.replace("overheads", "overhead")) for kind in kinds}
+
+
+def test_properties_are_left_until_they_were_measured(checkout: Path) -> None:
+    edit(checkout / "workflow/scales/tiny.yaml", "properties: false", "properties: true")
+    works = [work for (stage, _), work in left(checkout).items() if stage == "properties"]
+    suites = {"complex_cnn_analysis", "phase_matters", "spectral_batch_norm", STUDY}
+    assert {(work.name, work.suite, work.unit, work.seconds) for work in works} == {
+        (suite, suite, "core", None) for suite in suites
+    }
 
 
 def test_a_damaged_benchmark_tells_nothing(checkout: Path) -> None:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import sha256_of_text
+from phasebench.common.wording import counted
 from phasebench.plan.runs import PlannedRun
 from phasebench.provenance.checkpoint_steps import steps_done
 from phasebench.provenance.finished_costs import Unit, cell_key, folder_bytes, job_seconds, most_frequent_device
@@ -21,14 +22,14 @@ from phasebench.provenance.measured_costs import StepTimer
 from phasebench.provenance.record import origin_of
 from phasebench.provenance.status import Checkout, RunStatus
 from phasebench.provenance.timestamps import recorded_origin
-from phasebench.provenance.training_costs import UNKNOWN, TrainingCosts, counted, on_unit
+from phasebench.provenance.training_costs import UNKNOWN, TrainingCosts, on_unit
 from phasebench.specs.evaluated import read_index
 from phasebench.specs.paths import prepared_of
 from phasebench.specs.run import RunSpec
 from phasebench.specs.run_folder import RECORD
 from phasebench.specs.stage import StageIdentity
 
-Stage = Literal["prepare", "train", "evaluate", "overhead", "analyse", "baselines"]
+Stage = Literal["prepare", "train", "evaluate", "overhead", "analyse", "baselines", "properties"]
 _LAST_JOB = "from its last job"
 
 
@@ -193,7 +194,7 @@ class _Estimate:
         return planned.evaluation_specs if planned else None
 
     def _stages(self) -> Iterator[Work]:
-        """Timings, analyses and baselines."""
+        """Timings, analyses, baselines and properties."""
         plan, results, identities = self._plan, self._results, self._checkout.identities
         for overhead_id, timed in plan.overheads.items():
             if not _is_current(results.overhead(overhead_id), identities.overhead(timed), []):
@@ -213,6 +214,10 @@ class _Estimate:
             if not _is_current(results.baselines(suite), identities.baselines(baselines), manifests):
                 cost = self._last_job("baselines", suite)
                 yield Work("baselines", suite, suite, "", "", "core", *cost, *_LITTLE)
+        for suite, properties in plan.properties.items():
+            if not _is_current(results.properties(suite), identities.properties(properties), []):
+                cost = self._last_job("properties", suite)
+                yield Work("properties", suite, suite, "", "", "core", *cost, *_LITTLE)
 
     def _last_job(self, rule: str, name: str) -> tuple[float | None, str]:
         seconds = job_seconds(self._results.benchmark(rule, name))
