@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.counting_workflow import CountingWorkflow, MakeWorkflow
+from support.counting_workflow import WORKFLOW_OPTIONS, CountingWorkflow, MakeWorkflow
 from support.private_cluster import INSTALL, Accounting, PrivateCluster, missing_packages
 from support.temporary_cluster import temporary_cluster
 
@@ -52,23 +52,15 @@ def no_jobs_left(started_clusters: list[PrivateCluster]) -> Iterator[None]:
             cluster.reset()
 
 
-WORKFLOW_OPTIONS = [
-    "--submitit-cluster=slurm",
-    "--seconds-between-status-checks=1",
-    "--keep-going",
-    "--default-resources",
-    "slurm_partition=cpu",
-    "mem_mb=400",
-]
-
-
 @pytest.fixture
 def make_workflow(tmp_path: Path) -> Iterator[MakeWorkflow]:
-    """Make a workflow that counts, on the cluster of one's choice."""
+    """Make a workflow that counts, on the cluster of one's choice, with options and variables of its own."""
     made: list[CountingWorkflow] = []
 
-    def make(cluster: PrivateCluster) -> CountingWorkflow:
-        made.append(CountingWorkflow(tmp_path, WORKFLOW_OPTIONS, cluster.environment))
+    def make(cluster: PrivateCluster, *options: str, folder: str = "work", **variables: str) -> CountingWorkflow:
+        place = tmp_path / folder
+        place.mkdir()
+        made.append(CountingWorkflow(place, [*WORKFLOW_OPTIONS, *options], {**cluster.environment, **variables}))
         return made[-1]
 
     yield make

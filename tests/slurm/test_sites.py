@@ -6,38 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.counting_workflow import ENDLESS, CountingWorkflow, wait_for
+from support.counting_workflow import ENDLESS, WORKFLOW_OPTIONS, CountingWorkflow, MakeWorkflow, wait_for
 from support.private_cluster import PrivateCluster
 from support.temporary_cluster import temporary_cluster
-
-OPTIONS = [
-    "--submitit-cluster=slurm",
-    "--seconds-between-status-checks=1",
-    "--keep-going",
-    "--default-resources",
-    "slurm_partition=cpu",
-    "mem_mb=400",
-]
-
-
-@pytest.fixture
-def workflows(tmp_path: Path) -> Iterator[Any]:
-    """Make workflows with options and variables of their own."""
-    made: list[CountingWorkflow] = []
-
-    def make(cluster: PrivateCluster, *options: str, folder: str = "work", **variables: str) -> CountingWorkflow:
-        (tmp_path / folder).mkdir()
-        made.append(CountingWorkflow(tmp_path / folder, [*OPTIONS, *options], {**cluster.environment, **variables}))
-        return made[-1]
-
-    yield make
-    for workflow in made:
-        workflow.clean_up()
 
 
 def stub(folder: Path, command: str, body: str, cluster: PrivateCluster) -> str:
@@ -53,7 +28,7 @@ def queue(cluster: PrivateCluster, fields: str) -> list[str]:
     return cluster.run("squeue", "--noheader", f"--format={fields}").split()
 
 
-def test_variables_of_the_site_change_nothing(slurm_none: PrivateCluster, workflows: Any) -> None:
+def test_variables_of_the_site_change_nothing(slurm_none: PrivateCluster, make_workflow: MakeWorkflow) -> None:
     variables = {
         "SBATCH_PARTITION": "low",
         "SBATCH_TIMELIMIT": "3",
@@ -65,7 +40,7 @@ def test_variables_of_the_site_change_nothing(slurm_none: PrivateCluster, workfl
         "SINFO_PARTITION": "high",
         "SCANCEL_PARTITION": "high",
     }
-    workflow = workflows(slurm_none, **variables)
+    workflow = make_workflow(slurm_none, **variables)
     process = workflow.start(jobs=1, steps=ENDLESS)
     workflow.wait_until_working(1)
     assert queue(slurm_none, "%P|%l") == ["cpu|10:00"]
@@ -78,9 +53,11 @@ def test_variables_of_the_site_change_nothing(slurm_none: PrivateCluster, workfl
 @pytest.mark.parametrize(
     "options", [["--mem-per-cpu=900"], ["--array=7", "--mem=900"], ["--mem=900", "--gpus-per-node=1"]], ids=str
 )
-def test_snakemake_inside_a_job(slurm_none: PrivateCluster, workflows: Any, options: list[str], tmp_path: Path) -> None:
-    workflow = workflows(slurm_none)
-    command = f"{sys.executable} -m snakemake --executor=submitit --nolock {' '.join(OPTIONS)} --jobs=5"
+def test_snakemake_inside_a_job(
+    slurm_none: PrivateCluster, make_workflow: MakeWorkflow, options: list[str], tmp_path: Path
+) -> None:
+    workflow = make_workflow(slurm_none)
+    command = f"{sys.executable} -m snakemake --executor=submitit --nolock {' '.join(WORKFLOW_OPTIONS)} --jobs=5"
     script = tmp_path / "outer.sh"
     python = Path(sys.executable).parent
     lines = ["#!/bin/bash", f"cd {workflow.folder}", f"export PATH={python}:$PATH SLURM_RESTART_COUNT=60"]
@@ -93,8 +70,10 @@ def test_snakemake_inside_a_job(slurm_none: PrivateCluster, workflows: Any, opti
 
 
 @pytest.mark.parametrize("name", ["100%j of runs", "50%x", "Jörg's runs (new)"])
-def test_folders_may_have_any_name(slurm_none: PrivateCluster, workflows: Any, name: str, tmp_path: Path) -> None:
-    workflow = workflows(slurm_none, folder=name)
+def test_folders_may_have_any_name(
+    slurm_none: PrivateCluster, make_workflow: MakeWorkflow, name: str, tmp_path: Path
+) -> None:
+    workflow = make_workflow(slurm_none, folder=name)
     snakefile = workflow.folder / "Snakefile"
     snakefile.write_text(snakefile.read_text().replace("{workflow.basedir}/", ""))
     workflow.finish(workflow.start(jobs=2, steps=1))
@@ -113,9 +92,14 @@ def test_folders_may_have_any_name(slurm_none: PrivateCluster, workflows: Any, n
     ids=["scontrol", "sinfo", "squeue"],
 )
 def test_forbidden_commands_and_old_ones_are_done_without(
-    slurm_none: PrivateCluster, workflows: Any, tmp_path: Path, command: str, body: str, warning: str | None
+    slurm_none: PrivateCluster,
+    make_workflow: MakeWorkflow,
+    tmp_path: Path,
+    command: str,
+    body: str,
+    warning: str | None,
 ) -> None:
-    workflow = workflows(slurm_none, PATH=stub(tmp_path / "bin", command, body, slurm_none))
+    workflow = make_workflow(slurm_none, PATH=stub(tmp_path / "bin", command, body, slurm_none))
     process = workflow.start(jobs=2, steps=ENDLESS)
     workflow.wait_until_working()
     slurm_none.run("scancel", workflow.job_id(0))
@@ -126,23 +110,23 @@ def test_forbidden_commands_and_old_ones_are_done_without(
     assert workflow.result(1) == str(ENDLESS)
 
 
-def test_lists_of_partitions_and_no_memory(slurm_none: PrivateCluster, workflows: Any) -> None:
-    workflow = workflows(slurm_none, "slurm_partition=high,cpu", "--set-resources", "make:mem_mb=0")
+def test_lists_of_partitions_and_no_memory(slurm_none: PrivateCluster, make_workflow: MakeWorkflow) -> None:
+    workflow = make_workflow(slurm_none, "slurm_partition=high,cpu", "--set-resources", "make:mem_mb=0")
     # Without a request it has what the cluster gives to each core.
     workflow.finish(workflow.start("--set-threads", "make=5", jobs=1, steps=1))
     assert workflow.result(0) == "1"
 
 
-def test_lines_of_the_site_run_before_the_command(slurm_none: PrivateCluster, workflows: Any) -> None:
-    workflow = workflows(slurm_none, "--submitit-setup=touch 'the setup'")
+def test_lines_of_the_site_run_before_the_command(slurm_none: PrivateCluster, make_workflow: MakeWorkflow) -> None:
+    workflow = make_workflow(slurm_none, "--submitit-setup=touch 'the setup'")
     workflow.finish(workflow.start(jobs=1, steps=1))
     assert (workflow.folder / "the setup").exists()
 
 
 def test_a_controller_that_is_away_at_submission_costs_no_job_and_no_retry(
-    slurm_none: PrivateCluster, workflows: Any
+    slurm_none: PrivateCluster, make_workflow: MakeWorkflow
 ) -> None:
-    workflow = workflows(slurm_none)
+    workflow = make_workflow(slurm_none)
     controller = slurm_none.daemon("slurmctld")
     assert controller is not None
     # The cluster answers at the start, and is gone when jobs are ready.
@@ -162,8 +146,8 @@ def test_a_controller_that_is_away_at_submission_costs_no_job_and_no_retry(
     assert [workflow.result(job) for job in range(8)] == ["2"] * 8
 
 
-def test_results_that_are_seen_late_are_waited_for(slurm_none: PrivateCluster, workflows: Any) -> None:
-    workflow = workflows(slurm_none)
+def test_results_that_are_seen_late_are_waited_for(slurm_none: PrivateCluster, make_workflow: MakeWorkflow) -> None:
+    workflow = make_workflow(slurm_none)
     process = workflow.start("--retries=0", "--latency-wait=20", jobs=1, steps=ENDLESS)
     workflow.wait_until_working(1)
     (folder,) = [path for path in (workflow.folder / ".snakemake/submitit").iterdir() if path.is_dir()]
@@ -190,7 +174,7 @@ def test_submit_limits_are_waited_for() -> None:
         time.sleep(3)
         folder = cluster.folder / "work"
         folder.mkdir()
-        workflow = CountingWorkflow(folder, OPTIONS, cluster.environment)
+        workflow = CountingWorkflow(folder, WORKFLOW_OPTIONS, cluster.environment)
         try:
             output = workflow.finish(workflow.start("--retries=0", jobs=10, steps=1))
         finally:
@@ -207,7 +191,7 @@ def test_wckeys_are_the_sites_affair() -> None:
         time.sleep(3)
         folder = cluster.folder / "work"
         folder.mkdir()
-        workflow = CountingWorkflow(folder, OPTIONS, cluster.environment)
+        workflow = CountingWorkflow(folder, WORKFLOW_OPTIONS, cluster.environment)
         try:
             workflow.finish(workflow.start("--retries=0", jobs=1, steps=1))
         finally:
@@ -220,9 +204,9 @@ def plain_snakemake(workflow: CountingWorkflow, environment: Mapping[str, str]) 
 
 
 def test_a_snakemake_without_the_executor_does_not_make_the_same_files(
-    slurm_none: PrivateCluster, workflows: Any
+    slurm_none: PrivateCluster, make_workflow: MakeWorkflow
 ) -> None:
-    workflow = workflows(slurm_none)
+    workflow = make_workflow(slurm_none)
     first = workflow.start(jobs=1, steps=ENDLESS)
     workflow.wait_until_working(1)
     refused = plain_snakemake(workflow, slurm_none.environment)
@@ -240,8 +224,10 @@ def test_a_snakemake_without_the_executor_does_not_make_the_same_files(
     assert "Nothing to be done" in plain_snakemake(workflow, slurm_none.environment).stderr
 
 
-def test_folders_and_results_are_private_and_no_result_is_unpickled(slurm_none: PrivateCluster, workflows: Any) -> None:
-    workflow = workflows(slurm_none)
+def test_folders_and_results_are_private_and_no_result_is_unpickled(
+    slurm_none: PrivateCluster, make_workflow: MakeWorkflow
+) -> None:
+    workflow = make_workflow(slurm_none)
     process = workflow.start(jobs=2, steps=ENDLESS)
     workflow.wait_until_working()
     (folder,) = [path for path in (workflow.folder / ".snakemake/submitit").iterdir() if path.is_dir()]

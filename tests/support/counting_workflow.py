@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -18,6 +17,15 @@ import psutil
 LIMIT_SECONDS = 300
 # Jobs that count for ever, until they are released or stopped.
 ENDLESS = 1_000_000
+WORKFLOW_OPTIONS = [
+    "--submitit-cluster=slurm",
+    "--seconds-between-status-checks=1",
+    "--keep-going",
+    "--default-resources",
+    "slurm_partition=cpu",
+    "mem_mb=400",
+]
+"""Of Snakemake on a private cluster."""
 
 SNAKEFILE = """
 rule all:
@@ -195,7 +203,7 @@ class CountingWorkflow:
 
 
 # Makes a workflow on a cluster.
-MakeWorkflow = Callable[[Any], CountingWorkflow]
+MakeWorkflow = Callable[..., CountingWorkflow]
 
 
 def wait_for(condition: Callable[[], object], limit: float = LIMIT_SECONDS) -> None:
