@@ -19,9 +19,10 @@ rule all:
     default_target: True
     input:
         **measured,
-        report=list(rules.report.output),
+        # As texts: of an output of a rule, Snakemake keeps the rule, and then compares all inputs with each of them.
+        report=[str(file) for file in rules.report.output],
         # Also what the page is made of: of a file that only another rule asks for, Snakemake does not miss the loss.
-        tables=list(rules.aggregate.output),
+        tables=[str(file) for file in rules.aggregate.output],
         runs=collect(list(run_files.values()), run=plan.runs),
 
 
