@@ -82,6 +82,7 @@ class LogHandler(LogHandlerBase):
             case LogEvent.JOB_INFO:
                 self.jobs.start(fields["jobid"], fields["rule_name"], now)
                 self._update(now, fields["rule_msg"] or fields["rule_name"])
+                self._print_line_now_and_then(now)
             case LogEvent.JOB_FINISHED:
                 self.jobs.finish(fields["job_id"], now)
             case LogEvent.PROGRESS:
@@ -112,7 +113,13 @@ class LogHandler(LogHandlerBase):
     def _advance(self, done: int, total: int, now: float) -> None:
         self.progress.update(self.task, completed=done, total=total)
         self._update(now)
-        if now - self.last_line >= SECONDS_BETWEEN_LINES or done == total:
+        if done == total:
+            self._print_line(now)
+        else:
+            self._print_line_now_and_then(now)
+
+    def _print_line_now_and_then(self, now: float) -> None:
+        if now - self.last_line >= SECONDS_BETWEEN_LINES:
             self._print_line(now)
 
     def _print_line(self, now: float) -> None:

@@ -55,16 +55,14 @@ class Jobs:
         Returns
         -------
         float or None
-            Seconds; None while no job has finished.
+            Seconds; None while most of the planned jobs are of rules of which none has finished.
         """
-        finished = [seconds for durations in self.durations.values() for seconds in durations]
-        if not finished:
-            return None
         mean = {rule: fmean(durations) for rule, durations in self.durations.items()}
-        anything = fmean(finished)
-        left = sum(
-            mean.get(rule, anything) * max(count - len(self.durations.get(rule, ())), 0)
-            for rule, count in self.planned.items()
-        )
+        counts = {rule: max(count - len(self.durations.get(rule, ())), 0) for rule, count in self.planned.items()}
+        unknown = sum(count for rule, count in counts.items() if rule not in mean)
+        if not mean or 2 * unknown > sum(self.planned.values()):
+            return None
+        anything = fmean(seconds for durations in self.durations.values() for seconds in durations)
+        left = sum(mean.get(rule, anything) * count for rule, count in counts.items())
         spent = sum(min(now - started, mean.get(rule, anything)) for rule, started in self.running.values())
         return max(left - spent, 0.0) / self.most_running
