@@ -13,6 +13,7 @@ import typer
 
 from phasebench.cli.exchange import exchange
 from phasebench.cli.inspect import ScaleOption, configured_scale, views
+from phasebench.cli.new import new
 from phasebench.common.errors import InterruptedRunError, PhasebenchError
 from phasebench.common.messages import show_messages
 
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(views)
 app.add_typer(exchange)
+app.add_typer(new, name="new")
 
 SpecOption = Annotated[Path, typer.Option(help="The stage's spec file, written by the workflow.")]
 DataOption = Annotated[Path, typer.Option(help="The prepared HDF5 file.")]

@@ -64,7 +64,7 @@ class Identities:
         self._results = Results(results / scale)
         self._raw = RawListings(self._results, prepared_of(scale, root), root / plan.config.data_root)
         self._train_pins = read_pins(root / TRAIN_ENVIRONMENT, TRAIN_ENVIRONMENT)
-        self._published = read_published(root)
+        self._published = read_published(root, plan.studies)
         self._analysis_pins = read_pins(root / ANALYSIS_ENVIRONMENT, ANALYSIS_ENVIRONMENT)
 
     def run(self, spec: RunSpec) -> RunIdentity:
@@ -176,7 +176,8 @@ class Identities:
             "properties": list(self._plan.properties),
             "published": [value.as_row() for value in self._published],
             "claims": [
-                study.model_dump(mode="json", exclude_none=True) for study in read_claims(self._root, self._plan.suites)
+                study.model_dump(mode="json", exclude_none=True)
+                for study in read_claims(self._root, self._plan.suites, self._plan.studies)
             ],
         }
         return self._analysis("aggregate", settings, aggregation_code(self._tree))
@@ -256,7 +257,7 @@ def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> 
         missing that must not be.
     """
     tree = source_tree(root / PACKAGE_FOLDER)
-    plan = load_plan(settings, root, tree)
+    plan = load_plan(settings, root, tree, results.parent)
     found = Results(results / plan.scale.name)
     record = found.missing_data
     if not write:
