@@ -1,7 +1,6 @@
 """Spec files of everything in a plan: identities of data sets, runs and stages, written where they change."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Literal
 
 from phasebench.claims.files import read_claims
@@ -33,9 +32,11 @@ from phasebench.specs.paths import (
     PACKAGE_FOLDER,
     TEMPLATES_FOLDER,
     TRAIN_ENVIRONMENT,
+    Places,
     Results,
     SpecKind,
     prepared_of,
+    results_of,
 )
 from phasebench.specs.run import RunIdentity, RunSpec
 from phasebench.specs.stage import DatasetIdentity, StageIdentity
@@ -48,21 +49,20 @@ class Identities:
     ----------
     plan : BenchmarkPlan
         What is to be run.
-    root : Path
-        The repository.
+    places : Places
+        Folders of the workflow.
     tree : SourceTree
         The package's sources.
-    results : Path
-        The folder that holds one folder per scale.
     """
 
-    def __init__(self, plan: BenchmarkPlan, root: Path, tree: SourceTree, results: Path) -> None:
+    def __init__(self, plan: BenchmarkPlan, places: Places, tree: SourceTree) -> None:
         self._plan = plan
-        self._root = root
+        self._root = root = places.repository
         self._tree = tree
         scale = plan.scale.name
-        self._results = Results(results / scale)
-        self._raw = RawListings(self._results, prepared_of(scale, root), root / plan.config.data_root)
+        self._results = results_of(scale, places.output)
+        prepared = prepared_of(scale, places.output)
+        self._raw = RawListings(self._results, prepared, places.working / plan.config.data_root)
         self._train_pins = read_pins(root / TRAIN_ENVIRONMENT, TRAIN_ENVIRONMENT)
         self._published = read_published(root, plan.studies)
         self._analysis_pins = read_pins(root / ANALYSIS_ENVIRONMENT, ANALYSIS_ENVIRONMENT)
@@ -219,14 +219,14 @@ class Identities:
         return StageIdentity(stage=stage, settings=settings, code=code, environment=self._analysis_pins)
 
 
-def with_imported(plan: BenchmarkPlan, root: Path, tree: SourceTree, results: Path) -> BenchmarkPlan:
+def with_imported(plan: BenchmarkPlan, places: Places, tree: SourceTree) -> BenchmarkPlan:
     """Take those runs of a plan from elsewhere that were imported and are current; parameters as of Identities."""
-    identities, found = Identities(plan, root, tree, results), Results(results / plan.scale.name)
+    identities, found = Identities(plan, places, tree), results_of(plan.scale.name, places.output)
     digests = CurrentDigests(
         run=lambda spec: identities.run(spec).digest,
         evaluation=lambda name, samples: sha256_of_text(identities.evaluation(name, samples).to_json()),
     )
-    return plan.with_imported(find_imported(plan, found, prepared_of(plan.scale.name, root), digests))
+    return plan.with_imported(find_imported(plan, found, prepared_of(plan.scale.name, places.output), digests))
 
 
 def _read_imported(results: Results) -> dict[str, ImportedRun]:
@@ -236,17 +236,15 @@ def _read_imported(results: Results) -> dict[str, ImportedRun]:
     }
 
 
-def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> BenchmarkPlan:
+def plan_benchmark(settings: object, places: Places, write: bool) -> BenchmarkPlan:
     """Resolve the configuration, leave out what has no data, and bring the spec files up to date.
 
     Parameters
     ----------
     settings : object
         The content of ``config.yaml``.
-    root : Path
-        The repository.
-    results : Path
-        The folder that holds one folder per scale.
+    places : Places
+        Folders of the workflow.
     write : bool
         Whether to write the spec files; only one process at a time may.
 
@@ -256,23 +254,23 @@ def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> 
         The configuration, a suite, the scale, a reference table or an environment file is not right; or data are
         missing that must not be.
     """
-    tree = source_tree(root / PACKAGE_FOLDER)
-    plan = load_plan(settings, root, tree, results.parent)
-    found = Results(results / plan.scale.name)
+    tree = source_tree(places.repository / PACKAGE_FOLDER)
+    plan = load_plan(settings, places.repository, tree, places.working)
+    found = results_of(plan.scale.name, places.output)
     record = found.missing_data
     if not write:
         # As the main process saw it: another machine may have no raw data, and more may have come since.
         return plan.with_imported(_read_imported(found)).without(read_json_if_whole(record))
-    plan = with_imported(plan, root, tree, results)
+    plan = with_imported(plan, places, tree)
     if plan.imported or found.imported.is_file():
         told = {run_id: [origin, *plan.runs[run_id].evaluations] for run_id, origin in plan.imported.items()}
         write_plan(found.imported, canonical_json(told))
-    missing = find_missing(plan, root)
+    missing = find_missing(plan, prepared_of(plan.scale.name, places.output), places.working)
     check_missing(plan, missing)
     plan = plan.without(missing)
     if missing or record.is_file():
         write_plan(record, canonical_json(missing))
-    Identities(plan, root, tree, results).write()
+    Identities(plan, places, tree).write()
     # Every job compares the code that it runs with its spec file.
     tree.save_hashes()
     return plan

@@ -20,7 +20,9 @@ from phasebench.provenance.staleness import Change, PreparedData, run_changes
 from phasebench.specs.paths import (
     CONFIG_FILE,
     PACKAGE_FOLDER,
-    RESULTS_FOLDER,
+    REPOSITORY,
+    SUITES_FOLDER,
+    Places,
     Results,
     logs_of,
     prepared_of,
@@ -63,12 +65,12 @@ class RunStatus:
 
 
 class Checkout:
-    """The plan of a repository's ``config.yaml``, and where its results are.
+    """The plan of a ``config.yaml``, and where its results are.
 
     Parameters
     ----------
     root : Path
-        The repository.
+        Working folder: the repository, or one that uses the workflow from elsewhere.
     scale : str, optional
         Another scale than that of ``config.yaml``.
     with_missing_data : bool
@@ -81,14 +83,17 @@ class Checkout:
     """
 
     def __init__(self, root: Path, scale: str | None = None, *, with_missing_data: bool = False) -> None:
-        settings = read_yaml(root / CONFIG_FILE, CONFIG_FILE)
+        places = Places(root if (root / SUITES_FOLDER).is_dir() else REPOSITORY, root, root)
+        own = (root / CONFIG_FILE).is_file()
+        settings = read_yaml((root if own else places.repository) / CONFIG_FILE, CONFIG_FILE)
         if scale is not None and isinstance(settings, dict):
             settings["scale"] = scale
-        tree = source_tree(root / PACKAGE_FOLDER)
-        self.root = root
-        plan = with_imported(load_plan(settings, root, tree), root, tree, root / RESULTS_FOLDER)
-        self.plan: BenchmarkPlan = plan if with_missing_data else plan.without(find_missing(plan, root))
-        self._identities = Identities(self.plan, root, tree, root / RESULTS_FOLDER)
+        tree = source_tree(places.repository / PACKAGE_FOLDER)
+        self.root, self.repository = root, places.repository
+        plan = with_imported(load_plan(settings, places.repository, tree, root), places, tree)
+        missing = {} if with_missing_data else find_missing(plan, prepared_of(plan.scale.name, root), root)
+        self.plan: BenchmarkPlan = plan.without(missing)
+        self._identities = Identities(self.plan, places, tree)
         self._results = results_of(self.plan.scale.name, root)
         self._logs = logs_of(self.plan.scale.name, root)
         self._whole_files = KnownFiles(self._results)

@@ -48,6 +48,30 @@ SpecKind = Literal[
 
 
 @dataclass(frozen=True)
+class Places:
+    """Folders of a workflow: where its files are, where it works, and where it writes.
+
+    Attributes
+    ----------
+    repository
+        Holds ``workflow/``, ``envs/`` and ``src/``.
+    working
+        A relative ``data_root``, and paths of studies, start here.
+    output
+        Holds results, prepared data, logs and reports: the working folder, or the prefix of a module in it.
+    """
+
+    repository: Path
+    working: Path
+    output: Path
+
+    @classmethod
+    def all_in(cls, repository: Path) -> "Places":
+        """Everything in the repository."""
+        return cls(repository, repository, repository)
+
+
+@dataclass(frozen=True)
 class Results:
     """The results of one scale.
 
