@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from phasebench.cli.inspect import ScaleOption, views
+from phasebench.cli.inspect import views
+from phasebench.cli.options import ConfigFileOption, ConfigOption, ScaleOption, chosen_settings, one_value_each
 from phasebench.common.errors import InterruptedRunError, PhasebenchError
 from phasebench.common.messages import show_messages
 
@@ -302,6 +303,8 @@ def report(
 @app.command()
 def preview(
     scale: ScaleOption = None,
+    configfile: ConfigFileOption = None,
+    config: ConfigOption = None,
     output: Annotated[Path, typer.Option(help="Folder of the page, preview.html.")] = Path("reports"),
 ) -> None:
     """Write reports/preview.html of all that is finished and current, also while jobs run or after some failed.
@@ -314,7 +317,7 @@ def preview(
     from phasebench.tables.aggregate import aggregate_results
     from phasebench.tables.unfinished import Unfinished, progress_lines
 
-    scale = scale or _configured_scale()
+    scale = chosen_settings(configfile, config, scale).config().scale
     results, logs = results_of(scale), logs_of(scale)
     spec = read_identity(StageIdentity, results.spec("aggregate"))
     gaps = aggregate_results(spec, results.folder, results.preview, Unfinished(results, logs, prepared_of(scale)))
@@ -333,19 +336,11 @@ def schemas(
     write_schemas(output or Path(SCHEMAS_FOLDER))
 
 
-def _configured_scale() -> str:
-    from phasebench.plan.config import Config
-    from phasebench.plan.yaml_files import read_model
-    from phasebench.specs.paths import CONFIG_FILE
-
-    return read_model(Config, Path(CONFIG_FILE), CONFIG_FILE).scale
-
-
 def main() -> None:
     """Run a command; a mistake of the user ends in one line and status 1, a requested stop in status 75."""
     show_messages()
     try:
-        app()
+        app(list(one_value_each(sys.argv[1:])))
     except InterruptedRunError as error:
         print(f"phasebench: {error}; start it again to go on", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
