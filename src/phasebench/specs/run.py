@@ -80,7 +80,9 @@ class Recipe(Frozen):
     batch_size: Count = Field(description="samples in a step")
     steps: Count | None = Field(None, description="length of the training in steps")
     epochs: Count | None = Field(None, description="length of the training in passes through the data")
-    validate_every: Count = Field(description="steps between two validations")
+    validate_every: Count | Literal["epoch"] = Field(
+        description="steps between two validations; epoch: after each pass through the data"
+    )
     schedule: Annotated[list[Knot], Field(min_length=1)] | None = Field(
         None, description="knots (epoch, learning rate), linear between them; None keeps learning_rate throughout"
     )
@@ -139,6 +141,10 @@ class Recipe(Frozen):
     def n_steps(self, batches_per_epoch: int) -> int:
         """The recipe's length in steps."""
         return self.steps if self.steps is not None else (self.epochs or 0) * batches_per_epoch
+
+    def validation_interval(self, batches_per_epoch: int) -> int:
+        """Steps between two validations."""
+        return batches_per_epoch if self.validate_every == "epoch" else self.validate_every
 
     @property
     def length(self) -> tuple[int | None, int | None]:
