@@ -105,6 +105,11 @@ class Results:
         return self.folder / "missing_data.json"
 
     @property
+    def checked_networks(self) -> Path:
+        """Checks that external networks have passed, by what they depend on."""
+        return self.folder / "checked_networks.json"
+
+    @property
     def whole_files(self) -> Path:
         """Results that were found whole, by size and times of change."""
         return self.folder / "whole_files.json"

@@ -24,6 +24,9 @@ from phasebench.common.files import canonical_json, sha256_of_text
 Scalar = bool | int | float | str
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="lower-case letters, digits and underscores")]
 Augmentation = Literal["none", "crop_flip", "pitch_stretch", "resized_crop"]
+Domain = Literal["complex", "planes", "real"]
+"""Input of a network: complex64 ``(N, C, H, W)``, ``(N, 2, C, H, W)``, or the planes that are not zero, as channels."""
+LogitsOf = Literal["modulus", "real"]
 Fraction = Annotated[float, Field(gt=0.0, le=1.0)]
 Subset = Literal["random", "first"]
 
@@ -188,6 +191,15 @@ def rounded(value: Value) -> Value:
     return result
 
 
+class ExternalModel(Frozen):
+    """A network from outside the package, with all that building it needs."""
+
+    target: str = Field(description="package.module:Name or /path/file.py:Name, a class or function")
+    domain: Domain = Field(description="form of the images that it reads")
+    logits: LogitsOf | None = Field(None, description="real numbers that are made of complex logits")
+    input_shape: tuple[int, int, int] = Field(description="usual input: complex channels (planes, if real), size")
+
+
 class RunSpec(Frozen):
     """One training run, resolved."""
 
@@ -202,6 +214,9 @@ class RunSpec(Frozen):
     variant: Name | None = Field(None, description="what else tells this run from its siblings")
     model: Name
     model_options: dict[str, Scalar] = Field(default_factory=dict)
+    external: ExternalModel | None = Field(
+        None, exclude_if=lambda value: value is None, description="a network that is not registered here"
+    )
     train_fraction: Fraction = 1.0
     validation_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     subset: Subset = Field("random", description="which samples a fraction of the training pool consists of")
