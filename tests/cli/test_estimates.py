@@ -89,7 +89,8 @@ def test_what_has_no_data_is_named_or_counted(
     app(["estimate", "--scale", "paper"], standalone_mode=False)
     *named, last = capsys.readouterr().out.splitlines()
     assert any(line.startswith("MSTAR: no chips below data/raw/mstar: ") for line in named)
-    assert "properties): " in last and "train" not in last
+    assert "properties): " in last
+    assert "train" not in last
     app(["estimate", "--scale", "paper", "--missing-data"], standalone_mode=False)
     *lines, last = capsys.readouterr().out.splitlines()
     assert f"{len(Checkout(Path(), 'paper', with_missing_data=True).plan.runs):,} train" in last

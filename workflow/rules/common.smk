@@ -1,9 +1,11 @@
+import re
 import sys
 from pathlib import Path
 from shlex import quote
 
 from snakemake.utils import validate
 
+RUN = r"\w+/\w+/[\w-]+/\w+/seed\d+"
 ROOT = Path(workflow.basedir)
 SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))
@@ -73,7 +75,7 @@ measured = dict(
 
 wildcard_constraints:
     dataset=r"\w+",
-    run=r"\w+/\w+/[\w-]+/\w+/seed\d+",
+    run=RUN,
     analysis=r"\w+/\w+/\w+",
     overhead=r"\w+/\w+",
     study=r"\w+",
@@ -91,6 +93,12 @@ localrules:
 def one_of(names):
     """Wildcard constraint: one of these; nothing if there are none."""
     return "|".join(names) or r"(?!)"
+
+
+def made_here_constraint(plan):
+    """Wildcard constraint: a run that is not imported."""
+    imported = "|".join(map(re.escape, plan.imported))
+    return rf"(?!(?:{imported})/){RUN}" if imported else RUN
 
 
 def logged(arguments):
@@ -161,10 +169,11 @@ def analysed_runs(name):
 
 
 def analysed_manifests(wildcards):
-    """Input function: the manifest of each data set of the analysis."""
+    """Input function: the manifest of each data set of the analysis that is prepared here."""
     runs = plan.analyses[wildcards.analysis].runs
     datasets = dict.fromkeys(plan.dataset_of(run) for run in runs)
-    return [prepared.manifest(dataset) for dataset in datasets]
+    # An imported run brings its own along.
+    return [prepared.manifest(name) for name in datasets if name in plan.datasets]
 
 
 def train_resource(name):
@@ -190,7 +199,7 @@ def download_flag(wildcards, input):
 
 
 def manifests_folder(wildcards, input):
-    return str(Path(input.manifests[0]).parent)
+    return str(prepared_of(plan.scale.name).folder)
 
 
 def results_folder(wildcards, input):

@@ -13,6 +13,21 @@ ScaleOption = Annotated[str | None, typer.Option(help="Another scale than config
 StateName = Literal["done", "stale", "damaged", "failed", "interrupted", "missing"]
 
 
+def configured_scale() -> str:
+    """The scale of ``config.yaml``.
+
+    Raises
+    ------
+    PhasebenchError
+        There is no such file, or it is not right.
+    """
+    from phasebench.plan.config import Config
+    from phasebench.plan.yaml_files import read_model
+    from phasebench.specs.paths import CONFIG_FILE
+
+    return read_model(Config, Path(CONFIG_FILE), CONFIG_FILE).scale
+
+
 @views.command()
 def status(
     state: Annotated[StateName | None, typer.Option(help="Only what is in this state.")] = None,

@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from phasebench.cli.inspect import ScaleOption, views
+from phasebench.cli.exchange import exchange
+from phasebench.cli.inspect import ScaleOption, configured_scale, views
 from phasebench.common.errors import InterruptedRunError, PhasebenchError
 from phasebench.common.messages import show_messages
 
@@ -27,6 +28,7 @@ app = typer.Typer(
     "called by hand with the same arguments.",
 )
 app.add_typer(views)
+app.add_typer(exchange)
 
 SpecOption = Annotated[Path, typer.Option(help="The stage's spec file, written by the workflow.")]
 DataOption = Annotated[Path, typer.Option(help="The prepared HDF5 file.")]
@@ -325,7 +327,7 @@ def preview(
     from phasebench.tables.aggregate import aggregate_results
     from phasebench.tables.unfinished import Unfinished, progress_lines
 
-    scale = scale or _configured_scale()
+    scale = scale or configured_scale()
     results, logs = results_of(scale), logs_of(scale)
     spec = read_identity(StageIdentity, results.spec("aggregate"))
     gaps = aggregate_results(spec, results.folder, results.preview, Unfinished(results, logs, prepared_of(scale)))
@@ -342,14 +344,6 @@ def schemas(
     from phasebench.specs.paths import SCHEMAS_FOLDER
 
     write_schemas(output or Path(SCHEMAS_FOLDER))
-
-
-def _configured_scale() -> str:
-    from phasebench.plan.config import Config
-    from phasebench.plan.yaml_files import read_model
-    from phasebench.specs.paths import CONFIG_FILE
-
-    return read_model(Config, Path(CONFIG_FILE), CONFIG_FILE).scale
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -55,6 +55,16 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class ImportedRun:
+    """A run that was made elsewhere."""
+
+    origin: str
+    """Name under which the page lists where."""
+    evaluations: tuple[str, ...]
+    """Those of its evaluations that came along and are current; the others cannot be made here."""
+
+
+@dataclass(frozen=True)
 class BenchmarkPlan:
     """Everything that a configuration asks for.
 
@@ -68,6 +78,8 @@ class BenchmarkPlan:
         The data sets of these runs by name.
     left_out
         Runs without data, which are none of these; by experiment and data set.
+    imported
+        Those of the runs that were made elsewhere, and where. Their data sets need not be here.
     """
 
     config: Config
@@ -76,6 +88,26 @@ class BenchmarkPlan:
     runs: dict[str, PlannedRun]
     datasets: dict[str, DatasetSpec]
     left_out: tuple[LeftOut, ...] = ()
+    imported: Mapping[str, str] = field(default_factory=dict)
+
+    def with_imported(self, imported: Mapping[str, ImportedRun]) -> "BenchmarkPlan":
+        """Take runs from elsewhere: neither they nor their data sets are made here.
+
+        Parameters
+        ----------
+        imported
+            Run id -> where it was made, and what came along.
+        """
+        if not imported:
+            return self
+        runs = {
+            run_id: replace(planned, evaluations=imported[run_id].evaluations) if run_id in imported else planned
+            for run_id, planned in self.runs.items()
+        }
+        needed = {planned.spec.dataset for run_id, planned in runs.items() if run_id not in imported}
+        datasets = {name: dataset for name, dataset in self.datasets.items() if name in needed}
+        origins = {run_id: imported[run_id].origin for run_id in runs if run_id in imported}
+        return replace(self, runs=runs, datasets=datasets, imported=origins)
 
     def without(self, missing: Mapping[str, str]) -> "BenchmarkPlan":
         """Leave out everything that needs a missing data set.
@@ -85,12 +117,16 @@ class BenchmarkPlan:
         missing
             Data set -> why it is missing.
         """
-        runs = {run_id: planned for run_id, planned in self.runs.items() if planned.spec.dataset not in missing}
+        runs = {
+            run_id: planned
+            for run_id, planned in self.runs.items()
+            if planned.spec.dataset not in missing or run_id in self.imported
+        }
         kept = {(planned.spec.suite, planned.spec.experiment) for planned in runs.values()}
         lost = Counter(
             (planned.spec.suite, planned.spec.experiment, planned.spec.dataset, planned.spec.stands_in_for)
-            for planned in self.runs.values()
-            if planned.spec.dataset in missing
+            for run_id, planned in self.runs.items()
+            if run_id not in runs
         )
         left_out = tuple(
             LeftOut(suite, experiment, dataset, meant, count, (suite, experiment) not in kept, missing[dataset])
@@ -131,6 +167,11 @@ class BenchmarkPlan:
         """Names of the data sets that are prepared as shards, or of the others."""
         return tuple(name for name, dataset in self.datasets.items() if dataset.is_sharded == sharded)
 
+    @property
+    def runs_made_here(self) -> tuple[str, ...]:
+        """Ids of the runs that are not imported."""
+        return tuple(run_id for run_id in self.runs if run_id not in self.imported)
+
     @cached_property
     def analyses(self) -> dict[str, PlannedAnalysis]:
         """Every analysis of an experiment that has runs, by its id."""
@@ -144,7 +185,7 @@ class BenchmarkPlan:
     @cached_property
     def baselines(self) -> dict[str, PlannedBaselines]:
         """Baselines beside which the networks' accuracies are read, by suite."""
-        return plan_baselines(planned.spec for planned in self.runs.values())
+        return plan_baselines(planned.spec for planned in self.runs.values() if planned.spec.dataset in self.datasets)
 
     @cached_property
     def properties(self) -> dict[str, PlannedProperties]:

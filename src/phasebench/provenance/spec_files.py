@@ -8,15 +8,16 @@ from typing import Any, Literal
 from phasebench.claims.files import read_claims
 from phasebench.claims.published import read_published
 from phasebench.codehash.closure import SourceTree
-from phasebench.common.files import canonical_json, read_json_if_whole, sha256_of_file, write_plan
+from phasebench.common.files import canonical_json, read_json_if_whole, sha256_of_file, sha256_of_text, write_plan
 from phasebench.models.registry import REGISTRY
 from phasebench.plan.datasets import DatasetSpec
 from phasebench.plan.external import external_rows
 from phasebench.plan.missing import check_missing, find_missing
-from phasebench.plan.plan import BenchmarkPlan, load_plan
+from phasebench.plan.plan import BenchmarkPlan, ImportedRun, load_plan
 from phasebench.plan.stages import PlannedAnalysis, PlannedBaselines, PlannedOverhead, PlannedProperties
 from phasebench.provenance.environments import read_pins
 from phasebench.provenance.external_code import external_targets, package_versions
+from phasebench.provenance.imports import CurrentDigests, find_imported
 from phasebench.provenance.network_checks import check_networks
 from phasebench.provenance.raw_inputs import RawListings
 from phasebench.provenance.stage_code import (
@@ -161,6 +162,7 @@ class Identities:
                 for name, experiment in suite.experiments.items()
             ],
             "runs": {run_id: planned.evaluation_specs for run_id, planned in self._plan.runs.items()},
+            "imported": dict(self._plan.imported),
             "left_out": [asdict(row) for row in self._plan.left_out],
             "models": {
                 name: {"label": entry.label, "study": entry.study, "published_parameters": entry.published_parameters}
@@ -226,6 +228,23 @@ class Identities:
         return StageIdentity(stage=stage, settings=settings, code=code, environment=self._analysis_pins)
 
 
+def with_imported(plan: BenchmarkPlan, root: Path, tree: SourceTree, results: Path) -> BenchmarkPlan:
+    """Take those runs of a plan from elsewhere that were imported and are current; parameters as of Identities."""
+    identities, found = Identities(plan, root, tree, results), Results(results / plan.scale.name)
+    digests = CurrentDigests(
+        run=lambda spec: identities.run(spec).digest,
+        evaluation=lambda name, samples: sha256_of_text(identities.evaluation(name, samples).to_json()),
+    )
+    return plan.with_imported(find_imported(plan, found, prepared_of(plan.scale.name, root), digests))
+
+
+def _read_imported(results: Results) -> dict[str, ImportedRun]:
+    return {
+        run_id: ImportedRun(origin, tuple(evaluations))
+        for run_id, (origin, *evaluations) in read_json_if_whole(results.imported).items()
+    }
+
+
 def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> BenchmarkPlan:
     """Resolve the configuration, leave out what has no data, and bring the spec files up to date.
 
@@ -248,10 +267,15 @@ def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> 
     """
     tree = source_tree(root / PACKAGE_FOLDER)
     plan = load_plan(settings, root, tree)
-    record = Results(results / plan.scale.name).missing_data
+    found = Results(results / plan.scale.name)
+    record = found.missing_data
     if not write:
         # As the main process saw it: another machine may have no raw data, and more may have come since.
-        return plan.without(read_json_if_whole(record))
+        return plan.with_imported(_read_imported(found)).without(read_json_if_whole(record))
+    plan = with_imported(plan, root, tree, results)
+    if plan.imported or found.imported.is_file():
+        told = {run_id: [origin, *plan.runs[run_id].evaluations] for run_id, origin in plan.imported.items()}
+        write_plan(found.imported, canonical_json(told))
     missing = find_missing(plan, root)
     check_missing(plan, missing)
     plan = plan.without(missing)

@@ -110,6 +110,11 @@ class Results:
         return self.folder / "checked_networks.json"
 
     @property
+    def imported(self) -> Path:
+        """Runs that were imported when the spec files were written, and from where; read by jobs."""
+        return self.folder / "imported.json"
+
+    @property
     def whole_files(self) -> Path:
         """Results that were found whole, by size and times of change."""
         return self.folder / "whole_files.json"
