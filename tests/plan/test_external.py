@@ -13,6 +13,7 @@ from phasebench.plan.config import Config, Scale
 from phasebench.plan.datasets import DatasetChoices
 from phasebench.plan.external import NOT_OF_THE_STUDY, check_networks, external_rows
 from phasebench.plan.runs import PlannedRun, expand
+from phasebench.plan.settings import Settings
 from phasebench.plan.stages import plan_baselines, plan_properties
 from phasebench.plan.yaml_files import read_model
 from phasebench.specs.run import Recipe
@@ -35,7 +36,7 @@ def config(target: str, **settings: Any) -> Config:
 
 
 def runs_of(chosen: Config, suite: str = STUDY) -> list[PlannedRun]:
-    choices = DatasetChoices(chosen, DEMO, "demo.yaml")
+    choices = DatasetChoices(chosen, Settings({}), DEMO, "demo.yaml")
     return list(expand(shipped_suite(suite), DEMO, "demo.yaml", choices, chosen.models))
 
 
@@ -123,13 +124,13 @@ def test_a_network_that_cannot_be_found_or_trained_is_refused(
     file: str, settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(PhasebenchError, match=message):
-        check_networks(config(**{"target": file, **settings}), [shipped_suite(STUDY)], DEMO)
+        check_networks(config(**{"target": file, **settings}), [shipped_suite(STUDY)], DEMO, Settings({}))
 
 
 def test_names_are_its_own_and_an_experiment_is_named(file: str) -> None:
     network = config(file).models["mine"]
     taken = config(file).model_copy(update={"models": {"cifarnet_real": network}})
     with pytest.raises(PhasebenchError, match=r"models\.cifarnet_real: there is a registered model of that name"):
-        check_networks(taken, [shipped_suite(STUDY)], DEMO)
+        check_networks(taken, [shipped_suite(STUDY)], DEMO, Settings({}))
     with pytest.raises(PhasebenchError, match=r"models\.mine: .*name an experiment in 'beside' or 'replaces'"):
         config(file, beside=[])

@@ -13,6 +13,7 @@ sys.path.insert(0, str(SOURCE))
 from phasebench.data.shards.registry import read_shard_names
 from phasebench.common.errors import PhasebenchError
 from phasebench.plan.missing import left_out_lines
+from phasebench.plan.settings import read_settings
 from phasebench.provenance.integrity import set_aside_damaged
 from phasebench.provenance.timestamps import adopt_results
 from phasebench.provenance.spec_files import plan_benchmark
@@ -23,9 +24,19 @@ from phasebench.specs.run_folder import RUN_FILES
 from phasebench.reporting.labels import DisplayNames
 
 try:
+    settings = config
+    if workflow.is_main_process:
+        given = workflow.config_settings
+        settings = read_settings(Path(), given.configfiles, given.config).holding(
+            config
+        )
     # Jobs on other machines read the spec files that the main process wrote.
     plan = plan_benchmark(
-        config, ROOT, Path(RESULTS_FOLDER), write=workflow.is_main_process
+        settings,
+        ROOT,
+        Path(RESULTS_FOLDER),
+        write=workflow.is_main_process,
+        base=Path(),
     )
     if workflow.is_main_process:
         for line in left_out_lines(plan):

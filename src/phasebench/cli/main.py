@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from phasebench.cli.exchange import exchange
-from phasebench.cli.inspect import ScaleOption, configured_scale, views
+from phasebench.cli.inspect import views
+from phasebench.cli.options import ConfigFileOption, ConfigOption, ScaleOption, chosen_settings, one_value_each
 from phasebench.common.errors import InterruptedRunError, PhasebenchError
 from phasebench.common.messages import show_messages
 
@@ -315,6 +316,8 @@ def report(
 @app.command()
 def preview(
     scale: ScaleOption = None,
+    configfile: ConfigFileOption = None,
+    config: ConfigOption = None,
     output: Annotated[Path, typer.Option(help="Folder of the page, preview.html.")] = Path("reports"),
 ) -> None:
     """Write reports/preview.html of all that is finished and current, also while jobs run or after some failed.
@@ -327,7 +330,7 @@ def preview(
     from phasebench.tables.aggregate import aggregate_results
     from phasebench.tables.unfinished import Unfinished, progress_lines
 
-    scale = scale or configured_scale()
+    scale = chosen_settings(configfile, config, scale).config().scale
     results, logs = results_of(scale), logs_of(scale)
     spec = read_identity(StageIdentity, results.spec("aggregate"))
     gaps = aggregate_results(spec, results.folder, results.preview, Unfinished(results, logs, prepared_of(scale)))
@@ -350,7 +353,7 @@ def main() -> None:
     """Run a command; a mistake of the user ends in one line and status 1, a requested stop in status 75."""
     show_messages()
     try:
-        app()
+        app(list(one_value_each(sys.argv[1:])))
     except InterruptedRunError as error:
         print(f"phasebench: {error}; start it again to go on", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)

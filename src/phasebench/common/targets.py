@@ -62,7 +62,7 @@ def find_target(text: str) -> Target:
         raise PhasebenchError(f"'{text}' is no target; write package.module:Name or /path/file.py:Name")
     if not place.endswith(_SUFFIX):
         return _installed(text, place, name)
-    file = Path(place).expanduser().absolute()
+    file = Path(place).absolute()
     if not file.is_file():
         raise PhasebenchError(f"there is no file {file}; correct the path, which starts at the working folder")
     folder, parts = file.parent, [file.stem]

@@ -31,7 +31,8 @@ class ModelEntry:
     input_shape: tuple[int, int, int]
     """Usual input: complex channels (real planes if ``real``), height, width."""
     published_parameters: int | None
-    """Parameter count printed in the study; None for a network that the study does not have."""
+    """Parameter count that the study prints, or that follows from its list of layers, as ``where`` of the published
+    numbers says; None for a network that the study does not have."""
     real: bool = False
     """A real network: it reads the planes of the encoded input that are not identically zero."""
     options: Mapping[str, Scalar] = field(default_factory=dict)
@@ -204,6 +205,16 @@ REGISTRY: Registry[ModelEntry] = Registry(
             29_536,
             guided_rule="positive_modulus",
             invariant_to=("phase",),
+        ),
+        # Section 5.1 lists these layers; the public code, which gives the printed count, has others.
+        "mstar_cds_text": ModelEntry(
+            f"{_MSTAR}:CoDomainSymmetric",
+            "co_domain_symmetry",
+            "CDS, the text's layers",
+            (1, 128, 128),
+            None,
+            options={"order": "text", "invariant": "division"},
+            invariant_to=("phase", "magnitude"),
         ),
         "mstar_dcn": ModelEntry(
             f"{_DEEP_COMPLEX}:MstarDeepComplex", "co_domain_symmetry", "DCN", (1, 128, 128), 863_587

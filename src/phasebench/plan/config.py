@@ -2,12 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, create_model, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
 
+from phasebench.common.user_paths import expand_path
 from phasebench.models.registry import Factor
 from phasebench.plan.figure_kinds import FigureKind
 from phasebench.specs.run import (
     AnyRecipe,
+    Count,
+    CountOrZero,
     Domain,
     Fraction,
     Frozen,
@@ -16,6 +19,7 @@ from phasebench.specs.run import (
     Name,
     Recipe,
     Scalar,
+    Seed,
     Subset,
 )
 
@@ -23,7 +27,16 @@ Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 Fractions = Annotated[tuple[Fraction, ...], Field(min_length=1)]
 DisplayNames = dict[Name, Annotated[str, Field(min_length=1)]]
 ExperimentName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*/[a-z0-9][a-z0-9_]*$")]
-Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1)]
+
+
+UserPath = Annotated[str, Field(coerce_numbers_to_str=True), AfterValidator(expand_path)]
+"""Path in which ``~`` and variables of the environment are expanded."""
+
+
+def _listed(value: object) -> object:
+    """Names that the command line gives as one text, ``a`` or ``a,b``, as a list."""
+    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
 
 class DatasetChoice(Frozen):
@@ -31,14 +44,14 @@ class DatasetChoice(Frozen):
 
     name: Name | None = Field(default=None, description="the data set's own name, if it stands in for the study's")
     source: Name | None = Field(default=None, description="a data source; the study's data set itself if not given")
-    path: str | None = Field(default=None, description="short for options: {path: ...}")
+    path: UserPath | None = Field(default=None, description="short for options: {path: ...}")
     options: dict[str, Scalar] = Field(default_factory=dict, description="the source's own options")
 
 
 class NetworkChoice(Frozen):
     """A network that is not registered here, and the experiments that it is trained in."""
 
-    target: str | None = Field(
+    target: UserPath | None = Field(
         default=None,
         description="package.module:Name or /path/file.py:Name; what an installed package offers by this name if not "
         "given",
@@ -78,8 +91,10 @@ class Config(Frozen):
     """``config.yaml``: what to run, and where things are on this machine."""
 
     scale: Name = Field(description="which file of workflow/scales")
-    suites: Names = Field(description="which files of workflow/suites")
-    data_root: str = Field(default="data/raw", description="folder of the raw data sets")
+    suites: Annotated[Names, BeforeValidator(_listed)] = Field(description="which files of workflow/suites")
+    data_root: UserPath = Field(
+        default="data/raw", description="folder of the raw data sets; a relative path starts in the working folder"
+    )
     download: bool = Field(default=False, description="whether missing raw data may be fetched from the internet")
     missing_data: Literal["skip", "error"] = Field(
         default="skip",
@@ -97,11 +112,11 @@ class Config(Frozen):
 class Resources(Frozen):
     """Resources that one training job asks of a machine or a cluster."""
 
-    gpu: NonNegativeInt = Field(description="graphics cards")
-    runtime: PositiveInt = Field(description="minutes")
-    mem_mb: PositiveInt = Field(description="main memory in MB")
-    threads: PositiveInt = Field(default=1, description="processor cores")
-    gpu_share: PositiveInt = Field(default=1, description="how many such jobs may share a graphics card, or a node")
+    gpu: CountOrZero = Field(description="graphics cards")
+    runtime: Count = Field(description="minutes")
+    mem_mb: Count = Field(description="main memory in MB")
+    threads: Count = Field(default=1, description="processor cores")
+    gpu_share: Count = Field(default=1, description="how many such jobs may share a graphics card, or a node")
 
 
 class Grid(Frozen):
@@ -126,7 +141,7 @@ class GridPart(Frozen):
 class EvaluationChoice(GridPart):
     """An evaluation: the part of the grid, and the number of test samples, that it is measured on."""
 
-    samples: PositiveInt | None = Field(
+    samples: Count | None = Field(
         default=None, description="test samples, the first ones, that it is measured on; all of them if not given"
     )
 
@@ -145,7 +160,7 @@ class TimedModel(Frozen):
     baseline: Name = Field(description="the model that it is compared with")
     item: str | None = Field(default=None, description="what tells this line from another of the same model")
     options: dict[str, Scalar] = Field(default_factory=dict, description="further arguments of the model")
-    size: PositiveInt = Field(default=32, description="height and width of the images")
+    size: Count = Field(default=32, description="height and width of the images")
 
 
 class AnalysisChoice(Frozen):
@@ -221,7 +236,7 @@ class Suite(Frozen):
         default=None,
         description="laws of layers that are measured beside the properties of the networks; nothing if not given",
     )
-    author_seed: NonNegativeInt | None = Field(
+    author_seed: Seed | None = Field(
         default=None, description="seed whose initial weights are those of the training that the study's author stored"
     )
     display_names: DisplayNames = Field(

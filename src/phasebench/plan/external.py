@@ -9,21 +9,20 @@ from phasebench.common.targets import find_target
 from phasebench.common.validation import joined
 from phasebench.models.registry import REGISTRY
 from phasebench.plan.config import Config, Experiment, NetworkChoice, Scale, Suite
-from phasebench.specs.paths import CONFIG_FILE
+from phasebench.plan.settings import Settings
 from phasebench.specs.run import ExternalModel
 
 ENTRY_POINTS = "phasebench.models"
 """Group of entry points by which an installed package offers networks: name -> ``package.module:Name``."""
 NOT_OF_THE_STUDY = " (not of the study)"
 """Behind the label of an external network, wherever it is shown."""
-_PLACE = f"{CONFIG_FILE}: models"
 
 
-def check_networks(config: Config, suites: Sequence[Suite], scale: Scale) -> None:
+def check_networks(config: Config, suites: Sequence[Suite], scale: Scale, settings: Settings) -> None:
     """Raise a PhasebenchError unless each network of the configuration can be found and is trained somewhere."""
     known = {f"{suite.name}/{name}": (suite, name) for suite in suites for name in suite.experiments}
     for name, choice in config.models.items():
-        place = f"{_PLACE}.{name}"
+        place = f"{settings.place('models', name)}: models.{name}"
         if name in REGISTRY:
             raise PhasebenchError(f"{place}: there is a registered model of that name; choose another")
         try:

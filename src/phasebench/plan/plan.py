@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from phasebench.codehash.closure import SourceTree
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.validation import as_model, joined
+from phasebench.common.validation import joined
 from phasebench.plan.checks import (
     check_config,
     check_display_names,
@@ -22,6 +22,7 @@ from phasebench.plan.datasets import DatasetChoices, DatasetSpec
 from phasebench.plan.external import check_networks
 from phasebench.plan.registries import ANALYSES_TABLE, EVALUATIONS_TABLE
 from phasebench.plan.runs import PlannedRun, expand
+from phasebench.plan.settings import Settings
 from phasebench.plan.stages import (
     PlannedAnalysis,
     PlannedBaselines,
@@ -89,6 +90,8 @@ class BenchmarkPlan:
     datasets: dict[str, DatasetSpec]
     left_out: tuple[LeftOut, ...] = ()
     imported: Mapping[str, str] = field(default_factory=dict)
+    settings: Settings = field(default=Settings({}), compare=False)
+    """Places of the configuration, for messages."""
 
     def with_imported(self, imported: Mapping[str, ImportedRun]) -> "BenchmarkPlan":
         """Take runs from elsewhere: neither they nor their data sets are made here.
@@ -224,7 +227,7 @@ def load_plan(settings: object, root: Path, tree: SourceTree) -> BenchmarkPlan:
     Parameters
     ----------
     settings
-        The content of ``config.yaml``.
+        The configuration: settings with their places, or their values alone.
     root
         The repository, where ``workflow/`` is.
     tree
@@ -236,20 +239,21 @@ def load_plan(settings: object, root: Path, tree: SourceTree) -> BenchmarkPlan:
         The configuration, a suite or the scale has an unknown key, an unknown name or a wrong value; or two different
         runs or data sets would have the same name.
     """
-    config = as_model(Config, settings, CONFIG_FILE)
-    scale_file = _file(root, SCALES_FOLDER, config.scale, "scale")
+    settings = settings if isinstance(settings, Settings) else Settings(settings)
+    config = settings.config()
+    scale_file = _file(root, SCALES_FOLDER, config.scale, f"{settings.place('scale')}: scale")
     scale = read_model(Scale, root / scale_file, scale_file)
     suites = []
     for name in dict.fromkeys(config.suites):
-        file = _file(root, SUITES_FOLDER, name, "suites")
+        file = _file(root, SUITES_FOLDER, name, f"{settings.place('suites')}: suites")
         suite = read_model(Suite, root / file, file)
         check_suite(suite, file, tree.string_table(EVALUATIONS_TABLE), tree.string_table(ANALYSES_TABLE))
         check_scale(scale, suite, scale_file)
         suites.append(suite)
-    check_config(config, suites, CONFIG_FILE)
-    check_networks(config, suites, scale)
+    check_config(config, suites, settings)
+    check_networks(config, suites, scale, settings)
     check_display_names(suites, scale, scale_file)
-    choices = DatasetChoices(config, scale, scale_file)
+    choices = DatasetChoices(config, settings, scale, scale_file)
     planned = [run for suite in suites for run in expand(suite, scale, scale_file, choices, config.models)]
     runs = _by_name(((run.spec.id, run) for run in planned), f"{scale_file}: datasets: two different runs have the id")
     datasets = _by_name(
@@ -258,14 +262,14 @@ def load_plan(settings: object, root: Path, tree: SourceTree) -> BenchmarkPlan:
     )
     for run in planned:
         check_evaluated_data(run.spec, run.evaluations, datasets[run.spec.dataset])
-    return BenchmarkPlan(config, scale, tuple(suites), runs, datasets)
+    return BenchmarkPlan(config, scale, tuple(suites), runs, datasets, settings=settings)
 
 
-def _file(root: Path, folder: str, name: str, key: str) -> str:
+def _file(root: Path, folder: str, name: str, place: str) -> str:
     """Path of a suite's or scale's file relative to the repository."""
     if not (root / folder / f"{name}.yaml").is_file():
         known = joined(path.stem for path in (root / folder).glob("*.yaml"))
-        raise PhasebenchError(f"{CONFIG_FILE}: {key}: there is no {folder}/{name}.yaml; known: {known}")
+        raise PhasebenchError(f"{place}: there is no {folder}/{name}.yaml; known: {known}")
     return f"{folder}/{name}.yaml"
 
 

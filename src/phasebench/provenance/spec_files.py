@@ -58,15 +58,20 @@ class Identities:
         The package's sources.
     results : Path
         The folder that holds one folder per scale.
+    base : Path, optional
+        The working folder, where relative paths of data start; the repository if not given.
     """
 
-    def __init__(self, plan: BenchmarkPlan, root: Path, tree: SourceTree, results: Path) -> None:
+    def __init__(
+        self, plan: BenchmarkPlan, root: Path, tree: SourceTree, results: Path, base: Path | None = None
+    ) -> None:
         self._plan = plan
         self._root = root
         self._tree = tree
         scale = plan.scale.name
         self._results = Results(results / scale)
-        self._raw = RawListings(self._results, prepared_of(scale, root), root / plan.config.data_root)
+        base = root if base is None else base
+        self._raw = RawListings(self._results, prepared_of(scale, base), base / plan.config.data_root)
         self._train_pins = read_pins(root / TRAIN_ENVIRONMENT, TRAIN_ENVIRONMENT)
         self._published = read_published(root)
         self._analysis_pins = read_pins(root / ANALYSIS_ENVIRONMENT, ANALYSIS_ENVIRONMENT)
@@ -228,14 +233,17 @@ class Identities:
         return StageIdentity(stage=stage, settings=settings, code=code, environment=self._analysis_pins)
 
 
-def with_imported(plan: BenchmarkPlan, root: Path, tree: SourceTree, results: Path) -> BenchmarkPlan:
+def with_imported(
+    plan: BenchmarkPlan, root: Path, tree: SourceTree, results: Path, base: Path | None = None
+) -> BenchmarkPlan:
     """Take those runs of a plan from elsewhere that were imported and are current; parameters as of Identities."""
-    identities, found = Identities(plan, root, tree, results), Results(results / plan.scale.name)
+    identities, found = Identities(plan, root, tree, results, base), Results(results / plan.scale.name)
     digests = CurrentDigests(
         run=lambda spec: identities.run(spec).digest,
         evaluation=lambda name, samples: sha256_of_text(identities.evaluation(name, samples).to_json()),
     )
-    return plan.with_imported(find_imported(plan, found, prepared_of(plan.scale.name, root), digests))
+    prepared = prepared_of(plan.scale.name, root if base is None else base)
+    return plan.with_imported(find_imported(plan, found, prepared, digests))
 
 
 def _read_imported(results: Results) -> dict[str, ImportedRun]:
@@ -245,19 +253,21 @@ def _read_imported(results: Results) -> dict[str, ImportedRun]:
     }
 
 
-def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> BenchmarkPlan:
+def plan_benchmark(settings: object, root: Path, results: Path, write: bool, base: Path | None = None) -> BenchmarkPlan:
     """Resolve the configuration, leave out what has no data, and bring the spec files up to date.
 
     Parameters
     ----------
     settings : object
-        The content of ``config.yaml``.
+        The configuration: settings with their places, or their values alone.
     root : Path
         The repository.
     results : Path
         The folder that holds one folder per scale.
     write : bool
         Whether to write the spec files; only one process at a time may.
+    base : Path, optional
+        The working folder, where relative paths of data start; the repository if not given.
 
     Raises
     ------
@@ -272,17 +282,17 @@ def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> 
     if not write:
         # As the main process saw it: another machine may have no raw data, and more may have come since.
         return plan.with_imported(_read_imported(found)).without(read_json_if_whole(record))
-    plan = with_imported(plan, root, tree, results)
+    plan = with_imported(plan, root, tree, results, base)
     if plan.imported or found.imported.is_file():
         told = {run_id: [origin, *plan.runs[run_id].evaluations] for run_id, origin in plan.imported.items()}
         write_plan(found.imported, canonical_json(told))
-    missing = find_missing(plan, root)
+    missing = find_missing(plan, root if base is None else base)
     check_missing(plan, missing)
     plan = plan.without(missing)
     check_networks(plan, tree, results)
     if missing or record.is_file():
         write_plan(record, canonical_json(missing))
-    Identities(plan, root, tree, results).write()
+    Identities(plan, root, tree, results, base).write()
     # Every job compares the code that it runs with its spec file.
     tree.save_hashes()
     return plan

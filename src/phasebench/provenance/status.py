@@ -12,13 +12,13 @@ from phasebench.common.files import sha256_of_text
 from phasebench.common.logs import logged_failure
 from phasebench.plan.missing import find_missing
 from phasebench.plan.plan import BenchmarkPlan, load_plan
-from phasebench.plan.yaml_files import read_yaml
+from phasebench.plan.settings import Settings, read_settings
 from phasebench.provenance.integrity import KnownFiles
 from phasebench.provenance.spec_files import Identities, with_imported
 from phasebench.provenance.stage_code import source_tree
 from phasebench.provenance.staleness import Change, PreparedData, run_changes
 from phasebench.specs.paths import (
-    CONFIG_FILE,
+    OWN_REPOSITORY,
     PACKAGE_FOLDER,
     RESULTS_FOLDER,
     Results,
@@ -63,14 +63,14 @@ class RunStatus:
 
 
 class Checkout:
-    """The plan of a repository's ``config.yaml``, and where its results are.
+    """The plan of a configuration, and where its results are.
 
     Parameters
     ----------
     root : Path
-        The repository.
-    scale : str, optional
-        Another scale than that of ``config.yaml``.
+        The working folder, with the results: the repository, or a folder that a workflow of it runs in.
+    settings : Settings, optional
+        The configuration; that of the folder's ``config.yaml`` if not given.
     with_missing_data : bool
         Whether to keep what needs a data set that is not there in the plan.
 
@@ -80,15 +80,15 @@ class Checkout:
         There is no configuration, or it is not right.
     """
 
-    def __init__(self, root: Path, scale: str | None = None, *, with_missing_data: bool = False) -> None:
-        settings = read_yaml(root / CONFIG_FILE, CONFIG_FILE)
-        if scale is not None and isinstance(settings, dict):
-            settings["scale"] = scale
-        tree = source_tree(root / PACKAGE_FOLDER)
+    def __init__(self, root: Path, settings: Settings | None = None, *, with_missing_data: bool = False) -> None:
+        settings = settings or read_settings(root)
+        repository = root if (root / PACKAGE_FOLDER).is_dir() else OWN_REPOSITORY
+        tree = source_tree(repository / PACKAGE_FOLDER)
         self.root = root
-        plan = with_imported(load_plan(settings, root, tree), root, tree, root / RESULTS_FOLDER)
+        plan = load_plan(settings, repository, tree)
+        plan = with_imported(plan, repository, tree, root / RESULTS_FOLDER, root)
         self.plan: BenchmarkPlan = plan if with_missing_data else plan.without(find_missing(plan, root))
-        self._identities = Identities(self.plan, root, tree, root / RESULTS_FOLDER)
+        self._identities = Identities(self.plan, repository, tree, root / RESULTS_FOLDER, root)
         self._results = results_of(self.plan.scale.name, root)
         self._logs = logs_of(self.plan.scale.name, root)
         self._whole_files = KnownFiles(self._results)

@@ -10,6 +10,8 @@ from typing import Literal
 from phasebench.specs.evaluated import EVALUATED
 from phasebench.specs.run_folder import EVALUATION_FOLDER
 
+OWN_REPOSITORY = Path(__file__).parents[3]
+"""The repository that this package belongs to."""
 CONFIG_FILE = "config.yaml"
 SUITES_FOLDER = "workflow/suites"
 SCALES_FOLDER = "workflow/scales"
