@@ -194,6 +194,18 @@ def evaluate(
 
 
 @app.command()
+def check_networks() -> None:
+    """Check external networks, those of a list of run specs on standard input: build each, and compute a gradient."""
+    from pydantic import TypeAdapter
+
+    from phasebench.specs.run import RunSpec
+    from phasebench.training.network_check import check_network
+
+    for spec in TypeAdapter(list[RunSpec]).validate_json(sys.stdin.read()):
+        check_network(spec)
+
+
+@app.command()
 def overhead(spec: SpecOption, output: OutputOption, device: DeviceOption = "auto") -> None:
     """Time training steps of networks beside those of their baselines."""
     from phasebench.provenance.record import ORIGIN, origin
@@ -243,8 +255,7 @@ def properties(spec: SpecOption, output: OutputOption) -> None:
 
     identity = read_identity(StageIdentity, spec)
     suite, laws, networks = (identity.settings[key] for key in ("suite", "laws", "networks"))
-    models = [network["model"] for network in networks]
-    check_code(str(spec), identity.code, properties_code(own_source(), laws, models))
+    check_code(str(spec), identity.code, properties_code(own_source(), laws, networks))
     measure_properties(suite, laws, networks, output, attributes={ORIGIN: origin(spec, [])})
     seal([output])
 

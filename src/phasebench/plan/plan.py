@@ -19,6 +19,7 @@ from phasebench.plan.checks import (
 )
 from phasebench.plan.config import Config, Resources, Scale, Suite
 from phasebench.plan.datasets import DatasetChoices, DatasetSpec
+from phasebench.plan.external import check_networks
 from phasebench.plan.registries import ANALYSES_TABLE, EVALUATIONS_TABLE
 from phasebench.plan.runs import PlannedRun, expand
 from phasebench.plan.settings import Settings
@@ -196,7 +197,7 @@ class BenchmarkPlan:
     @cached_property
     def properties(self) -> dict[str, PlannedProperties]:
         """Properties of layers and of untrained networks, by suite."""
-        return plan_properties(self.suites, self.scale)
+        return plan_properties(self.suites, self.scale, self.config.models)
 
     @cached_property
     def display_names(self) -> dict[str, str]:
@@ -257,9 +258,10 @@ def load_plan(settings: object, root: Path, tree: SourceTree, folder: Path | Non
         check_scale(scale, suite, scale_file, study.scales.shown if study.scales else None)
         suites.append(suite)
     check_config(config, suites, settings)
+    check_networks(config, suites, scale, settings)
     check_display_names(suites, files, scale, scale_file)
     choices = DatasetChoices(config, settings, scale, scale_file)
-    planned = [run for suite in suites for run in expand(suite, scale, scale_file, choices)]
+    planned = [run for suite in suites for run in expand(suite, scale, scale_file, choices, config.models)]
     runs = _by_name(((run.spec.id, run) for run in planned), f"{scale_file}: datasets: two different runs have the id")
     datasets = _by_name(
         ((run.spec.dataset, choices.spec(run.spec)) for run in planned),

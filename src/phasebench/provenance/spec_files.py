@@ -1,5 +1,6 @@
 """Spec files of everything in a plan: identities of data sets, runs and stages, written where they change."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -10,11 +11,14 @@ from phasebench.codehash.closure import SourceTree
 from phasebench.common.files import canonical_json, read_json_if_whole, sha256_of_file, sha256_of_text, write_plan
 from phasebench.models.registry import REGISTRY
 from phasebench.plan.datasets import DatasetSpec
+from phasebench.plan.external import external_rows
 from phasebench.plan.missing import check_missing, find_missing
 from phasebench.plan.plan import BenchmarkPlan, ImportedRun, load_plan
 from phasebench.plan.stages import PlannedAnalysis, PlannedBaselines, PlannedOverhead, PlannedProperties
 from phasebench.provenance.environments import read_pins
+from phasebench.provenance.external_code import external_targets, package_versions
 from phasebench.provenance.imports import CurrentDigests, find_imported
+from phasebench.provenance.network_checks import check_networks
 from phasebench.provenance.raw_inputs import RawListings
 from phasebench.provenance.stage_code import (
     aggregation_code,
@@ -73,8 +77,9 @@ class Identities:
         self._analysis_pins = read_pins(root / ANALYSIS_ENVIRONMENT, ANALYSIS_ENVIRONMENT)
 
     def run(self, spec: RunSpec) -> RunIdentity:
-        """Identity of a training run."""
-        return RunIdentity(run=spec, code=run_code(self._tree, spec), environment=self._train_pins)
+        """Identity of a training run; with an external network, the versions of what it imports are part of it."""
+        targets = [spec.external.target] if spec.external else []
+        return RunIdentity(run=spec, code=run_code(self._tree, spec), environment=self._environment(targets))
 
     def dataset(self, spec: DatasetSpec) -> DatasetIdentity:
         """Identity of a prepared data set."""
@@ -120,8 +125,8 @@ class Identities:
         return StageIdentity(
             stage="properties",
             settings={"suite": planned.suite, "laws": list(planned.laws), "networks": list(planned.networks)},
-            code=properties_code(self._tree, planned.laws, planned.models),
-            environment=self._train_pins,
+            code=properties_code(self._tree, planned.laws, planned.networks),
+            environment=self._environment(external_targets(planned.networks)),
         )
 
     def analysis(self, planned: PlannedAnalysis) -> StageIdentity:
@@ -167,7 +172,8 @@ class Identities:
             "models": {
                 name: {"label": entry.label, "study": entry.study, "published_parameters": entry.published_parameters}
                 for name, entry in REGISTRY.items()
-            },
+            }
+            | external_rows(self._plan.config),
             "shortened": sorted(run_id for run_id, planned in self._plan.runs.items() if planned.shortened),
             "analyses": {
                 analysis_id: {"suite": planned.suite, "experiment": planned.experiment, "analysis": planned.name}
@@ -217,6 +223,10 @@ class Identities:
 
     def _write(self, identity: RunIdentity | DatasetIdentity | StageIdentity, kind: SpecKind, name: str = "") -> None:
         write_plan(self._results.spec(kind, name), identity.to_json())
+
+    def _environment(self, targets: Sequence[str]) -> dict[str, str]:
+        """The pins of training, and the versions of what external networks import beside these."""
+        return {**package_versions(self._tree, targets), **self._train_pins} if targets else self._train_pins
 
     def _analysis(
         self, stage: Literal["analyse", "aggregate", "report"], settings: dict[str, Any], code: dict[str, str]
@@ -280,6 +290,7 @@ def plan_benchmark(settings: object, root: Path, results: Path, write: bool, bas
     missing = find_missing(plan, root if base is None else base)
     check_missing(plan, missing)
     plan = plan.without(missing)
+    check_networks(plan, tree, results)
     if missing or record.is_file():
         write_plan(record, canonical_json(missing))
     Identities(plan, root, tree, results, base).write()

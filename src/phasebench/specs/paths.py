@@ -114,6 +114,11 @@ class Results:
         return self.folder / "missing_data.json"
 
     @property
+    def checked_networks(self) -> Path:
+        """Checks that external networks have passed, by what they depend on."""
+        return self.folder / "checked_networks.json"
+
+    @property
     def imported(self) -> Path:
         """Runs that were imported when the spec files were written, and from where; read by jobs."""
         return self.folder / "imported.json"

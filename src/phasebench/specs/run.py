@@ -54,6 +54,9 @@ CountOrZero = Annotated[int, Field(ge=0, le=_MOST)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
 """Seed of random numbers; more than 32 bits NumPy does not take."""
 Augmentation = Literal["none", "crop_flip", "pitch_stretch", "resized_crop"]
+Domain = Literal["complex", "planes", "real"]
+"""Input of a network: complex64 ``(N, C, H, W)``, ``(N, 2, C, H, W)``, or the planes that are not zero, as channels."""
+LogitsOf = Literal["modulus", "real"]
 Fraction = Annotated[float, Field(gt=0.0, le=1.0)]
 Subset = Literal["random", "first"]
 Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -230,6 +233,15 @@ def rounded(value: Value) -> Value:
     return result
 
 
+class ExternalModel(Frozen):
+    """A network from outside the package, with all that building it needs."""
+
+    target: str = Field(description="package.module:Name or /path/file.py:Name, a class or function")
+    domain: Domain = Field(description="form of the images that it reads")
+    logits: LogitsOf | None = Field(None, description="real numbers that are made of complex logits")
+    input_shape: tuple[int, int, int] = Field(description="usual input: complex channels (planes, if real), size")
+
+
 class RunSpec(Frozen):
     """One training run, resolved."""
 
@@ -244,6 +256,9 @@ class RunSpec(Frozen):
     variant: Name | None = Field(None, description="what else tells this run from its siblings")
     model: Name
     model_options: dict[str, Scalar] = Field(default_factory=dict)
+    external: ExternalModel | None = Field(
+        None, exclude_if=lambda value: value is None, description="a network that is not registered here"
+    )
     train_fraction: Fraction = 1.0
     validation_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     subset: Subset = Field("random", description="which samples a fraction of the training pool consists of")
