@@ -23,7 +23,6 @@ from phasebench.plan.registries import MODELS_TABLE
 from phasebench.provenance.raw_inputs import record_downloads
 from phasebench.provenance.spec_files import plan_benchmark
 from phasebench.provenance.stage_code import evaluation_code, own_source, run_code, source_tree
-from phasebench.specs.paths import Places
 from phasebench.specs.run import RunIdentity
 from phasebench.specs.stage import DatasetIdentity, StageIdentity, read_identity
 
@@ -48,7 +47,7 @@ def write(checkout: Path, **config: Any) -> set[str]:
     specs = checkout / "results" / config.get("scale", "demo") / "specs"
     before = {path: path.read_bytes() for path in specs.rglob("*.json")}
     settings = {"scale": "demo", "suites": [STUDY], **config}
-    plan_benchmark(settings, Places.all_in(checkout), write=True)
+    plan_benchmark(settings, checkout, checkout / "results", write=True)
     after = {path: path.read_bytes() for path in specs.rglob("*.json")}
     return {str(path.relative_to(specs)).removesuffix(".json") for path in after if before.get(path) != after[path]}
 
@@ -248,7 +247,7 @@ def test_jobs_compare_their_code_without_parsing_it(checkout: Path, monkeypatch:
 
 
 def test_planning_alone_writes_nothing(checkout: Path) -> None:
-    plan_benchmark({"scale": "demo", "suites": [STUDY]}, Places.all_in(checkout), write=False)
+    plan_benchmark({"scale": "demo", "suites": [STUDY]}, checkout, checkout / "results", write=False)
     assert not (checkout / "results").exists()
     assert not (checkout / "src/phasebench" / CACHE_FILE).exists()
 

@@ -19,7 +19,6 @@ from phasebench.common.files import sha256_of_file
 from phasebench.provenance.difference import difference
 from phasebench.provenance.spec_files import plan_benchmark
 from phasebench.provenance.status import Checkout, as_line, as_marks, as_total
-from phasebench.specs.paths import Places
 from phasebench.specs.run_folder import read_record, write_record
 
 TYPE_E = f"{STUDY}/table_1/colour_shapes-lab/cifarnet_type_e/seed0"
@@ -145,7 +144,7 @@ def test_a_changed_raw_file_is_named(checkout: Path) -> None:
             file[f"{split}/images"] = np.full((2, 4, 4, 3), 7, np.uint8)
             file[f"{split}/labels"] = [0, 1]
     settings = yaml.safe_load((checkout / "config.yaml").read_text())
-    plan_benchmark(settings, Places.all_in(checkout), write=True)
+    plan_benchmark(settings, checkout, checkout / "results", write=True)
     assert [dataset.state for dataset in Checkout(checkout).datasets()] == ["missing"]
     prepare(checkout, "own")
     assert [dataset.state for dataset in Checkout(checkout).datasets()] == ["done"]

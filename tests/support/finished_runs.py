@@ -12,7 +12,6 @@ from phasebench.plan.plan import BenchmarkPlan
 from phasebench.provenance.record import ORIGIN, describe_data, origin
 from phasebench.provenance.spec_files import plan_benchmark
 from phasebench.specs.evaluated import EVALUATED, index_evaluations
-from phasebench.specs.paths import Places
 from phasebench.specs.run import RunIdentity
 from phasebench.specs.run_folder import evaluation_file, write_record
 from phasebench.specs.stage import DatasetIdentity, read_identity
@@ -21,7 +20,7 @@ from support.tiny_benchmark import STUDY
 
 def plan_tiny(checkout: Path) -> BenchmarkPlan:
     """Plan, and bring the spec files up to date."""
-    return plan_benchmark({"scale": "tiny", "suites": [STUDY]}, Places.all_in(checkout), write=True)
+    return plan_benchmark({"scale": "tiny", "suites": [STUDY]}, checkout, checkout / "results", write=True)
 
 
 def finish(checkout: Path, commit: str = "unknown") -> BenchmarkPlan:

@@ -25,11 +25,10 @@ def prepare() -> None:
     import phasebench.provenance.timestamps
     import phasebench.reporting.labels  # noqa: F401
     from phasebench.provenance.spec_files import plan_benchmark
-    from phasebench.specs.paths import Places
 
     settings = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
-        plan_benchmark(settings, Places(ROOT, ROOT, Path(folder)), write=True)
+        plan_benchmark(settings, ROOT, Path(folder), write=True)
     sys.path.pop(0)
 
 

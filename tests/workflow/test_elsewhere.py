@@ -13,7 +13,6 @@ from support.dry_runs import forked_snakemake, planned
 from phasebench.common.files import write_text
 from phasebench.provenance.spec_files import plan_benchmark
 from phasebench.provenance.status import Checkout
-from phasebench.specs.paths import Places
 
 USER = f"""
 configfile: "mine.yaml"
@@ -77,7 +76,7 @@ def test_raw_files_are_watched_in_the_working_folder(tmp_path: Path, monkeypatch
     seen = []
     for value in (0, 1):
         write_images(tmp_path / "raw/mine.h5", value)
-        plan = plan_benchmark(settings, Places(ROOT, Path(), Path()), write=True)
+        plan = plan_benchmark(settings, ROOT, Path("results"), write=True, base=Path())
         seen.append((tmp_path / "results/demo/specs/datasets/mnist.json").read_bytes())
         assert not plan.left_out
     assert seen[0] != seen[1]

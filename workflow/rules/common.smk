@@ -21,12 +21,13 @@ OUTPUT = Path(workflow.modifier.modify_path("results")).parent
 from phasebench.data.shards.registry import read_shard_names
 from phasebench.common.errors import PhasebenchError
 from phasebench.plan.missing import left_out_lines
+from phasebench.plan.settings import read_settings
 from phasebench.provenance.integrity import set_aside_damaged
 from phasebench.provenance.timestamps import adopt_results
 from phasebench.provenance.spec_files import plan_benchmark
 from phasebench.common.files import sha256_of_file
-from phasebench.specs.paths import Logs, Places, Prepared, Results
-from phasebench.specs.paths import logs_of, prepared_of, results_of
+from phasebench.specs.paths import Logs, Prepared, Results
+from phasebench.specs.paths import RESULTS_FOLDER, logs_of, prepared_of, results_of
 from phasebench.specs.run_folder import RUN_FILES
 from phasebench.reporting.labels import DisplayNames
 
@@ -42,9 +43,19 @@ def all_prepared():
 
 
 try:
+    settings = config
+    if workflow.is_main_process:
+        given = workflow.config_settings
+        settings = read_settings(Path(), given.configfiles, given.config).holding(
+            config
+        )
     # Jobs on other machines read the spec files that the main process wrote.
     plan = plan_benchmark(
-        config, Places(ROOT, Path(), OUTPUT), write=workflow.is_main_process
+        settings,
+        ROOT,
+        OUTPUT / RESULTS_FOLDER,
+        write=workflow.is_main_process,
+        base=Path(),
     )
     if workflow.is_main_process:
         for line in left_out_lines(plan):

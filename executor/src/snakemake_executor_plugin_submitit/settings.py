@@ -84,6 +84,12 @@ class ExecutorSettings(ExecutorSettingsBase):
         metadata={"help": "Days for which the logs of failed jobs are kept in the folder."},
     )
 
+    def __post_init__(self) -> None:
+        """Let dry runs check jobs against these settings, which Snakemake makes and does not hand to them."""
+        from snakemake_executor_plugin_submitit.dag_check import check_in_dry_runs
+
+        check_in_dry_runs(self)
+
     def check(self) -> None:
         """Refuse what cannot work.
 

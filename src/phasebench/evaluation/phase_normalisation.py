@@ -1,4 +1,4 @@
-"""Rotation undone by a phase normalisation of the input (Singhal, Xing and Yu 2022, section 5.4 and Fig. 8c).
+"""Rotation undone by a phase normalisation of the input (Singhal, Xing and Yu 2022, section 5.3 and Fig. 8c).
 
 Every rotated sample is multiplied by ``exp(-i phi)``, ``phi`` its average phase. The study does not define the average;
 on circles there are several.

@@ -11,6 +11,7 @@ from phasebench.evaluation.requirements import encoding_refusal, model_refusal, 
 from phasebench.models.registry import REGISTRY
 from phasebench.plan.config import Config, Experiment, Grid, GridPart, Scale, Suite
 from phasebench.plan.datasets import DatasetSpec
+from phasebench.plan.settings import Settings
 from phasebench.properties.registry import LAWS
 from phasebench.specs.paths import STUDY_SUITE
 from phasebench.specs.run import RunSpec
@@ -84,12 +85,14 @@ def check_scale(scale: Scale, suite: Suite, file: str, study_file: str | None = 
             _require_part(part, grid, f"{place}.experiments.{name}.evaluations.{evaluation}")
 
 
-def check_config(config: Config, suites: Sequence[Suite], file: str) -> None:
+def check_config(config: Config, suites: Sequence[Suite], settings: Settings) -> None:
     """Raise a PhasebenchError unless the data sets chosen in the configuration are some suite's."""
     known = {
         dataset for suite in suites for experiment in suite.experiments.values() for dataset in experiment.grid.datasets
     }
-    _require(config.datasets, known, f"{file}: datasets", "is not a data set of the chosen suites")
+    for name in config.datasets:
+        place = f"{settings.place('datasets', name)}: datasets"
+        _require([name], known, place, "is not a data set of the chosen suites")
 
 
 def check_display_names(suites: Sequence[Suite], files: Mapping[str, str], scale: Scale, file: str) -> None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from phasebench.codehash.closure import SourceTree
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.validation import as_model, joined
+from phasebench.common.validation import joined
 from phasebench.plan.checks import (
     check_config,
     check_display_names,
@@ -19,8 +19,10 @@ from phasebench.plan.checks import (
 )
 from phasebench.plan.config import Config, Resources, Scale, Suite
 from phasebench.plan.datasets import DatasetChoices, DatasetSpec
+from phasebench.plan.external import check_networks
 from phasebench.plan.registries import ANALYSES_TABLE, EVALUATIONS_TABLE
 from phasebench.plan.runs import PlannedRun, expand
+from phasebench.plan.settings import Settings
 from phasebench.plan.stages import (
     PlannedAnalysis,
     PlannedBaselines,
@@ -92,6 +94,8 @@ class BenchmarkPlan:
     left_out: tuple[LeftOut, ...] = ()
     studies: tuple[StudyFiles, ...] = ()
     imported: Mapping[str, str] = field(default_factory=dict)
+    settings: Settings = field(default=Settings({}), compare=False)
+    """Places of the configuration, for messages."""
 
     def with_imported(self, imported: Mapping[str, ImportedRun]) -> "BenchmarkPlan":
         """Take runs from elsewhere: neither they nor their data sets are made here.
@@ -193,7 +197,7 @@ class BenchmarkPlan:
     @cached_property
     def properties(self) -> dict[str, PlannedProperties]:
         """Properties of layers and of untrained networks, by suite."""
-        return plan_properties(self.suites, self.scale)
+        return plan_properties(self.suites, self.scale, self.config.models)
 
     @cached_property
     def display_names(self) -> dict[str, str]:
@@ -227,7 +231,7 @@ def load_plan(settings: object, root: Path, tree: SourceTree, folder: Path | Non
     Parameters
     ----------
     settings
-        The content of ``config.yaml``.
+        The configuration: settings with their places, or their values alone.
     root
         The repository, where ``workflow/`` is.
     tree
@@ -241,10 +245,11 @@ def load_plan(settings: object, root: Path, tree: SourceTree, folder: Path | Non
         The configuration, a suite or the scale has an unknown key, an unknown name or a wrong value; or two different
         runs or data sets would have the same name.
     """
-    config = as_model(Config, settings, CONFIG_FILE)
-    scale_file = _scale_file(root, config.scale)
+    settings = settings if isinstance(settings, Settings) else Settings(settings)
+    config = settings.config()
+    scale_file = _scale_file(root, config.scale, settings.place("scale"))
     scale = read_model(Scale, root / scale_file, scale_file)
-    studies = find_studies(config.suites, root, root if folder is None else folder)
+    studies = find_studies(config.suites, root, root if folder is None else folder, settings.place("suites"))
     suites, files = [], {study.name: study.suite.shown for study in studies}
     for study in studies:
         suite = read_model(Suite, study.suite.path, study.suite.shown)
@@ -252,10 +257,11 @@ def load_plan(settings: object, root: Path, tree: SourceTree, folder: Path | Non
         scale = study.scaled(scale)
         check_scale(scale, suite, scale_file, study.scales.shown if study.scales else None)
         suites.append(suite)
-    check_config(config, suites, CONFIG_FILE)
+    check_config(config, suites, settings)
+    check_networks(config, suites, scale, settings)
     check_display_names(suites, files, scale, scale_file)
-    choices = DatasetChoices(config, scale, scale_file)
-    planned = [run for suite in suites for run in expand(suite, scale, scale_file, choices)]
+    choices = DatasetChoices(config, settings, scale, scale_file)
+    planned = [run for suite in suites for run in expand(suite, scale, scale_file, choices, config.models)]
     runs = _by_name(((run.spec.id, run) for run in planned), f"{scale_file}: datasets: two different runs have the id")
     datasets = _by_name(
         ((run.spec.dataset, choices.spec(run.spec)) for run in planned),
@@ -263,15 +269,15 @@ def load_plan(settings: object, root: Path, tree: SourceTree, folder: Path | Non
     )
     for run in planned:
         check_evaluated_data(run.spec, files[run.spec.suite], run.evaluations, datasets[run.spec.dataset])
-    return BenchmarkPlan(config, scale, tuple(suites), runs, datasets, studies=tuple(studies))
+    return BenchmarkPlan(config, scale, tuple(suites), runs, datasets, studies=tuple(studies), settings=settings)
 
 
-def _scale_file(root: Path, name: str) -> str:
+def _scale_file(root: Path, name: str, place: str) -> str:
     """Path of a scale's file relative to the repository."""
     file = f"{SCALES_FOLDER}/{name}.yaml"
     if not (root / file).is_file():
         known = joined(path.stem for path in (root / SCALES_FOLDER).glob("*.yaml"))
-        raise PhasebenchError(f"{CONFIG_FILE}: scale: there is no {file}; known: {known}")
+        raise PhasebenchError(f"{place}: scale: there is no {file}; known: {known}")
     return file
 
 

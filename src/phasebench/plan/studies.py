@@ -72,7 +72,7 @@ def shipped_study(name: str, root: Path) -> StudyFiles:
     return StudyFiles(name, File(root / suite, suite), File(root / claims, claims))
 
 
-def find_studies(choices: Iterable[str], root: Path, folder: Path) -> list[StudyFiles]:
+def find_studies(choices: Iterable[str], root: Path, folder: Path, place: str = CONFIG_FILE) -> list[StudyFiles]:
     """Find the files of the chosen studies.
 
     Parameters
@@ -83,6 +83,8 @@ def find_studies(choices: Iterable[str], root: Path, folder: Path) -> list[Study
         The repository.
     folder
         Folder that paths are relative to.
+    place
+        Where the choices come from, for messages.
 
     Raises
     ------
@@ -95,9 +97,9 @@ def find_studies(choices: Iterable[str], root: Path, folder: Path) -> list[Study
         if not study.suite.path.is_file():
             known = joined(path.stem for path in (root / SUITES_FOLDER).glob("*.yaml"))
             hint = "make one with `phasebench new study`" if "/" in choice else f"known: {known}"
-            raise PhasebenchError(f"{CONFIG_FILE}: suites: there is no {study.suite.shown}; {hint}")
+            raise PhasebenchError(f"{place}: suites: there is no {study.suite.shown}; {hint}")
         if study.name in found or ("/" in choice and shipped_study(study.name, root).suite.path.is_file()):
-            raise PhasebenchError(f"{CONFIG_FILE}: suites: two studies have the name '{study.name}'; rename one")
+            raise PhasebenchError(f"{place}: suites: two studies have the name '{study.name}'; rename one")
         found[study.name] = study
     return list(found.values())
 

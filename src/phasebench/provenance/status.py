@@ -12,17 +12,15 @@ from phasebench.common.files import sha256_of_text
 from phasebench.common.logs import logged_failure
 from phasebench.plan.missing import find_missing
 from phasebench.plan.plan import BenchmarkPlan, load_plan
-from phasebench.plan.yaml_files import read_yaml
+from phasebench.plan.settings import Settings, read_settings
 from phasebench.provenance.integrity import KnownFiles
 from phasebench.provenance.spec_files import Identities, with_imported
 from phasebench.provenance.stage_code import source_tree
 from phasebench.provenance.staleness import Change, PreparedData, run_changes
 from phasebench.specs.paths import (
-    CONFIG_FILE,
     PACKAGE_FOLDER,
     REPOSITORY,
-    SUITES_FOLDER,
-    Places,
+    RESULTS_FOLDER,
     Results,
     logs_of,
     prepared_of,
@@ -65,14 +63,14 @@ class RunStatus:
 
 
 class Checkout:
-    """The plan of a ``config.yaml``, and where its results are.
+    """The plan of a configuration, and where its results are.
 
     Parameters
     ----------
     root : Path
-        Working folder: the repository, or one that uses the workflow from elsewhere.
-    scale : str, optional
-        Another scale than that of ``config.yaml``.
+        The working folder, with the results: the repository, or a folder that a workflow of it runs in.
+    settings : Settings, optional
+        The configuration; that of the folder's ``config.yaml`` if not given.
     with_missing_data : bool
         Whether to keep what needs a data set that is not there in the plan.
 
@@ -82,18 +80,15 @@ class Checkout:
         There is no configuration, or it is not right.
     """
 
-    def __init__(self, root: Path, scale: str | None = None, *, with_missing_data: bool = False) -> None:
-        places = Places(root if (root / SUITES_FOLDER).is_dir() else REPOSITORY, root, root)
-        own = (root / CONFIG_FILE).is_file()
-        settings = read_yaml((root if own else places.repository) / CONFIG_FILE, CONFIG_FILE)
-        if scale is not None and isinstance(settings, dict):
-            settings["scale"] = scale
-        tree = source_tree(places.repository / PACKAGE_FOLDER)
-        self.root, self.repository = root, places.repository
-        plan = with_imported(load_plan(settings, places.repository, tree, root), places, tree)
-        missing = {} if with_missing_data else find_missing(plan, prepared_of(plan.scale.name, root), root)
-        self.plan: BenchmarkPlan = plan.without(missing)
-        self._identities = Identities(self.plan, places, tree)
+    def __init__(self, root: Path, settings: Settings | None = None, *, with_missing_data: bool = False) -> None:
+        settings = settings or read_settings(root)
+        repository = root if (root / PACKAGE_FOLDER).is_dir() else REPOSITORY
+        tree = source_tree(repository / PACKAGE_FOLDER)
+        self.root, self.repository = root, repository
+        plan = load_plan(settings, repository, tree, root)
+        plan = with_imported(plan, repository, tree, root / RESULTS_FOLDER, root)
+        self.plan: BenchmarkPlan = plan if with_missing_data else plan.without(find_missing(plan, root))
+        self._identities = Identities(self.plan, repository, tree, root / RESULTS_FOLDER, root)
         self._results = results_of(self.plan.scale.name, root)
         self._logs = logs_of(self.plan.scale.name, root)
         self._whole_files = KnownFiles(self._results)

@@ -48,30 +48,6 @@ SpecKind = Literal[
 
 
 @dataclass(frozen=True)
-class Places:
-    """Folders of a workflow: where its files are, where it works, and where it writes.
-
-    Attributes
-    ----------
-    repository
-        Holds ``workflow/``, ``envs/`` and ``src/``.
-    working
-        A relative ``data_root``, and paths of studies, start here.
-    output
-        Holds results, prepared data, logs and reports: the working folder, or the prefix of a module in it.
-    """
-
-    repository: Path
-    working: Path
-    output: Path
-
-    @classmethod
-    def all_in(cls, repository: Path) -> "Places":
-        """Everything in the repository."""
-        return cls(repository, repository, repository)
-
-
-@dataclass(frozen=True)
 class Results:
     """The results of one scale.
 
@@ -136,6 +112,11 @@ class Results:
     def missing_data(self) -> Path:
         """Data sets that were missing when the spec files were written, and why; read by jobs."""
         return self.folder / "missing_data.json"
+
+    @property
+    def checked_networks(self) -> Path:
+        """Checks that external networks have passed, by what they depend on."""
+        return self.folder / "checked_networks.json"
 
     @property
     def imported(self) -> Path:
