@@ -210,7 +210,7 @@ def csv_text(table: "pd.DataFrame") -> str:
     safe = table.rename(columns=_no_formula)
     for position in range(safe.shape[1]):
         if safe.dtypes.iloc[position].kind not in "biufc":
-            safe.isetitem(position, safe.iloc[:, position].map(_no_formula))
+            safe.isetitem(position, [_no_formula(value) for value in safe.iloc[:, position]])
     return safe.to_csv(index=False, lineterminator="\n")
 
 
