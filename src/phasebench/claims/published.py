@@ -1,6 +1,7 @@
 """The numbers that the studies printed: one CSV file per table in ``workflow/published``."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -63,17 +64,28 @@ def read_published(root: Path) -> list[PublishedValue]:
     values = []
     for path in sorted((root / PUBLISHED_FOLDER).glob("*.csv")):
         shown = f"{PUBLISHED_FOLDER}/{path.name}"
+        for place, cells in _lines(path, shown):
+            value = as_model(PublishedValue, _filled(cells, place), place)
+            key = tuple(value.model_dump(exclude={"value", "std", "n", "unit", "where"}).values())
+            if key in found:
+                raise PhasebenchError(f"{place}: gives the same number as {found[key]}")
+            found[key] = place
+            values.append(value)
+    return values
+
+
+def _lines(path: Path, shown: str) -> Iterator[tuple[str, dict[str | None, str | None]]]:
+    """Place and cells of each line."""
+    try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, strict=True)
+            if (columns := reader.fieldnames or ()) and len(set(columns)) < len(columns):
+                raise PhasebenchError(f"{shown}: line 1: names a column twice")
             for cells in reader:
-                place = f"{shown}: line {reader.line_num}"
-                value = as_model(PublishedValue, _filled(cells, place), place)
-                key = tuple(value.model_dump(exclude={"value", "std", "n", "unit", "where"}).values())
-                if key in found:
-                    raise PhasebenchError(f"{place}: gives the same number as {found[key]}")
-                found[key] = place
-                values.append(value)
-    return values
+                yield f"{shown}: line {reader.line_num}", cells
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        raise PhasebenchError(f"{shown}: cannot be read as CSV in UTF-8: {reason}") from error
 
 
 def _filled(cells: dict[str | None, str | None], place: str) -> dict[str, str]:

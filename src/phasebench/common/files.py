@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import secrets
@@ -210,7 +211,7 @@ def csv_text(table: "pd.DataFrame") -> str:
     safe = table.rename(columns=_no_formula)
     for position in range(safe.shape[1]):
         if safe.dtypes.iloc[position].kind not in "biufc":
-            safe.isetitem(position, safe.iloc[:, position].map(_no_formula))
+            safe.isetitem(position, safe.iloc[:, position].map(_no_formula).to_numpy())
     return safe.to_csv(index=False, lineterminator="\n")
 
 
@@ -292,7 +293,8 @@ def read_json(path: Path, remedy: str, keys: Iterable[str] = ()) -> dict[str, An
         The file is missing or cut, holds no object, or lacks a key.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text, parse_constant=_finite, parse_float=_finite)
     except FileNotFoundError as error:
         raise PhasebenchError(f"{path}: there is no such file; {remedy}") from error
     except OSError as error:
@@ -306,6 +308,13 @@ def read_json(path: Path, remedy: str, keys: Iterable[str] = ()) -> dict[str, An
         if key not in content:
             raise PhasebenchError(f"{path}: {key}: the key is missing; {remedy}")
     return content
+
+
+def _finite(text: str) -> float:
+    """A number of a JSON file; what is not finite was written by no :func:`canonical_json`."""
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is not finite")
+    return number
 
 
 def read_json_if_whole(path: Path) -> dict[str, Any]:
