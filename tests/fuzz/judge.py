@@ -36,8 +36,8 @@ def judge(read: Callable[[], object]) -> tuple[Outcome, str]:
     except (PhasebenchError, WorkflowError) as error:
         text = str(error)
         return ("clean" if len(text.splitlines()) == 1 else "traceback"), text[:300]
-    except HangError:
-        return "hang", ""
+    except HangError as error:
+        return "hang", _place(error)
     except MemoryError:
         return "memory", _place()
     except BaseException as error:

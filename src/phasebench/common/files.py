@@ -70,11 +70,21 @@ def atomic_file(path: Path | str, durable: bool = True, previous: Path | None = 
     except OSError as error:
         # Libraries put errors of their own into words, and leave the number out.
         reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
-        raise PhasebenchError(f"{target}: cannot be written: {reason}") from error
+        raise PhasebenchError(f"{target}: cannot be written: {reason}{_owner(error, target)}") from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def _owner(error: OSError, target: Path) -> str:
+    """Whose folder it is, where that is why it cannot be written."""
+    if not isinstance(error, PermissionError):
+        return ""
+    with contextlib.suppress(OSError, KeyError):
+        folder = next(parent for parent in target.absolute().parents if parent.exists())
+        return f"; {folder} belongs to {folder.owner()}: ask for the right to write there, or use a copy of your own"
+    return ""
 
 
 def _new_file(target: Path) -> tuple[Path, BinaryIO]:

@@ -4,9 +4,11 @@ Raw files that a preparation downloads come after its spec file was written. The
 data, so that they count among what the data were made from.
 """
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import canonical_json, read_json_if_whole, write_plan, write_text
 from phasebench.data.shards.registry import SHARDED_SOURCES, folder_times, raw_folder
 from phasebench.data.sources.raw_files import Known, raw_checksums, raw_files
@@ -66,7 +68,9 @@ class RawListings:
     def save(self) -> None:
         """Keep the checksums, so that unchanged files are not read again."""
         if self._known:
-            write_plan(self._results.raw_checksums, canonical_json(self._known))
+            # Somebody else's folder may be looked at all the same.
+            with contextlib.suppress(PhasebenchError):
+                write_plan(self._results.raw_checksums, canonical_json(self._known))
 
     def _found(self, source: str, options: Mapping[str, Scalar]) -> dict[str, str]:
         if source not in SHARDED_SOURCES:
