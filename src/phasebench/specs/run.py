@@ -23,7 +23,7 @@ from phasebench.common.files import canonical_json, sha256_of_text
 
 Scalar = bool | int | float | str
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="lower-case letters, digits and underscores")]
-Augmentation = Literal["none", "crop_flip", "pitch_stretch", "resized_crop"]
+Augmentation = Literal["none", "crop_flip", "pitch_stretch", "random_phase", "resized_crop"]
 Fraction = Annotated[float, Field(gt=0.0, le=1.0)]
 Subset = Literal["random", "first"]
 
@@ -61,6 +61,7 @@ class Recipe(Frozen):
     augmentation: Augmentation = Field(
         "none",
         description="crop_flip: pad by 4, crop, mirror; pitch_stretch, for audio: shift pitch, stretch time; "
+        "random_phase: turn each sample by a random angle, all numbers alike; "
         "resized_crop, for images in shards: cut a part of random size and shape, resize it, mirror",
     )
     image_size: PositiveInt = Field(
