@@ -286,7 +286,7 @@ def test_mistakes_in_the_configuration(tmp_path: Path, config: dict[str, Any], m
         ),
         (
             {"grid": {**GRID, "encodings": ["lba"]}},
-            ".grid.encodings: 'lba' is not an encoding; known: complex, grey, grey_fixed_imaginary, ",
+            ".grid.encodings: 'lba' is not an encoding; known: complex, complex_phase_normalised, ",
         ),
         (
             {"models": {"mstar_cds": {}}},
