@@ -13,6 +13,7 @@ import typer
 
 from phasebench.cli.exchange import exchange
 from phasebench.cli.inspect import views
+from phasebench.cli.new import new
 from phasebench.cli.options import ConfigFileOption, ConfigOption, ScaleOption, chosen_settings, one_value_each
 from phasebench.common.errors import InterruptedRunError, PhasebenchError
 from phasebench.common.messages import show_messages
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(views)
 app.add_typer(exchange)
+app.add_typer(new, name="new")
 
 SpecOption = Annotated[Path, typer.Option(help="The stage's spec file, written by the workflow.")]
 DataOption = Annotated[Path, typer.Option(help="The prepared HDF5 file.")]

@@ -104,6 +104,13 @@ def is_plain_text(text: str) -> bool:
     return is_line(text.replace("\n", "").replace("\t", ""))
 
 
+def as_plain_text(text: str) -> str:
+    """A text with a replacement character for each that :func:`is_plain_text` refuses."""
+    if is_plain_text(text):
+        return text
+    return "".join(letter if is_plain_text(letter) else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
 def joined(names: typing.Iterable[str]) -> str:
     """Names for a message, sorted."""
     return ", ".join(sorted(names)) or "none"

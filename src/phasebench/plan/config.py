@@ -48,6 +48,15 @@ class DatasetChoice(Frozen):
     options: dict[str, Scalar] = Field(default_factory=dict, description="the source's own options")
 
 
+SuiteChoice = Annotated[
+    str,
+    Field(
+        pattern=r"^([a-z0-9][a-z0-9_]*|(.*/)[a-z0-9][a-z0-9_]*/?)$",
+        description="name of a file of workflow/suites, or path of a study's folder, with a slash in it",
+    ),
+]
+
+
 class NetworkChoice(Frozen):
     """A network that is not registered here, and the experiments that it is trained in."""
 
@@ -91,7 +100,9 @@ class Config(Frozen):
     """``config.yaml``: what to run, and where things are on this machine."""
 
     scale: Name = Field(description="which file of workflow/scales")
-    suites: Annotated[Names, BeforeValidator(_listed)] = Field(description="which files of workflow/suites")
+    suites: Annotated[tuple[SuiteChoice, ...], Field(min_length=1), BeforeValidator(_listed)] = Field(
+        description="which files of workflow/suites, and folders of other studies"
+    )
     data_root: UserPath = Field(
         default="data/raw", description="folder of the raw data sets; a relative path starts in the working folder"
     )
@@ -297,6 +308,14 @@ class ScaledSuite(Frozen):
     )
     properties: bool = Field(
         default=True, description="whether the suite's properties are measured, which need neither data nor training"
+    )
+
+
+class StudyScales(Frozen):
+    """Part of a study that is run at each scale: ``scales.yaml`` in the study's own folder."""
+
+    scales: dict[Name, ScaledSuite] = Field(
+        description="scale -> what is run of the study, and how; all of it at a scale that is not given"
     )
 
 

@@ -33,8 +33,9 @@ from phasebench.plan.stages import (
     plan_overheads,
     plan_properties,
 )
+from phasebench.plan.studies import StudyFiles, find_studies
 from phasebench.plan.yaml_files import read_model
-from phasebench.specs.paths import CONFIG_FILE, SCALES_FOLDER, SUITES_FOLDER
+from phasebench.specs.paths import CONFIG_FILE, SCALES_FOLDER
 from phasebench.specs.run import RunSpec
 
 Planned = TypeVar("Planned")
@@ -79,6 +80,8 @@ class BenchmarkPlan:
         The data sets of these runs by name.
     left_out
         Runs without data, which are none of these; by experiment and data set.
+    studies
+        Files of the suites, in their order.
     imported
         Those of the runs that were made elsewhere, and where. Their data sets need not be here.
     """
@@ -89,6 +92,7 @@ class BenchmarkPlan:
     runs: dict[str, PlannedRun]
     datasets: dict[str, DatasetSpec]
     left_out: tuple[LeftOut, ...] = ()
+    studies: tuple[StudyFiles, ...] = ()
     imported: Mapping[str, str] = field(default_factory=dict)
     settings: Settings = field(default=Settings({}), compare=False)
     """Places of the configuration, for messages."""
@@ -221,7 +225,7 @@ class BenchmarkPlan:
         }
 
 
-def load_plan(settings: object, root: Path, tree: SourceTree) -> BenchmarkPlan:
+def load_plan(settings: object, root: Path, tree: SourceTree, folder: Path | None = None) -> BenchmarkPlan:
     """Resolve a configuration.
 
     Parameters
@@ -232,6 +236,8 @@ def load_plan(settings: object, root: Path, tree: SourceTree) -> BenchmarkPlan:
         The repository, where ``workflow/`` is.
     tree
         The package's sources.
+    folder
+        Folder that the paths of other studies are relative to; the repository if not given.
 
     Raises
     ------
@@ -241,18 +247,19 @@ def load_plan(settings: object, root: Path, tree: SourceTree) -> BenchmarkPlan:
     """
     settings = settings if isinstance(settings, Settings) else Settings(settings)
     config = settings.config()
-    scale_file = _file(root, SCALES_FOLDER, config.scale, f"{settings.place('scale')}: scale")
+    scale_file = _scale_file(root, config.scale, settings.place("scale"))
     scale = read_model(Scale, root / scale_file, scale_file)
-    suites = []
-    for name in dict.fromkeys(config.suites):
-        file = _file(root, SUITES_FOLDER, name, f"{settings.place('suites')}: suites")
-        suite = read_model(Suite, root / file, file)
-        check_suite(suite, file, tree.string_table(EVALUATIONS_TABLE), tree.string_table(ANALYSES_TABLE))
-        check_scale(scale, suite, scale_file)
+    studies = find_studies(config.suites, root, root if folder is None else folder, settings.place("suites"))
+    suites, files = [], {study.name: study.suite.shown for study in studies}
+    for study in studies:
+        suite = read_model(Suite, study.suite.path, study.suite.shown)
+        check_suite(suite, study.suite.shown, tree.string_table(EVALUATIONS_TABLE), tree.string_table(ANALYSES_TABLE))
+        scale = study.scaled(scale)
+        check_scale(scale, suite, scale_file, study.scales.shown if study.scales else None)
         suites.append(suite)
     check_config(config, suites, settings)
     check_networks(config, suites, scale, settings)
-    check_display_names(suites, scale, scale_file)
+    check_display_names(suites, files, scale, scale_file)
     choices = DatasetChoices(config, settings, scale, scale_file)
     planned = [run for suite in suites for run in expand(suite, scale, scale_file, choices, config.models)]
     runs = _by_name(((run.spec.id, run) for run in planned), f"{scale_file}: datasets: two different runs have the id")
@@ -261,16 +268,17 @@ def load_plan(settings: object, root: Path, tree: SourceTree) -> BenchmarkPlan:
         f"{scale_file}: datasets: two data sets have the name",
     )
     for run in planned:
-        check_evaluated_data(run.spec, run.evaluations, datasets[run.spec.dataset])
-    return BenchmarkPlan(config, scale, tuple(suites), runs, datasets, settings=settings)
+        check_evaluated_data(run.spec, files[run.spec.suite], run.evaluations, datasets[run.spec.dataset])
+    return BenchmarkPlan(config, scale, tuple(suites), runs, datasets, studies=tuple(studies), settings=settings)
 
 
-def _file(root: Path, folder: str, name: str, place: str) -> str:
-    """Path of a suite's or scale's file relative to the repository."""
-    if not (root / folder / f"{name}.yaml").is_file():
-        known = joined(path.stem for path in (root / folder).glob("*.yaml"))
-        raise PhasebenchError(f"{place}: there is no {folder}/{name}.yaml; known: {known}")
-    return f"{folder}/{name}.yaml"
+def _scale_file(root: Path, name: str, place: str) -> str:
+    """Path of a scale's file relative to the repository."""
+    file = f"{SCALES_FOLDER}/{name}.yaml"
+    if not (root / file).is_file():
+        known = joined(path.stem for path in (root / SCALES_FOLDER).glob("*.yaml"))
+        raise PhasebenchError(f"{place}: scale: there is no {file}; known: {known}")
+    return file
 
 
 def _by_name(pairs: Iterable[tuple[str, Planned]], clash: str) -> dict[str, Planned]:

@@ -74,7 +74,7 @@ class Identities:
         base = root if base is None else base
         self._raw = RawListings(self._results, prepared_of(scale, base), base / plan.config.data_root)
         self._train_pins = read_pins(root / TRAIN_ENVIRONMENT, TRAIN_ENVIRONMENT)
-        self._published = read_published(root)
+        self._published = read_published(root, plan.studies)
         self._analysis_pins = read_pins(root / ANALYSIS_ENVIRONMENT, ANALYSIS_ENVIRONMENT)
 
     def run(self, spec: RunSpec) -> RunIdentity:
@@ -189,7 +189,8 @@ class Identities:
             "properties": list(self._plan.properties),
             "published": [value.as_row() for value in self._published],
             "claims": [
-                study.model_dump(mode="json", exclude_none=True) for study in read_claims(self._root, self._plan.suites)
+                study.model_dump(mode="json", exclude_none=True)
+                for study in read_claims(self._root, self._plan.suites, self._plan.studies)
             ],
         }
         return self._analysis("aggregate", settings, aggregation_code(self._tree))
@@ -278,7 +279,7 @@ def plan_benchmark(settings: object, root: Path, results: Path, write: bool, bas
         missing that must not be.
     """
     tree = source_tree(root / PACKAGE_FOLDER)
-    plan = load_plan(settings, root, tree)
+    plan = load_plan(settings, root, tree, root if base is None else base)
     found = Results(results / plan.scale.name)
     record = found.missing_data
     if not write:

@@ -18,8 +18,8 @@ from phasebench.provenance.spec_files import Identities, with_imported
 from phasebench.provenance.stage_code import source_tree
 from phasebench.provenance.staleness import Change, PreparedData, run_changes
 from phasebench.specs.paths import (
-    OWN_REPOSITORY,
     PACKAGE_FOLDER,
+    REPOSITORY,
     RESULTS_FOLDER,
     Results,
     logs_of,
@@ -82,10 +82,10 @@ class Checkout:
 
     def __init__(self, root: Path, settings: Settings | None = None, *, with_missing_data: bool = False) -> None:
         settings = settings or read_settings(root)
-        repository = root if (root / PACKAGE_FOLDER).is_dir() else OWN_REPOSITORY
+        repository = root if (root / PACKAGE_FOLDER).is_dir() else REPOSITORY
         tree = source_tree(repository / PACKAGE_FOLDER)
         self.root = root
-        plan = load_plan(settings, repository, tree)
+        plan = load_plan(settings, repository, tree, root)
         plan = with_imported(plan, repository, tree, root / RESULTS_FOLDER, root)
         self.plan: BenchmarkPlan = plan if with_missing_data else plan.without(find_missing(plan, root))
         self._identities = Identities(self.plan, repository, tree, root / RESULTS_FOLDER, root)
