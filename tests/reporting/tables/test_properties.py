@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from support.reports import build_without_figures
 from support.synthetic_tables import SUITE, write_tables
 
 from phasebench.reporting.cells import PlainTable
-from phasebench.reporting.page.build import build_report
 from phasebench.reporting.tables.properties import StudyProperties, study_properties
 from phasebench.tables.read import read_tables
 
@@ -60,7 +60,7 @@ def test_a_broken_law_and_a_control_that_holds_are_marked(tmp_path: Path, frames
 
 
 def test_the_page_and_the_files_have_them(tmp_path: Path, frames: dict[str, pd.DataFrame]) -> None:
-    build_report(tmp_path, tmp_path / "reports", tmp_path / "logs")
+    build_without_figures(tmp_path, tmp_path / "reports", tmp_path / "logs")
     page = (tmp_path / "reports/benchmark.html").read_text()
     assert f'<section id="{SUITE}-properties"' in page
     rows = pd.read_csv(tmp_path / f"reports/tables/{SUITE}-properties-layers.csv")
@@ -71,5 +71,5 @@ def test_the_page_and_the_files_have_them(tmp_path: Path, frames: dict[str, pd.D
 
 def test_a_benchmark_without_properties_has_no_such_section(tmp_path: Path) -> None:
     write_tables(tmp_path)
-    build_report(tmp_path, tmp_path / "reports", tmp_path / "logs")
+    build_without_figures(tmp_path, tmp_path / "reports", tmp_path / "logs")
     assert '-properties"' not in (tmp_path / "reports/benchmark.html").read_text()
