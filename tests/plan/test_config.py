@@ -22,6 +22,7 @@ from phasebench.plan.config import (
 )
 from phasebench.plan.yaml_files import read_model, read_yaml
 from phasebench.specs.run import Recipe
+from support.shipped import shipped_suite
 
 CONFIG = {"scale": "demo", "suites": ["study"]}
 RECIPE = {"optimizer": "adamw", "learning_rate": 0.1, "batch_size": 8, "steps": 5, "validate_every": 1}
@@ -262,3 +263,11 @@ def test_what_was_read_cannot_be_changed() -> None:
 )
 def test_every_key_is_described(model: type[BaseModel]) -> None:
     assert [name for name, field in model.model_fields.items() if not field.description] == []
+
+
+def test_imagenet_has_twelve_cores_to_decode_for_each_card() -> None:
+    """A core decodes some 325 images of ImageNet a second, and a card may ask for 2,500."""
+    suite = shipped_suite("spectral_batch_norm")
+    cards = suite.recipes["imagenet"].processes
+    assert cards == 4
+    assert suite.experiments["table_4"].resources.threads >= 12 * cards
