@@ -23,7 +23,7 @@ rule all:
         report=[str(file) for file in rules.report.output],
         # Also what the page is made of: of a file that only another rule asks for, Snakemake does not miss the loss.
         tables=[str(file) for file in rules.aggregate.output],
-        runs=collect(list(run_files.values()), run=plan.runs),
+        runs=collect(list(run_files.values()), run=plan.runs_made_here),
 
 
 # What failed, and a page of what did not; the status of Snakemake stays.

@@ -183,7 +183,7 @@ def test_properties_are_of_all_networks_of_the_suite_whatever_the_scale_runs(tmp
     alone = scale_of(experiments={"images": {"grid": [{"models": ["cifarnet_type_e"]}]}})
     (planned,) = plan(tmp_path, alone, suite).properties.values()
     assert (planned.suite, planned.laws) == ("study", ("graph_convolution",))
-    assert {"cifarnet_real", "cifarnet_type_e"} <= set(planned.models)
+    assert {"cifarnet_real", "cifarnet_type_e"} <= {network["model"] for network in planned.networks}
     real = next(network for network in planned.networks if network["model"] == "cifarnet_real")
     assert (real["input_shape"], real["real"], real["invariant_to"]) == ([3, 32, 32], True, [])
     assert not plan(tmp_path, scale_of(properties=False), suite).properties

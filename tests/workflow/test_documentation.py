@@ -16,11 +16,9 @@ import torch
 import yaml
 from support.checkout import ROOT
 
-from phasebench.claims.files import check_claims, read_claims
-from phasebench.claims.model import StudyClaims
+from phasebench.claims.files import read_claims
 from phasebench.codehash.closure import SourceTree
 from phasebench.models.registry import ModelEntry
-from phasebench.plan.config import Suite
 from phasebench.plan.plan import BenchmarkPlan, load_plan
 
 DOCS = ROOT / "docs"
@@ -145,12 +143,6 @@ def test_examples_in_python_run(path: Path, capsys: pytest.CaptureFixture[str]) 
         expected = [line.rpartition("  # ")[2] for line in code.splitlines() if line.startswith("print(")]
         assert capsys.readouterr().out.splitlines() == expected
     assert torch.get_default_dtype() == torch.float32
-
-
-def test_the_example_of_a_study_is_valid() -> None:
-    suite_text, claims_text = examples(DOCS / "extending/study.md", "yaml")
-    suite = Suite.model_validate(yaml.safe_load(suite_text))
-    check_claims(StudyClaims.model_validate(yaml.safe_load(claims_text)), suite, "claims")
 
 
 def test_every_field_of_a_models_line_is_described() -> None:

@@ -1,9 +1,11 @@
+import re
 import sys
 from pathlib import Path
 from shlex import quote
 
 from snakemake.utils import validate
 
+RUN = r"\w+/\w+/[\w-]+/\w+/seed\d+"
 ROOT = Path(workflow.basedir)
 SOURCE = ROOT / "src"
 sys.path.insert(0, str(SOURCE))
@@ -11,6 +13,7 @@ sys.path.insert(0, str(SOURCE))
 from phasebench.data.shards.registry import read_shard_names
 from phasebench.common.errors import PhasebenchError
 from phasebench.plan.missing import left_out_lines
+from phasebench.plan.settings import read_settings
 from phasebench.provenance.integrity import set_aside_damaged
 from phasebench.provenance.timestamps import adopt_results
 from phasebench.provenance.spec_files import plan_benchmark
@@ -21,9 +24,19 @@ from phasebench.specs.run_folder import RUN_FILES
 from phasebench.reporting.labels import DisplayNames
 
 try:
+    settings = config
+    if workflow.is_main_process:
+        given = workflow.config_settings
+        settings = read_settings(Path(), given.configfiles, given.config).holding(
+            config
+        )
     # Jobs on other machines read the spec files that the main process wrote.
     plan = plan_benchmark(
-        config, ROOT, Path(RESULTS_FOLDER), write=workflow.is_main_process
+        settings,
+        ROOT,
+        Path(RESULTS_FOLDER),
+        write=workflow.is_main_process,
+        base=Path(),
     )
     if workflow.is_main_process:
         for line in left_out_lines(plan):
@@ -73,7 +86,7 @@ measured = dict(
 
 wildcard_constraints:
     dataset=r"\w+",
-    run=r"\w+/\w+/[\w-]+/\w+/seed\d+",
+    run=RUN,
     analysis=r"\w+/\w+/\w+",
     overhead=r"\w+/\w+",
     study=r"\w+",
@@ -91,6 +104,12 @@ localrules:
 def one_of(names):
     """Wildcard constraint: one of these; nothing if there are none."""
     return "|".join(names) or r"(?!)"
+
+
+def made_here_constraint(plan):
+    """Wildcard constraint: a run that is not imported."""
+    imported = "|".join(map(re.escape, plan.imported))
+    return rf"(?!(?:{imported})/){RUN}" if imported else RUN
 
 
 def logged(arguments):
@@ -161,10 +180,11 @@ def analysed_runs(name):
 
 
 def analysed_manifests(wildcards):
-    """Input function: the manifest of each data set of the analysis."""
+    """Input function: the manifest of each data set of the analysis that is prepared here."""
     runs = plan.analyses[wildcards.analysis].runs
     datasets = dict.fromkeys(plan.dataset_of(run) for run in runs)
-    return [prepared.manifest(dataset) for dataset in datasets]
+    # An imported run brings its own along.
+    return [prepared.manifest(name) for name in datasets if name in plan.datasets]
 
 
 def train_resource(name):
@@ -190,7 +210,7 @@ def download_flag(wildcards, input):
 
 
 def manifests_folder(wildcards, input):
-    return str(Path(input.manifests[0]).parent)
+    return str(prepared_of(plan.scale.name).folder)
 
 
 def results_folder(wildcards, input):

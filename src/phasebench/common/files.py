@@ -24,6 +24,7 @@ _HASH_CHUNK_BYTES = 1 << 22
 _UNFINISHED = re.compile(r"\..+\.([0-9a-f]{8})-[0-9a-f]{16}\.part")
 _LONGEST_PAUSE_SECONDS = 600.0
 """Seconds after which a file that another machine was writing, and no longer writes, is a leftover."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _swept: set[Path] = set()
 
 
@@ -202,6 +203,25 @@ def write_table(path: Path | str, table: "pd.DataFrame", attributes: Mapping[str
         reason = " ".join(str(error).split())
         raise PhasebenchError(f"{path}: cannot be written: {reason}; make again what it is computed from") from error
     write_bytes(path, buffer.getbuffer())
+
+
+def csv_text(table: "pd.DataFrame") -> str:
+    """A table as CSV, without its index. No text is a formula for a spreadsheet: an apostrophe stands before it."""
+    safe = table.rename(columns=_no_formula)
+    for position in range(safe.shape[1]):
+        if safe.dtypes.iloc[position].kind not in "biufc":
+            safe.isetitem(position, [_no_formula(value) for value in safe.iloc[:, position]])
+    return safe.to_csv(index=False, lineterminator="\n")
+
+
+def _no_formula(value: object) -> object:
+    if not isinstance(value, str) or not value.startswith(_FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def write_if_different(path: Path | str, text: str, durable: bool = True) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.registry import Registry
-from phasebench.specs.run import RunSpec, Scalar
+from phasebench.specs.run import ExternalModel, RunSpec, Scalar
 
 if TYPE_CHECKING:
     from torch import nn
@@ -309,6 +309,12 @@ REGISTRY: Registry[ModelEntry] = Registry(
 )
 
 
+BUILDERS: Registry[str] = Registry(
+    "builder of networks", {"external": "phasebench.models.external:build_external_model"}
+)
+"""Builder of networks that are not registered here; what it reaches is no part of the identity of those that are."""
+
+
 def find_model(name: str) -> ModelEntry:
     """Look a model up; an unknown name is a PhasebenchError that lists the known ones."""
     return REGISTRY.find(name)
@@ -370,18 +376,46 @@ def build_for_run(spec: RunSpec, data: ModelInput) -> "nn.Module":
     Raises
     ------
     PhasebenchError
-        There is no such model, or it has no such option.
+        There is no such model, it has no such option, or an external one does not give logits.
     """
-    return build_model(
+    return build_for_input(
         spec.model,
+        spec.model_options,
+        spec.external,
         n_classes=len(data.classes),
-        in_channels=data.encoding.n_channels,
-        planes=data.encoding.nonzero_planes,
+        encoding=data.encoding,
         input_size=data.input_size,
-        **spec.model_options,
     )
 
 
+def build_for_input(
+    name: str,
+    options: Mapping[str, Any],
+    external: ExternalModel | None,
+    *,
+    n_classes: int,
+    encoding: InputEncoding,
+    input_size: tuple[int, int] | None,
+) -> "nn.Module":
+    """Build a registered or external model for an encoding, as :func:`build_for_run` does."""
+    shape: dict[str, Any] = {
+        "n_classes": n_classes,
+        "in_channels": encoding.n_channels,
+        "planes": encoding.nonzero_planes,
+        "input_size": input_size,
+    }
+    if external is None:
+        return build_model(name, **shape, **options)
+    model: nn.Module = BUILDERS.load("external")(name, external, options, **shape)
+    return model
+
+
+def usual_shape(name: str, external: ExternalModel | None) -> tuple[int, int, int]:
+    """Usual input of a registered or external model: complex channels (real planes if it is real), height, width."""
+    return REGISTRY.find(name).input_shape if external is None else external.input_shape
+
+
 def count_parameters(model: "nn.Module") -> int:
-    """Trainable real numbers."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    """Trainable real numbers; a complex one is two."""
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return sum(parameter.numel() * (2 if parameter.is_complex() else 1) for parameter in trainable)

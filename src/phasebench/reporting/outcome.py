@@ -54,7 +54,11 @@ def _findings(claims: pd.DataFrame) -> str:
     counts = count_marks(claims["mark"])
     marks = listed([f"{count} {mark}" for mark, count in counts.items() if mark != BY_CONSTRUCTION])
     directions = Counter(claims.loc[claims["mark"] == NOT_TESTED, "direction"])
-    pointing = [f"{count} {words}" for words in DIRECTIONS if words and (count := directions[words])]
+    pointing = [
+        counted(count, words, words.replace("points", "point", 1))
+        for words in DIRECTIONS
+        if words and (count := directions[words])
+    ]
     return f"{marks} here" + (f", of which {listed(pointing)}" if pointing else "")
 
 
