@@ -11,6 +11,7 @@ LAWS: Registry[str] = Registry(
         "graph_convolution": "phasebench.properties.graph_convolution:graph_convolution_laws",
         "lab_hue": "phasebench.properties.lab_hue:lab_hue_laws",
         "layer_equivariance": "phasebench.properties.layer_equivariance:layer_equivariance_laws",
+        "peer_layers": "phasebench.properties.peer_layers:peer_layers_laws",
         "spectral_norm": "phasebench.properties.spectral_norm:spectral_norm_laws",
     },
 )
