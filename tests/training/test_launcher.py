@@ -24,7 +24,7 @@ from phasebench.common.processes import Processes
 from phasebench.data.store import write_store
 from phasebench.specs.run import Recipe, RunIdentity, RunSpec
 from phasebench.training import launcher
-from phasebench.training.launcher import launch_run
+from phasebench.training.launcher import launch_run, open_rendezvous
 
 # 90 training samples: an epoch's last batch has ten, five for each of two processes.
 RECIPE = Recipe(
@@ -256,3 +256,14 @@ def test_processes_wait_for_each_other_as_long_at_the_rendezvous() -> None:
     master = launcher._store(0, is_master=True)
     member = launcher._store(master.port, is_master=False)
     assert master.timeout == member.timeout == timedelta(hours=6)
+
+
+def test_the_rendezvous_is_open_to_this_machine_alone() -> None:
+    store = open_rendezvous()
+    listening = [
+        line.split()[1]
+        for table in ("/proc/net/tcp", "/proc/net/tcp6")
+        for line in Path(table).read_text().splitlines()[1:]
+        if line.split()[3] == "0A"
+    ]
+    assert [place for place in listening if place.endswith(f":{store.port:04X}")] == [f"0100007F:{store.port:04X}"]

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import multiprocessing
 import signal
+import socket
 import sys
 import traceback
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ def launch_run(identity: RunIdentity, device: str, **arguments: Any) -> None:
             f"{identity.run.id}: recipe.processes: {count} processes need as many GPUs, this machine shows {gpus}"
         )
     # The rendezvous is in this process, on a port that the system chose, and is there before any process looks for it.
-    store = _store(0, is_master=True)
+    store = open_rendezvous()
     context = multiprocessing.get_context("spawn")
     threads = max(1, torch.get_num_threads() // count)
     members: list[_Member] = []
@@ -155,7 +156,7 @@ def _member(rank: int, count: int, port: int, threads: int, parent: Connection, 
         torch.cuda.set_device(rank)
     distributed.init_process_group(
         "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
-        store=_store(port, is_master=False),
+        store=TCPStore(_HOST, port, is_master=False, wait_for_workers=False, timeout=_PATIENCE),
         rank=rank,
         world_size=count,
         timeout=_PATIENCE,
@@ -175,9 +176,22 @@ def _member(rank: int, count: int, port: int, threads: int, parent: Connection, 
         distributed.destroy_process_group()
 
 
-def _store(port: int, *, is_master: bool) -> TCPStore:
-    """The rendezvous of the processes; its own timeout holds, since a group that is given a store does not set it."""
-    return TCPStore(_HOST, port, is_master=is_master, wait_for_workers=False, timeout=_PATIENCE)
+def open_rendezvous() -> TCPStore:
+    """The rendezvous of the processes, on a port of this machine alone that the system chooses.
+
+    Its own timeout holds, since a group that is given a store does not set it.
+    """
+    # Left to itself, the store listens on every interface, to whoever reaches the machine.
+    listener = socket.create_server((_HOST, 0))
+    port = listener.getsockname()[1]
+    return TCPStore(
+        _HOST,
+        port,
+        is_master=True,
+        wait_for_workers=False,
+        timeout=_PATIENCE,
+        master_listen_fd=listener.detach(),
+    )
 
 
 def _die_with_parent() -> None:
