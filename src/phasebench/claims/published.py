@@ -1,7 +1,7 @@
 """The numbers that the studies printed: one CSV file per table in ``workflow/published``."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +9,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.validation import as_model
+from phasebench.plan.studies import File, StudyFiles
 from phasebench.specs.paths import PUBLISHED_FOLDER
 from phasebench.specs.run import Fraction, Frozen, Name
 
@@ -47,25 +48,32 @@ class PublishedValue(Frozen):
         return {**self.model_dump(exclude={"unit"}), **numbers}
 
 
-def read_published(root: Path) -> list[PublishedValue]:
-    """Every printed number, file by file in alphabetical order.
+def read_published(root: Path, studies: Sequence[StudyFiles] = ()) -> list[PublishedValue]:
+    """Every printed number, file by file in alphabetical order; first those of the repository.
 
     Parameters
     ----------
     root
         The repository.
+    studies
+        Studies with files of their own.
 
     Raises
     ------
     PhasebenchError
-        A file has other columns, a cell has a wrong value, or two lines give the same number.
+        A file has other columns, a cell has a wrong value, two lines give the same number, or a study gives numbers of
+        another one.
     """
     found: dict[tuple[object, ...], str] = {}
     values = []
-    for path in sorted((root / PUBLISHED_FOLDER).glob("*.csv")):
-        shown = f"{PUBLISHED_FOLDER}/{path.name}"
-        for place, cells in _lines(path, shown):
+    paths = sorted((root / PUBLISHED_FOLDER).glob("*.csv"))
+    shipped = [("", File(path, f"{PUBLISHED_FOLDER}/{path.name}")) for path in paths]
+    others = [(study.name, file) for study in studies for file in study.published]
+    for name, file in [*shipped, *others]:
+        for place, cells in _lines(file.path, file.shown):
             value = as_model(PublishedValue, _filled(cells, place), place)
+            if name and value.suite != name:
+                raise PhasebenchError(f"{place}: suite: '{value.suite}' is not the folder's name")
             key = tuple(value.model_dump(exclude={"value", "std", "n", "unit", "where"}).values())
             if key in found:
                 raise PhasebenchError(f"{place}: gives the same number as {found[key]}")

@@ -11,7 +11,9 @@ from typing import Annotated
 
 import typer
 
+from phasebench.cli.exchange import exchange
 from phasebench.cli.inspect import views
+from phasebench.cli.new import new
 from phasebench.cli.options import ConfigFileOption, ConfigOption, ScaleOption, chosen_settings, one_value_each
 from phasebench.common.errors import InterruptedRunError, PhasebenchError
 from phasebench.common.messages import show_messages
@@ -28,6 +30,8 @@ app = typer.Typer(
     "called by hand with the same arguments.",
 )
 app.add_typer(views)
+app.add_typer(exchange)
+app.add_typer(new, name="new")
 
 SpecOption = Annotated[Path, typer.Option(help="The stage's spec file, written by the workflow.")]
 DataOption = Annotated[Path, typer.Option(help="The prepared HDF5 file.")]
@@ -190,6 +194,18 @@ def evaluate(
 
 
 @app.command()
+def check_networks() -> None:
+    """Check external networks, those of a list of run specs on standard input: build each, and compute a gradient."""
+    from pydantic import TypeAdapter
+
+    from phasebench.specs.run import RunSpec
+    from phasebench.training.network_check import check_network
+
+    for spec in TypeAdapter(list[RunSpec]).validate_json(sys.stdin.read()):
+        check_network(spec)
+
+
+@app.command()
 def overhead(spec: SpecOption, output: OutputOption, device: DeviceOption = "auto") -> None:
     """Time training steps of networks beside those of their baselines."""
     from phasebench.provenance.record import ORIGIN, origin
@@ -239,8 +255,7 @@ def properties(spec: SpecOption, output: OutputOption) -> None:
 
     identity = read_identity(StageIdentity, spec)
     suite, laws, networks = (identity.settings[key] for key in ("suite", "laws", "networks"))
-    models = [network["model"] for network in networks]
-    check_code(str(spec), identity.code, properties_code(own_source(), laws, models))
+    check_code(str(spec), identity.code, properties_code(own_source(), laws, networks))
     measure_properties(suite, laws, networks, output, attributes={ORIGIN: origin(spec, [])})
     seal([output])
 

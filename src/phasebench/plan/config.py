@@ -2,17 +2,20 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, create_model
+from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
 
 from phasebench.common.user_paths import expand_path
+from phasebench.models.registry import Factor
 from phasebench.plan.figure_kinds import FigureKind
 from phasebench.specs.run import (
     AnyRecipe,
     Count,
     CountOrZero,
+    Domain,
     Fraction,
     Frozen,
     FullBatchRecipe,
+    LogitsOf,
     Name,
     Recipe,
     Scalar,
@@ -23,6 +26,7 @@ from phasebench.specs.run import (
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 Fractions = Annotated[tuple[Fraction, ...], Field(min_length=1)]
 DisplayNames = dict[Name, Annotated[str, Field(min_length=1)]]
+ExperimentName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*/[a-z0-9][a-z0-9_]*$")]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1)]
 
 
@@ -44,11 +48,61 @@ class DatasetChoice(Frozen):
     options: dict[str, Scalar] = Field(default_factory=dict, description="the source's own options")
 
 
+SuiteChoice = Annotated[
+    str,
+    Field(
+        pattern=r"^([a-z0-9][a-z0-9_]*|(.*/)[a-z0-9][a-z0-9_]*/?)$",
+        description="name of a file of workflow/suites, or path of a study's folder, with a slash in it",
+    ),
+]
+
+
+class NetworkChoice(Frozen):
+    """A network that is not registered here, and the experiments that it is trained in."""
+
+    target: UserPath | None = Field(
+        default=None,
+        description="package.module:Name or /path/file.py:Name; what an installed package offers by this name if not "
+        "given",
+    )
+    domain: Domain = Field(
+        description="images that it reads; complex: complex64 (N, C, H, W); planes: (N, 2, C, H, W); real: the planes "
+        "that are not zero, as channels (N, P, H, W)"
+    )
+    logits: LogitsOf | None = Field(
+        default=None, description="real numbers that are made of complex logits; real logits if not given"
+    )
+    options: dict[str, Scalar] = Field(default_factory=dict, description="further arguments of the network")
+    label: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="its name in tables and figures"
+    )
+    recipe: Name | None = Field(
+        default=None, description="one of the suite's recipes; that of the experiment and data set if not given"
+    )
+    beside: tuple[ExperimentName, ...] = Field(
+        default=(), description="experiments in which it is trained beside the study's networks: <suite>/<experiment>"
+    )
+    replaces: tuple[ExperimentName, ...] = Field(
+        default=(), description="experiments in which it is trained in place of the study's networks"
+    )
+    invariant_to: tuple[Factor, ...] | None = Field(
+        default=None, description="what its logits ignore of the input; measured without an expectation if not given"
+    )
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> "NetworkChoice":
+        if not self.beside and not self.replaces:
+            raise ValueError("name an experiment in 'beside' or 'replaces', such as co_domain_symmetry/table_1")
+        return self
+
+
 class Config(Frozen):
     """``config.yaml``: what to run, and where things are on this machine."""
 
     scale: Name = Field(description="which file of workflow/scales")
-    suites: Annotated[Names, BeforeValidator(_listed)] = Field(description="which files of workflow/suites")
+    suites: Annotated[tuple[SuiteChoice, ...], Field(min_length=1), BeforeValidator(_listed)] = Field(
+        description="which files of workflow/suites, and folders of other studies"
+    )
     data_root: UserPath = Field(
         default="data/raw", description="folder of the raw data sets; a relative path starts in the working folder"
     )
@@ -59,6 +113,9 @@ class Config(Frozen):
     )
     datasets: dict[Name, DatasetChoice] = Field(
         default_factory=dict, description="a study's data set -> where to take it from instead"
+    )
+    models: dict[Name, NetworkChoice] = Field(
+        default_factory=dict, description="networks of your own, or of other packages, by the names that they get here"
     )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: a GPU if there is one")
 
@@ -251,6 +308,14 @@ class ScaledSuite(Frozen):
     )
     properties: bool = Field(
         default=True, description="whether the suite's properties are measured, which need neither data nor training"
+    )
+
+
+class StudyScales(Frozen):
+    """Part of a study that is run at each scale: ``scales.yaml`` in the study's own folder."""
+
+    scales: dict[Name, ScaledSuite] = Field(
+        description="scale -> what is run of the study, and how; all of it at a scale that is not given"
     )
 
 

@@ -49,8 +49,9 @@ def adopt_results(plan: BenchmarkPlan, results: Results, prepared: Prepared) -> 
         data[name] = PreparedData(name, dataset.is_sharded, prepared, spec)
         if not dataset.is_sharded:
             adoption.dataset(data[name])
-    for run_id, planned in plan.runs.items():
-        adoption.run(run_id, data[planned.spec.dataset], planned.evaluation_specs)
+    # No job makes an imported run again, however old it is.
+    for run_id in plan.runs_made_here:
+        adoption.run(run_id, data[plan.dataset_of(run_id)], plan.runs[run_id].evaluation_specs)
     for analysis_id, analysis in plan.analyses.items():
         datasets = dict.fromkeys(plan.dataset_of(run_id) for run_id in analysis.runs)
         adoption.analysis(analysis_id, analysis.runs, datasets)

@@ -53,7 +53,10 @@ Count = Annotated[int, Field(gt=0, le=_MOST)]
 CountOrZero = Annotated[int, Field(ge=0, le=_MOST)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
 """Seed of random numbers; more than 32 bits NumPy does not take."""
-Augmentation = Literal["none", "crop_flip", "pitch_stretch", "resized_crop"]
+Augmentation = Literal["none", "crop_flip", "pitch_stretch", "random_phase", "resized_crop"]
+Domain = Literal["complex", "planes", "real"]
+"""Input of a network: complex64 ``(N, C, H, W)``, ``(N, 2, C, H, W)``, or the planes that are not zero, as channels."""
+LogitsOf = Literal["modulus", "real"]
 Fraction = Annotated[float, Field(gt=0.0, le=1.0)]
 Subset = Literal["random", "first"]
 Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -80,7 +83,9 @@ class Recipe(Frozen):
     batch_size: Count = Field(description="samples in a step")
     steps: Count | None = Field(None, description="length of the training in steps")
     epochs: Count | None = Field(None, description="length of the training in passes through the data")
-    validate_every: Count = Field(description="steps between two validations")
+    validate_every: Count | Literal["epoch"] = Field(
+        description="steps between two validations; epoch: after each pass through the data"
+    )
     schedule: Annotated[list[Knot], Field(min_length=1)] | None = Field(
         None, description="knots (epoch, learning rate), linear between them; None keeps learning_rate throughout"
     )
@@ -92,6 +97,7 @@ class Recipe(Frozen):
     augmentation: Augmentation = Field(
         "none",
         description="crop_flip: pad by 4, crop, mirror; pitch_stretch, for audio: shift pitch, stretch time; "
+        "random_phase: turn each sample by a random angle, all numbers alike; "
         "resized_crop, for images in shards: cut a part of random size and shape, resize it, mirror",
     )
     image_size: Annotated[int, Field(gt=0, le=8192)] = Field(
@@ -139,6 +145,10 @@ class Recipe(Frozen):
     def n_steps(self, batches_per_epoch: int) -> int:
         """The recipe's length in steps."""
         return self.steps if self.steps is not None else (self.epochs or 0) * batches_per_epoch
+
+    def validation_interval(self, batches_per_epoch: int) -> int:
+        """Steps between two validations."""
+        return batches_per_epoch if self.validate_every == "epoch" else self.validate_every
 
     @property
     def length(self) -> tuple[int | None, int | None]:
@@ -224,6 +234,15 @@ def rounded(value: Value) -> Value:
     return result
 
 
+class ExternalModel(Frozen):
+    """A network from outside the package, with all that building it needs."""
+
+    target: str = Field(description="package.module:Name or /path/file.py:Name, a class or function")
+    domain: Domain = Field(description="form of the images that it reads")
+    logits: LogitsOf | None = Field(None, description="real numbers that are made of complex logits")
+    input_shape: tuple[int, int, int] = Field(description="usual input: complex channels (planes, if real), size")
+
+
 class RunSpec(Frozen):
     """One training run, resolved."""
 
@@ -238,6 +257,9 @@ class RunSpec(Frozen):
     variant: Name | None = Field(None, description="what else tells this run from its siblings")
     model: Name
     model_options: dict[str, Scalar] = Field(default_factory=dict)
+    external: ExternalModel | None = Field(
+        None, exclude_if=lambda value: value is None, description="a network that is not registered here"
+    )
     train_fraction: Fraction = 1.0
     validation_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     subset: Subset = Field("random", description="which samples a fraction of the training pool consists of")

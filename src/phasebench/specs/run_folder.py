@@ -28,6 +28,8 @@ RUN_FILES: Mapping[str, str] = {
     "record": RECORD,
 }
 """Name of an output of the rule ``train`` -> its file; the record is written last."""
+NEEDED_FILES = tuple(file for file in RUN_FILES.values() if file != WEIGHTS)
+"""Files that tables and analyses are made of; an imported run has these at least."""
 EVALUATION_FOLDER = "evaluation"
 """Holds a Parquet file for each evaluation of the run."""
 REMEDY = "delete the run's folder and run snakemake again"

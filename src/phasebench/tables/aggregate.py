@@ -101,7 +101,7 @@ def aggregate_results(
             measured.append(whole)
             parts.append(items)
     tables = {
-        "runs": _runs_table(records, models),
+        "runs": _runs_table(records, models, settings["imported"]),
         "metrics": _with_published(_stacked(measured, "metrics"), published),
         "items": _stacked(parts, "items"),
         "analyses": _read_analyses(found, settings, unfinished),
@@ -194,7 +194,7 @@ def _keys(run_id: str, record: dict[str, Any], names: tuple[str, ...]) -> dict[s
     return {"run": run_id, **{name: record["spec"][name] for name in names}}
 
 
-def _runs_table(records: dict[str, dict[str, Any]], models: pd.DataFrame) -> pd.DataFrame:
+def _runs_table(records: dict[str, dict[str, Any]], models: pd.DataFrame, imported: dict[str, str]) -> pd.DataFrame:
     parameters = dict(zip(models["model"], models["published_parameters"], strict=True))
     rows = [
         {
@@ -211,6 +211,7 @@ def _runs_table(records: dict[str, dict[str, Any]], models: pd.DataFrame) -> pd.
             "batch_size": record["spec"]["recipe"].get("batch_size", record["n_train"]),
             "processes": record["spec"]["recipe"].get("processes", 1),
             "torch": record["packages"].get("torch"),
+            "origin": imported.get(run_id, ""),
             "settings": _json(_settings(record["spec"])),
             "environment": _json({"python": record["python"], **record["packages"]}),
         }
