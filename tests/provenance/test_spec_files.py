@@ -20,12 +20,9 @@ from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import sha256_of_file
 from phasebench.models.registry import REGISTRY
 from phasebench.plan.registries import MODELS_TABLE
-from phasebench.plan.settings import Settings
 from phasebench.provenance.raw_inputs import record_downloads
 from phasebench.provenance.spec_files import plan_benchmark
 from phasebench.provenance.stage_code import evaluation_code, own_source, run_code, source_tree
-from phasebench.provenance.status import Checkout
-from phasebench.specs.paths import OWN_REPOSITORY
 from phasebench.specs.run import RunIdentity
 from phasebench.specs.stage import DatasetIdentity, StageIdentity, read_identity
 
@@ -477,15 +474,3 @@ def test_baselines_follow_the_networks_input_alone(checkout: Path) -> None:
     with_key("recipes", "mstar", "betas", value=[0.9, 0.98])(checkout / f"workflow/suites/{STUDY}.yaml")
     decorated("fit")(checkout / "src/phasebench/training/loop.py")
     assert BASELINES not in write(checkout)
-
-
-def test_relative_paths_of_data_start_in_the_working_folder(tmp_path: Path) -> None:
-    """One base for spec files, jobs and `phasebench status`, also where the workflow is another folder's."""
-    (tmp_path / "raw").mkdir()
-    (tmp_path / "raw/own.h5").write_text("x")
-    chosen = {"mnist": {"source": "hdf5", "path": "own.h5"}}
-    settings = {"scale": "demo", "suites": ["phase_matters"], "data_root": "raw", "datasets": chosen}
-    plan_benchmark(settings, OWN_REPOSITORY, tmp_path / "results", write=True, base=tmp_path)
-    spec = json.loads((tmp_path / "results/demo/specs/datasets/mnist.json").read_text())
-    assert spec["raw"].keys() == {"own.h5"}
-    assert {one.state for one in Checkout(tmp_path, Settings(settings)).datasets()} == {"missing"}
