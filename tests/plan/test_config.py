@@ -192,7 +192,7 @@ def test_messages(model: type[BaseModel], value: object, message: str) -> None:
         ("a: " + "9" * 5000, "f.yaml: line 1: not valid YAML: '9999999999999999999999999999999999999999' is not of"),
         ("a: 0x" + "f" * 5000, "f.yaml: line 1: not valid YAML: a number of more than 63 bits"),
         ("a: " + "[" * 60 + "]" * 60, "f.yaml: line 1: not valid YAML: nested deeper than 50 levels"),
-        ("a: " + "[" * 2000, "f.yaml: not valid YAML: nested deeper than 50 levels"),
+        ("a: " + "[" * 2000, "f.yaml: line 1: not valid YAML: nested deeper than 50 levels"),
         ("a: &a [*a]\n", "f.yaml: line 1: not valid YAML: a value that contains itself"),
         ("#" * (1 << 20) + "\n", "f.yaml: has 1,048,577 bytes, and may have 1,048,576; shorten it"),
     ],

@@ -12,13 +12,13 @@ from phasebench.data.sources.raw_place import raw_place
 from phasebench.data.sources.registry import SOURCES
 from phasebench.plan.datasets import DatasetSpec
 from phasebench.plan.plan import BenchmarkPlan
-from phasebench.specs.paths import prepared_of
+from phasebench.specs.paths import Prepared, prepared_of
 
 DATA_PAGE = "docs/quickstart.md"
 """Says where raw data sets are looked for."""
 
 
-def find_missing(plan: BenchmarkPlan, base: Path) -> dict[str, str]:
+def find_missing(plan: BenchmarkPlan, base: Path, prepared: Prepared | None = None) -> dict[str, str]:
     """Find the data sets of a plan that are not prepared and cannot be.
 
     Prepared data are usable without their raw files, and so is a source that may download what it lacks.
@@ -29,13 +29,15 @@ def find_missing(plan: BenchmarkPlan, base: Path) -> dict[str, str]:
         With all its runs.
     base
         The working folder, where relative paths of data start.
+    prepared
+        The prepared data sets of the scale, if they are not in the working folder.
 
     Returns
     -------
     dict
         Data set -> what is missing where.
     """
-    prepared = prepared_of(plan.scale.name, base)
+    prepared = prepared or prepared_of(plan.scale.name, base)
     missing: dict[str, str] = {}
     for name, dataset in plan.datasets.items():
         if prepared.data(name).is_file() and prepared.manifest(name).is_file():

@@ -15,7 +15,7 @@ from phasebench.common.validation import as_model, fault_location
 from phasebench.common.wording import FILE_OPTION, OPTION, SCALE_OPTION
 from phasebench.plan.config import Config
 from phasebench.plan.yaml_files import parse_yaml, read_yaml
-from phasebench.specs.paths import CONFIG_FILE
+from phasebench.specs.paths import CONFIG_FILE, REPOSITORY
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def read_settings(folder: Path, files: Sequence[Path] = (), options: Mapping[str
     Parameters
     ----------
     folder
-        The working folder, where ``config.yaml`` is; without it, ``files`` have to do.
+        The working folder, where ``config.yaml`` is; without it and without ``files``, that of the repository is read.
     files
         Files of ``--configfile``, of which the later goes before the earlier.
     options
@@ -84,7 +84,8 @@ def read_settings(folder: Path, files: Sequence[Path] = (), options: Mapping[str
     """
     places: list[tuple[str, object]] = []
     if (folder / CONFIG_FILE).is_file() or not files:
-        places.append((CONFIG_FILE, read_yaml(folder / CONFIG_FILE, CONFIG_FILE)))
+        own = (folder / CONFIG_FILE).is_file()
+        places.append((CONFIG_FILE, read_yaml((folder if own else REPOSITORY) / CONFIG_FILE, CONFIG_FILE)))
     for file in files:
         shown = f"{FILE_OPTION} {file}"
         places.append((shown, read_yaml(file, shown)))

@@ -38,6 +38,7 @@ from phasebench.specs.paths import (
     PACKAGE_FOLDER,
     TEMPLATES_FOLDER,
     TRAIN_ENVIRONMENT,
+    Prepared,
     Results,
     SpecKind,
     prepared_of,
@@ -71,8 +72,9 @@ class Identities:
         self._tree = tree
         scale = plan.scale.name
         self._results = Results(results / scale)
+        prepared = _prepared(plan, root, results, base)
         base = root if base is None else base
-        self._raw = RawListings(self._results, prepared_of(scale, base), base / plan.config.data_root)
+        self._raw = RawListings(self._results, prepared, base / plan.config.data_root)
         self._train_pins = read_pins(root / TRAIN_ENVIRONMENT, TRAIN_ENVIRONMENT)
         self._published = read_published(root, plan.studies)
         self._analysis_pins = read_pins(root / ANALYSIS_ENVIRONMENT, ANALYSIS_ENVIRONMENT)
@@ -245,8 +247,13 @@ def with_imported(
         run=lambda spec: identities.run(spec).digest,
         evaluation=lambda name, samples: sha256_of_text(identities.evaluation(name, samples).to_json()),
     )
-    prepared = prepared_of(plan.scale.name, root if base is None else base)
+    prepared = _prepared(plan, root, results, base)
     return plan.with_imported(find_imported(plan, found, prepared, digests))
+
+
+def _prepared(plan: BenchmarkPlan, root: Path, results: Path, base: Path | None) -> Prepared:
+    """The prepared data sets: beside the results, which a module may have below a prefix in the working folder."""
+    return prepared_of(plan.scale.name, root if base is None else results.parent)
 
 
 def _read_imported(results: Results) -> dict[str, ImportedRun]:
@@ -266,7 +273,7 @@ def plan_benchmark(settings: object, root: Path, results: Path, write: bool, bas
     root : Path
         The repository.
     results : Path
-        The folder that holds one folder per scale.
+        The folder that holds one folder per scale; prepared data lie beside it where ``base`` is given.
     write : bool
         Whether to write the spec files; only one process at a time may.
     base : Path, optional
@@ -289,7 +296,7 @@ def plan_benchmark(settings: object, root: Path, results: Path, write: bool, bas
     if plan.imported or found.imported.is_file():
         told = {run_id: [origin, *plan.runs[run_id].evaluations] for run_id, origin in plan.imported.items()}
         write_plan(found.imported, canonical_json(told))
-    missing = find_missing(plan, root if base is None else base)
+    missing = find_missing(plan, root if base is None else base, _prepared(plan, root, results, base))
     check_missing(plan, missing)
     plan = plan.without(missing)
     check_networks(plan, tree, results)

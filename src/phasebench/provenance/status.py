@@ -84,7 +84,7 @@ class Checkout:
         settings = settings or read_settings(root)
         repository = root if (root / PACKAGE_FOLDER).is_dir() else REPOSITORY
         tree = source_tree(repository / PACKAGE_FOLDER)
-        self.root = root
+        self.root, self.repository = root, repository
         plan = load_plan(settings, repository, tree, root)
         plan = with_imported(plan, repository, tree, root / RESULTS_FOLDER, root)
         self.plan: BenchmarkPlan = plan if with_missing_data else plan.without(find_missing(plan, root))
