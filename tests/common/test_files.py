@@ -150,3 +150,13 @@ def test_one_module_replaces_files() -> None:
         "data/hdf5.py": ['h5py.File(sink, "w'],
         "training/checkpoint.py": ["torch.save("],
     }
+
+
+def test_a_folder_of_somebody_else_is_named_with_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(PhasebenchError) as caught:
+        write_text(tmp_path / "new/a", "text")
+    assert re.search(r"a: cannot be written: Permission denied; .*new belongs to \w+: ask for", str(caught.value))

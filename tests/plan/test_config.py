@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from support.shipped import shipped_suite
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.validation import as_model
@@ -192,7 +193,7 @@ def test_messages(model: type[BaseModel], value: object, message: str) -> None:
         ("a: " + "9" * 5000, "f.yaml: line 1: not valid YAML: '9999999999999999999999999999999999999999' is not of"),
         ("a: 0x" + "f" * 5000, "f.yaml: line 1: not valid YAML: a number of more than 63 bits"),
         ("a: " + "[" * 60 + "]" * 60, "f.yaml: line 1: not valid YAML: nested deeper than 50 levels"),
-        ("a: " + "[" * 2000, "f.yaml: not valid YAML: nested deeper than 50 levels"),
+        ("a: " + "[" * 2000, "f.yaml: line 1: not valid YAML: nested deeper than 50 levels"),
         ("a: &a [*a]\n", "f.yaml: line 1: not valid YAML: a value that contains itself"),
         ("#" * (1 << 20) + "\n", "f.yaml: has 1,048,577 bytes, and may have 1,048,576; shorten it"),
     ],
@@ -262,3 +263,11 @@ def test_what_was_read_cannot_be_changed() -> None:
 )
 def test_every_key_is_described(model: type[BaseModel]) -> None:
     assert [name for name, field in model.model_fields.items() if not field.description] == []
+
+
+def test_imagenet_has_twelve_cores_to_decode_for_each_card() -> None:
+    """A core decodes some 325 images of ImageNet a second, and a card may ask for 2,500."""
+    suite = shipped_suite("spectral_batch_norm")
+    cards = suite.recipes["imagenet"].processes
+    assert cards == 4
+    assert suite.experiments["table_4"].resources.threads >= 12 * cards

@@ -286,7 +286,7 @@ def test_mistakes_in_the_configuration(tmp_path: Path, config: dict[str, Any], m
         ),
         (
             {"grid": {**GRID, "encodings": ["lba"]}},
-            ".grid.encodings: 'lba' is not an encoding; known: complex, grey, grey_fixed_imaginary, ",
+            ".grid.encodings: 'lba' is not an encoding; known: complex, complex_phase_normalised, ",
         ),
         (
             {"models": {"mstar_cds": {}}},
@@ -357,7 +357,7 @@ def test_mistakes_in_a_scale(tmp_path: Path, scale: dict[str, Any], message: str
     assert str(caught.value).startswith("workflow/scales/tiny.yaml: " + message)
 
 
-@pytest.mark.parametrize("scale", ["demo", "small", "paper"])
+@pytest.mark.parametrize("scale", ["demo", "small", "card", "paper"])
 def test_the_shipped_scales_resolve(scale: str) -> None:
     root = ROOT
     shipped = yaml.safe_load((root / "config.yaml").read_text())

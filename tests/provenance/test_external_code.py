@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.edits import changed, reworded
+from support.edits import changed, reworded, with_key
 from support.tiny_benchmark import STUDY, copy_checkout
 
 from phasebench.plan import external
-from phasebench.provenance import external_code, network_checks
+from phasebench.provenance import external_code, network_checks, spec_files
 from phasebench.provenance.spec_files import plan_benchmark
 from phasebench.specs.run import RunIdentity, RunSpec
 from phasebench.specs.stage import read_identity
@@ -159,3 +159,13 @@ def test_an_installed_package_is_its_version_and_the_files_that_it_reaches(
     (package / "layers.py").write_text("import yaml\n\n\nclass Layer:  # comment\n    pass\n")
     assert write(checkout, models) == {run_of("toy")}
     assert "toy_nets" not in sys.modules
+
+
+def test_properties_follow_the_versions_of_the_libraries_that_they_compare(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_key("suites", STUDY, "properties", value=True)(checkout / "workflow/scales/tiny.yaml")
+    monkeypatch.setattr(spec_files, "peer_versions", dict)
+    write(checkout, {})
+    monkeypatch.setattr(spec_files, "peer_versions", lambda: {"torchcvnn": "0.10.0"})
+    assert write(checkout, {}) == {f"properties/{STUDY}.json"}

@@ -99,6 +99,30 @@ def test_every_study_has_a_page() -> None:
         assert f"](docs/studies/{suite}.md)" in prose(ROOT / "README.md")
 
 
+@pytest.mark.parametrize("suite", SUITES)
+def test_the_inventory_of_a_study_has_all_of_its_claims_and_no_other(suite: str) -> None:
+    text = prose(DOCS / "studies" / f"{suite}.md")
+    lines = text[text.index("## Inventory") :].splitlines()
+    head, rows = lines.index("| statement | where | measured by | claims |"), []
+    for line in lines[head + 2 :]:
+        statement, where, measured, claims = (cell.strip() for cell in line.strip("|").split("|"))
+        assert statement
+        assert where
+        assert measured
+        # What is not here says why, and has no claim.
+        assert claims == "-" if measured.startswith("not here: ") else "not here:" not in measured or claims == "-", (
+            line
+        )
+        rows += re.findall(r"`(\w+)`", claims)
+    known = {
+        claim.id
+        for study in read_claims(ROOT, shipped_plan("demo").suites)
+        for claim in study.claims
+        if study.suite == suite
+    }
+    assert set(rows) == known
+
+
 @pytest.mark.parametrize("path", EXTENDING, ids=name_of)
 def test_pages_on_extending_end_in_their_files_and_tests(path: Path) -> None:
     text = prose(path)

@@ -103,7 +103,7 @@ def test_a_download_prepares_nothing_again_until_it_is_replaced(checkout: Path) 
     assert "Prepare own" in planned(checkout, "download=true")
 
 
-@pytest.mark.parametrize("scale", ["small", "paper"])
+@pytest.mark.parametrize("scale", ["small", "card", "paper"])
 def test_the_other_scales_plan_what_has_data(checkout: Path, scale: str) -> None:
     leave_raw_file(checkout, "cifar-10-batches-py/data_batch_1")
     output = succeeds(checkout, "--dry-run", "--config", f"scale={scale}")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from phasebench.common.files import read_json
+from phasebench.specs.imported import DATA_MANIFEST
 from phasebench.specs.paths import Prepared
 from phasebench.specs.run import RunSpec, coordinates
 from phasebench.specs.run_folder import (
-    DATA_MANIFEST,
     HISTORY,
     PREDICTIONS,
     check_file,

@@ -1,7 +1,7 @@
 """The numbers that the studies printed: one CSV file per table in ``workflow/published``."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -70,19 +70,30 @@ def read_published(root: Path, studies: Sequence[StudyFiles] = ()) -> list[Publi
     shipped = [("", File(path, f"{PUBLISHED_FOLDER}/{path.name}")) for path in paths]
     others = [(study.name, file) for study in studies for file in study.published]
     for name, file in [*shipped, *others]:
-        with file.path.open(encoding="utf-8", newline="") as lines:
-            reader = csv.DictReader(lines, strict=True)
-            for cells in reader:
-                place = f"{file.shown}: line {reader.line_num}"
-                value = as_model(PublishedValue, _filled(cells, place), place)
-                if name and value.suite != name:
-                    raise PhasebenchError(f"{place}: suite: '{value.suite}' is not the folder's name")
-                key = tuple(value.model_dump(exclude={"value", "std", "n", "unit", "where"}).values())
-                if key in found:
-                    raise PhasebenchError(f"{place}: gives the same number as {found[key]}")
-                found[key] = place
-                values.append(value)
+        for place, cells in _lines(file.path, file.shown):
+            value = as_model(PublishedValue, _filled(cells, place), place)
+            if name and value.suite != name:
+                raise PhasebenchError(f"{place}: suite: '{value.suite}' is not the folder's name")
+            key = tuple(value.model_dump(exclude={"value", "std", "n", "unit", "where"}).values())
+            if key in found:
+                raise PhasebenchError(f"{place}: gives the same number as {found[key]}")
+            found[key] = place
+            values.append(value)
     return values
+
+
+def _lines(path: Path, shown: str) -> Iterator[tuple[str, dict[str | None, str | None]]]:
+    """Place and cells of each line."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            if (columns := reader.fieldnames or ()) and len(set(columns)) < len(columns):
+                raise PhasebenchError(f"{shown}: line 1: names a column twice")
+            for cells in reader:
+                yield f"{shown}: line {reader.line_num}", cells
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        raise PhasebenchError(f"{shown}: cannot be read as CSV in UTF-8: {reason}") from error
 
 
 def _filled(cells: dict[str | None, str | None], place: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import secrets
@@ -69,11 +70,21 @@ def atomic_file(path: Path | str, durable: bool = True, previous: Path | None = 
     except OSError as error:
         # Libraries put errors of their own into words, and leave the number out.
         reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
-        raise PhasebenchError(f"{target}: cannot be written: {reason}") from error
+        raise PhasebenchError(f"{target}: cannot be written: {reason}{_owner(error, target)}") from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def _owner(error: OSError, target: Path) -> str:
+    """Name the owner of the folder, where that is why it cannot be written."""
+    if not isinstance(error, PermissionError):
+        return ""
+    with contextlib.suppress(OSError, KeyError):
+        folder = next(parent for parent in target.absolute().parents if parent.exists())
+        return f"; {folder} belongs to {folder.owner()}: ask for the right to write there, or use a copy of your own"
+    return ""
 
 
 def _new_file(target: Path) -> tuple[Path, BinaryIO]:
@@ -210,7 +221,7 @@ def csv_text(table: "pd.DataFrame") -> str:
     safe = table.rename(columns=_no_formula)
     for position in range(safe.shape[1]):
         if safe.dtypes.iloc[position].kind not in "biufc":
-            safe.isetitem(position, [_no_formula(value) for value in safe.iloc[:, position]])
+            safe.isetitem(position, safe.iloc[:, position].map(_no_formula).to_numpy())
     return safe.to_csv(index=False, lineterminator="\n")
 
 
@@ -292,7 +303,8 @@ def read_json(path: Path, remedy: str, keys: Iterable[str] = ()) -> dict[str, An
         The file is missing or cut, holds no object, or lacks a key.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text, parse_constant=_finite, parse_float=_finite)
     except FileNotFoundError as error:
         raise PhasebenchError(f"{path}: there is no such file; {remedy}") from error
     except OSError as error:
@@ -306,6 +318,13 @@ def read_json(path: Path, remedy: str, keys: Iterable[str] = ()) -> dict[str, An
         if key not in content:
             raise PhasebenchError(f"{path}: {key}: the key is missing; {remedy}")
     return content
+
+
+def _finite(text: str) -> float:
+    """A number of a JSON file; what is not finite was written by no :func:`canonical_json`."""
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is not finite")
+    return number
 
 
 def read_json_if_whole(path: Path) -> dict[str, Any]:

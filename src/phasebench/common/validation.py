@@ -120,7 +120,7 @@ def _explain(model: type[BaseModel], error: Mapping[str, Any], place: Sequence[s
     if error["type"] == "json_invalid":
         return "content: not complete JSON"
     tagged = tuple(part for part in error["loc"] if part != "[key]")
-    location = (*place, *(part for part in tagged if not _is_tag(part)))
+    location = (*place, *(part for part in tagged if not _is_tag(part))) or tuple(error["loc"])
     if error["type"] in ("extra_forbidden", "missing"):
         *parents, key = location
         where = _dotted(parents)
@@ -151,7 +151,8 @@ def _short(value: object) -> str:
 def _known_keys(annotation: Any, location: Sequence[int | str]) -> list[str]:
     """The keys of the model that stands at a location inside a model; the location has its tags."""
     if location and _is_tag(location[0]):
-        members = typing.get_args(typing.get_args(annotation)[0])
+        is_annotated = typing.get_origin(annotation) is typing.Annotated
+        members = typing.get_args(typing.get_args(annotation)[0] if is_annotated else annotation)
         member = next(member for member in members if Tag(str(location[0])) in member.__metadata__)
         return _known_keys(member, location[1:])
     annotation = _container(annotation)

@@ -140,6 +140,10 @@ _ABLATIONS: dict[str, tuple[str, dict[str, Scalar]]] = {
     "separate": ("real and imaginary apart", {"ablation": "separate"}),
     "before": ("before BN", {"position": "before"}),
     "instead": ("instead of BN", {"position": "instead"}),
+    # Baselines, which the study does not have: is it the frequencies or the gain?
+    "gain_only": ("gain without row 0", {"ablation": "gain_only"}),
+    "row_zero": ("row 0 without the gain", {"ablation": "row_zero"}),
+    "downscale_module": ("divided by the maps' side", {"ablation": "downscale_module"}),
 }
 
 _EVERYWHERE = ("2BN34", "SBN34", "2BN4", "SBN4")
@@ -281,6 +285,16 @@ REGISTRY: Registry[ModelEntry] = Registry(
             )
             for name, (label, options) in _ABLATIONS.items()
         },
+        "resnet18_2bn34_small_gain": ModelEntry(
+            _RESNET,
+            "spectral_batch_norm",
+            "ResNet18 + 2BN34, small first gain",
+            (3, 32, 32),
+            None,
+            True,
+            {"depth": 18, "insertion": "2BN34", "ablation": "small_gain"},
+            second_normalisation=True,
+        ),
         "perceptron_100": _perceptron("perceptron_100", "Complex, 100", 159_000),
         "perceptron_real_512_100": _perceptron("perceptron_real_512_100", "Real, 512 and 100", 454_120, real=True),
         "perceptron_512": _perceptron("perceptron_512", "Complex, 512", 814_080),

@@ -194,7 +194,7 @@ class ResNet(nn.Module):
             if number > 4:
                 raise PhasebenchError(f"insertion '{insertion.notation}': a ResNet has the modules 1 to 4")
             names = batch_norms(self.get_submodule(f"layer{number}"), f"layer{number}")
-            insert(self, names if insertion.shortcut else _main_norms(self, number), insertion)
+            insert(self, names if insertion.shortcut else _main_norms(self, number), insertion.in_module(number))
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(N, 2, C, H, W)`` planes, or complex ``(N, C, H, W)``, to logits ``(N, K)``."""

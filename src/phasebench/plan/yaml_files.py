@@ -79,6 +79,18 @@ class _Loader(yaml.SafeLoader):
     Of equal keys PyYAML would keep the last.
     """
 
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        # Here, since thousands of levels take PyYAML long to read and longer to give up.
+        if self._depth > _DEEPEST:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem=f"nested deeper than {_DEEPEST} levels", problem_mark=mark)
+        self._depth += 1
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
     def get_single_node(self) -> yaml.Node | None:
         node: yaml.Node | None = super().get_single_node()
         if node is not None:
@@ -123,8 +135,6 @@ def _count(node: yaml.Node, known: dict[int, int], inside: list[yaml.Node]) -> i
         return known[id(node)]
     if any(node is parent for parent in inside):
         raise _refusal(node, "a value that contains itself")
-    if len(inside) > _DEEPEST:
-        raise _refusal(node, f"nested deeper than {_DEEPEST} levels")
     if isinstance(node, yaml.MappingNode):
         parts = [part for pair in node.value for part in pair]
     else:

@@ -19,11 +19,10 @@ from phasebench.common.files import atomic_file, canonical_json, sha256_of_file,
 from phasebench.common.validation import as_model, read_json_model
 from phasebench.provenance.status import Checkout
 from phasebench.specs.evaluated import EVALUATED, read_index
-from phasebench.specs.imported import IMPORTED, read_mark, write_mark
+from phasebench.specs.imported import DATA_MANIFEST, IMPORTED, read_mark, write_mark
 from phasebench.specs.paths import Prepared, Results
 from phasebench.specs.run import Frozen, Name, RunIdentity
 from phasebench.specs.run_folder import (
-    DATA_MANIFEST,
     EVALUATION_FOLDER,
     NEEDED_FILES,
     PREDICTIONS,

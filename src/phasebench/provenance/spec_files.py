@@ -15,6 +15,7 @@ from phasebench.plan.external import external_rows
 from phasebench.plan.missing import check_missing, find_missing
 from phasebench.plan.plan import BenchmarkPlan, ImportedRun, load_plan
 from phasebench.plan.stages import PlannedAnalysis, PlannedBaselines, PlannedOverhead, PlannedProperties
+from phasebench.properties.peers import PEERS_LAW, peer_versions
 from phasebench.provenance.environments import read_pins
 from phasebench.provenance.external_code import external_targets, package_versions
 from phasebench.provenance.imports import CurrentDigests, find_imported
@@ -124,12 +125,13 @@ class Identities:
         )
 
     def properties(self, planned: PlannedProperties) -> StageIdentity:
-        """Identity of a study's properties; it depends on no data and no run."""
+        """Identity of a study's properties; it depends on no data and no run, but on libraries that it compares."""
+        peers = peer_versions() if PEERS_LAW in planned.laws else {}
         return StageIdentity(
             stage="properties",
             settings={"suite": planned.suite, "laws": list(planned.laws), "networks": list(planned.networks)},
             code=properties_code(self._tree, planned.laws, planned.networks),
-            environment=self._environment(external_targets(planned.networks)),
+            environment={**peers, **self._environment(external_targets(planned.networks))},
         )
 
     def analysis(self, planned: PlannedAnalysis) -> StageIdentity:

@@ -11,6 +11,8 @@ from phasebench.specs.run import Frozen
 from phasebench.specs.run_folder import RECORD
 
 IMPORTED = "imported.json"
+DATA_MANIFEST = "manifest.json"
+"""Copy of the manifest of its data set that an imported run brings along."""
 
 
 class Imported(Frozen):

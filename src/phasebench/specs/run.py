@@ -53,7 +53,7 @@ Count = Annotated[int, Field(gt=0, le=_MOST)]
 CountOrZero = Annotated[int, Field(ge=0, le=_MOST)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
 """Seed of random numbers; more than 32 bits NumPy does not take."""
-Augmentation = Literal["none", "crop_flip", "pitch_stretch", "resized_crop"]
+Augmentation = Literal["none", "crop_flip", "pitch_stretch", "random_phase", "resized_crop"]
 Domain = Literal["complex", "planes", "real"]
 """Input of a network: complex64 ``(N, C, H, W)``, ``(N, 2, C, H, W)``, or the planes that are not zero, as channels."""
 LogitsOf = Literal["modulus", "real"]
@@ -97,6 +97,7 @@ class Recipe(Frozen):
     augmentation: Augmentation = Field(
         "none",
         description="crop_flip: pad by 4, crop, mirror; pitch_stretch, for audio: shift pitch, stretch time; "
+        "random_phase: turn each sample by a random angle, all numbers alike; "
         "resized_crop, for images in shards: cut a part of random size and shape, resize it, mirror",
     )
     image_size: Annotated[int, Field(gt=0, le=8192)] = Field(

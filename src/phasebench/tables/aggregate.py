@@ -23,9 +23,11 @@ from phasebench.specs.run_folder import (
     REMEDY,
     SPEC,
     check_file,
+    check_recorded,
     evaluation_file,
     read_record,
     read_run_table,
+    recorded_spec,
 )
 from phasebench.specs.stage import StageIdentity, read_identity
 from phasebench.specs.value_tables import COLUMN_TYPES
@@ -128,9 +130,12 @@ def aggregate_results(
         ),
     }
     studies = [StudyClaims.model_validate(study) for study in settings["claims"]]
+    measured_values = pd.concat([tables["metrics"], tables["items"]], ignore_index=True)
+    # Claims are about the studies' networks: one from outside decides none, nor what any network can learn there.
+    external = [name for name, entry in settings["models"].items() if not entry["study"]]
     tables["claims"] = judge_claims(
         studies,
-        pd.concat([tables["metrics"], tables["items"]], ignore_index=True),
+        measured_values[~measured_values["model"].isin(external)],
         tables["analyses"],
         tables["runs"],
         published,
@@ -174,6 +179,12 @@ def _read_current_record(results: Results, run_id: str) -> dict[str, Any]:
         if not path.is_file():
             raise PhasebenchError(f"{path}: there is no such file; {REMEDY}")
     record = read_record(folder, *RECORDED, "spec", "packages")
+    kinds = COLUMNS["runs"]
+    numbers = [name for name in RECORDED if kinds[name] == "number"]
+    check_recorded(folder, record, numbers, [name for name in RECORDED if kinds[name] == "text"])
+    recorded_spec(folder, record)
+    if not isinstance(record["packages"], dict):
+        raise PhasebenchError(f"{folder / RECORD}: packages: must be names and versions; {REMEDY}")
     digest = sha256_of_file(current)
     if not digest == sha256_of_file(folder / SPEC) == record["digest"]:
         raise StaleResultError(
