@@ -17,6 +17,7 @@ from phasebench.common.files import (
     atomic_file,
     csv_text,
     read_json,
+    sha256_of_text,
     write_bytes,
     write_if_different,
     write_plan,
@@ -160,3 +161,10 @@ def test_a_folder_of_somebody_else_is_named_with_its_owner(tmp_path: Path, monke
     with pytest.raises(PhasebenchError) as caught:
         write_text(tmp_path / "new/a", "text")
     assert re.search(r"a: cannot be written: Permission denied; .*new belongs to \w+: ask for", str(caught.value))
+
+
+def test_halves_of_characters_in_a_changed_file_are_refused_or_hashed(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    with pytest.raises(PhasebenchError, match="is no character"):
+        write_if_different(tmp_path / "a", "\udc80")
+    assert sha256_of_text("\udc80") != sha256_of_text("x")

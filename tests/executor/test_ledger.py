@@ -174,3 +174,14 @@ def test_somebody_elses_folder_is_named_with_its_owner(tmp_path: Path, monkeypat
     with pytest.raises(WorkflowError, match=r"lock: Permission denied \(it belongs to \w+\)") as caught:
         Ledger(tmp_path, "slurm")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "line", ["[" * 100_000, '{"event": "submit", "cluster": "slurm", "submission": "x", "jobs": [5]}']
+)
+def test_a_line_of_another_form_is_skipped(tmp_path: Path, line: str) -> None:
+    (tmp_path / "ledger.jsonl").write_text(line + "\n")
+    ledger = Ledger(tmp_path, "slurm")
+    assert ledger.unanswered == []
+    assert ledger.warnings == [f"{ledger.path}: cannot be read in line 1, which is skipped."]
+    ledger.close()

@@ -101,7 +101,7 @@ class Ledger:
 
     def keys_of(self, submission: str) -> list[str]:
         """Keys of all members of an unanswered submission."""
-        return [part[0] for job in self._announced.get(submission, []) for part in _members(job)]
+        return _keys(self._announced.get(submission, []))
 
     def announce(self, submission: str, jobs: Sequence[Announced]) -> None:
         """Record that jobs (key, fingerprint, description, members) are about to be submitted."""
@@ -147,6 +147,8 @@ class Ledger:
                 event = json.loads(line)
                 match event["event"]:
                     case "submit" if event["cluster"] == self._cluster:
+                        # Before it is believed: later calls rely on its form.
+                        _keys(event["jobs"])
                         announced[event["submission"]] = event["jobs"]
                     case "submit":
                         others.add(event["submission"])
@@ -162,7 +164,7 @@ class Ledger:
                     case "ended":
                         entries.pop(event["id"], None)
                         unclear = [job_id for job_id in unclear if job_id != event["id"]]
-            except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+            except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
                 damaged.append(number)
         self.entries = list(entries.values())
         self.unanswered = list(announced)
@@ -206,6 +208,10 @@ def _entries(event: dict[str, Any], jobs: Sequence[Announced]) -> list[Entry]:
         members = tuple(Member(part[0], part[1], tuple(part[2])) for part in parts)
         found.append(Entry(str(job_id), event["submission"], key, fingerprint, description, members=members))
     return found
+
+
+def _keys(jobs: Sequence[Announced]) -> list[str]:
+    return [part[0] for job in jobs for part in _members(job)]
 
 
 def _members(job: Announced) -> list[Any]:

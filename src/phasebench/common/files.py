@@ -250,7 +250,7 @@ def write_if_different(path: Path | str, text: str, durable: bool = True) -> boo
     """
     target = Path(path)
     try:
-        if target.is_file() and target.read_bytes() == text.encode("utf-8"):
+        if target.is_file() and target.read_bytes() == text.encode("utf-8", "surrogatepass"):
             return False
     except OSError as error:
         raise PhasebenchError(f"{target}: cannot be read: {error.strerror}") from error
@@ -282,7 +282,8 @@ def sha256_of_file(path: Path | str) -> str:
 
 def sha256_of_text(text: str) -> str:
     """Hexadecimal SHA-256 of a text's UTF-8 bytes."""
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    # A changed JSON file may name halves of characters.
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def read_json(path: Path, remedy: str, keys: Iterable[str] = ()) -> dict[str, Any]:

@@ -105,7 +105,7 @@ class PreparedData:
         """The spec file that it was made from; its checksum, where it was made before the text was kept."""
         if self.in_shards:
             path = self._prepared.shard_spec(self.name)
-            return path.read_text(encoding="utf-8") if path.is_file() else ""
+            return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         # Here, since h5py is not needed before a data set was prepared.
         from phasebench.data.store import read_prepared_from
 
@@ -138,7 +138,7 @@ def run_changes(spec: str, folder: Path, record: Mapping[str, Any], data: Prepar
         A file is damaged.
     """
     stored = folder / SPEC
-    changes = _spec_changes(stored.read_text(encoding="utf-8") if stored.is_file() else "", spec)
+    changes = _spec_changes(stored.read_text(encoding="utf-8", errors="replace") if stored.is_file() else "", spec)
     if data.digest is not None and record.get("data_manifest") != data.digest:
         changes += _content_changes(record, data)
     # Shards are planned anew first, which may well leave each as it is.
@@ -158,7 +158,7 @@ def _spec_changes(recorded: str, current: str) -> list[Change]:
     after = json.loads(current)
     changes = _compared("spec", _settings(before), _settings(after)) if before else []
     for part, subject in _PARTS.items() if before else ():
-        changes += _compared(subject, _mapping(before.get(part)), after.get(part, {}))
+        changes += _compared(subject, _texts(before.get(part)), after.get(part, {}))
     # Not even a layout may differ; and of what is no spec file, nothing more can be said.
     return changes or [
         Change("spec", "spec file", sha256_of_text(recorded) if recorded else _ABSENT, sha256_of_text(current))
@@ -174,6 +174,10 @@ def _settings(spec: dict[str, Any]) -> dict[str, str]:
 def _mapping(value: Any) -> dict[str, Any]:
     """A part of a file that anybody may have changed; empty where it is no mapping."""
     return value if isinstance(value, dict) else {}
+
+
+def _texts(value: Any) -> dict[str, str]:
+    return {name: str(one) for name, one in _mapping(value).items()}
 
 
 def _content_changes(record: Mapping[str, Any], data: PreparedData) -> list[Change]:
