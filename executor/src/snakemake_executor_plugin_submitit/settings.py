@@ -1,8 +1,9 @@
 """Settings of the executor: ``--submitit-...`` on the command line, ``submitit-...:`` in a profile."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
+from typing import ClassVar, Optional
 
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
@@ -84,11 +85,14 @@ class ExecutorSettings(ExecutorSettingsBase):
         metadata={"help": "Days for which the logs of failed jobs are kept in the folder."},
     )
 
-    def __post_init__(self) -> None:
-        """Let dry runs check jobs against these settings, which Snakemake makes and does not hand to them."""
-        from snakemake_executor_plugin_submitit.dag_check import check_in_dry_runs
+    when_made: ClassVar[Callable[["ExecutorSettings"], None] | None] = None
+    """Called with each instance: Snakemake makes the settings of a dry run too, and hands them to nobody."""
 
-        check_in_dry_runs(self)
+    def __post_init__(self) -> None:
+        """Tell who waits for these settings."""
+        when_made = type(self).when_made
+        if when_made is not None:
+            when_made(self)
 
     def check(self) -> None:
         """Refuse what cannot work.
