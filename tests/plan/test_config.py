@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from support.shipped import shipped_suite
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.validation import as_model
@@ -22,7 +23,6 @@ from phasebench.plan.config import (
 )
 from phasebench.plan.yaml_files import read_model, read_yaml
 from phasebench.specs.run import Recipe
-from support.shipped import shipped_suite
 
 CONFIG = {"scale": "demo", "suites": ["study"]}
 RECIPE = {"optimizer": "adamw", "learning_rate": 0.1, "batch_size": 8, "steps": 5, "validate_every": 1}
