@@ -1,4 +1,5 @@
 import time
+from pathlib import Path
 
 from snakemake.utils import min_version
 
@@ -6,7 +7,13 @@ started = time.time()
 min_version("9.27")
 
 
-configfile: "config.yaml"
+# With --directory, the working folder may have one of its own.
+config_file = "config.yaml"
+if not Path(config_file).is_file():
+    config_file = str(Path(str(workflow.current_basedir), config_file))
+
+
+configfile: config_file
 
 
 include: "workflow/rules/common.smk"
@@ -20,10 +27,10 @@ rule all:
     input:
         **measured,
         # As texts: of an output of a rule, Snakemake keeps the rule, and then compares all inputs with each of them.
-        report=[str(file) for file in rules.report.output],
+        report=as_texts(rules.report.output),
         # Also what the page is made of: of a file that only another rule asks for, Snakemake does not miss the loss.
-        tables=[str(file) for file in rules.aggregate.output],
-        runs=collect(list(run_files.values()), run=plan.runs),
+        tables=as_texts(rules.aggregate.output),
+        runs=collect(list(run_files.values()), run=plan.runs_made_here),
 
 
 # What failed, and a page of what did not; the status of Snakemake stays.
@@ -35,7 +42,7 @@ onsuccess:
     from phasebench.reporting.outcome import outcome
 
     if words := outcome(
-        results_of(plan.scale.name).table("runs").parent,
+        all_results().table("runs").parent,
         Path(rules.report.output.page),
         started,
         time.time(),

@@ -13,7 +13,7 @@ from support.checkout import ROOT
 PACKAGE = ROOT / "src" / "phasebench"
 PLUGIN = "snakemake_executor_plugin_submitit"
 # Folders of tests that mirror no package of phasebench.
-OTHER_SUBJECTS = {"benchmarks", "browser", "executor", "logger", "slurm", "support", "workflow"}
+OTHER_SUBJECTS = {"benchmarks", "browser", "executor", "fuzz", "logger", "slurm", "support", "workflow"}
 
 
 def misplaced(tests: Path, package: Path) -> list[str]:

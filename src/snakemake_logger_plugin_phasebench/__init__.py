@@ -1,8 +1,8 @@
 """Snakemake logger that shows one live line of progress: jobs done and running, and the time left.
 
-``snakemake --logger phasebench``. Where standard error is no terminal, a plain line is written now and then. Warnings
-and errors are shown as Snakemake words them; a dry run and ``--verbose`` show everything. Snakemake's own log file,
-below ``.snakemake/log``, is complete as ever.
+``snakemake --logger phasebench``. Where standard error is no terminal, a plain line is written now and then. A failed
+job is one line with the last one of its log. Warnings and other errors are shown as Snakemake words them; a dry run and
+``--verbose`` show everything. Snakemake's own log file, below ``.snakemake/log``, is complete as ever.
 """
 
 import time
@@ -20,6 +20,7 @@ from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from snakemake_logger_plugin_phasebench.failures import failure
 from snakemake_logger_plugin_phasebench.jobs import Jobs
 
 __all__ = ["LogHandler"]
@@ -27,6 +28,8 @@ __all__ = ["LogHandler"]
 SECONDS_BETWEEN_LINES = 20.0
 """Between two plain lines, so that the log of a campaign of days stays readable."""
 _SNAKEMAKE = Path(snakemake.__file__).parent
+_OF_EVERY_ROUND = ("Select jobs to execute...", "Execute ")
+"""Beginnings of what Snakemake says each time that it looks for the next jobs."""
 
 
 class LogHandler(LogHandlerBase):
@@ -37,6 +40,7 @@ class LogHandler(LogHandlerBase):
             stderr=not self.common_settings.stdout, no_color=self.common_settings.nocolor, highlight=False
         )
         self.jobs = Jobs()
+        self.exception = ""
         self.began = time.monotonic()
         self.last_line = -SECONDS_BETWEEN_LINES
         self.progress = Progress(
@@ -70,6 +74,7 @@ class LogHandler(LogHandlerBase):
 
     def close(self) -> None:
         """Take the live line away."""
+        self._print(self.exception, "red")
         self.progress.stop()
         super().close()
 
@@ -80,15 +85,22 @@ class LogHandler(LogHandlerBase):
             case LogEvent.RUN_INFO:
                 self._plan(fields["stats"])
             case LogEvent.JOB_INFO:
-                self.jobs.start(fields["jobid"], fields["rule_name"], now)
-                self._update(now, fields["rule_msg"] or fields["rule_name"])
+                description = fields["rule_msg"] or fields["rule_name"]
+                self.jobs.start(fields["jobid"], fields["rule_name"], now, description)
+                self._update(now, description)
+                self._print_line_now_and_then(now)
             case LogEvent.JOB_FINISHED:
                 self.jobs.finish(fields["job_id"], now)
             case LogEvent.PROGRESS:
                 self._advance(fields["done"], fields["total"], now)
+            case LogEvent.ERROR if fields.get("exception") == "RuleException":
+                # Snakemake says next of which job it is.
+                self.exception = self.format(record)
             case LogEvent.JOB_ERROR:
-                self.jobs.fail(fields["jobid"])
-                self._print(self.format(record), "red")
+                description = self.jobs.fail(fields["jobid"])
+                told = failure(description, self.exception, fields["rule_msg"], fields["log"])
+                self._print(told or f"{self.exception}\n{self.format(record)}".strip(), "red")
+                self.exception = ""
                 self._print_line(now)
             case None if record.levelno == INFO:
                 self._message(record)
@@ -99,7 +111,7 @@ class LogHandler(LogHandlerBase):
         """Show what a Snakefile or a plugin says, and of Snakemake's own words the few that matter."""
         text = str(record.msg or "")
         own = Path(record.pathname).is_relative_to(_SNAKEMAKE)
-        if not own or self.jobs.failed or text == NOTHING_TO_BE_DONE_MSG:
+        if not own or text == NOTHING_TO_BE_DONE_MSG or (self.jobs.failed and not text.startswith(_OF_EVERY_ROUND)):
             self._print(text)
 
     def _plan(self, stats: Mapping[str, int]) -> None:
@@ -112,7 +124,13 @@ class LogHandler(LogHandlerBase):
     def _advance(self, done: int, total: int, now: float) -> None:
         self.progress.update(self.task, completed=done, total=total)
         self._update(now)
-        if now - self.last_line >= SECONDS_BETWEEN_LINES or done == total:
+        if done == total:
+            self._print_line(now)
+        else:
+            self._print_line_now_and_then(now)
+
+    def _print_line_now_and_then(self, now: float) -> None:
+        if now - self.last_line >= SECONDS_BETWEEN_LINES:
             self._print_line(now)
 
     def _print_line(self, now: float) -> None:

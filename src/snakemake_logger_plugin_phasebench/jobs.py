@@ -16,6 +16,8 @@ class Jobs:
         Rule -> number of its jobs.
     running
         Number of a job -> its rule and the moment of its start, in seconds.
+    descriptions
+        Number of a job -> what it does, of each job that has started and not finished.
     durations
         Rule -> seconds that its finished jobs took.
     most_running
@@ -26,25 +28,29 @@ class Jobs:
 
     planned: Mapping[str, int] = field(default_factory=dict)
     running: dict[int, tuple[str, float]] = field(default_factory=dict)
+    descriptions: dict[int, str] = field(default_factory=dict)
     durations: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     most_running: int = 1
     failed: int = 0
 
-    def start(self, number: int, rule: str, now: float) -> None:
+    def start(self, number: int, rule: str, now: float, description: str = "") -> None:
         """Note the start of a job."""
+        self.descriptions[number] = description or rule
         self.running[number] = (rule, now)
         self.most_running = max(self.most_running, len(self.running))
 
     def finish(self, number: int, now: float) -> None:
         """Note the end of a job."""
+        self.descriptions.pop(number, None)
         if job := self.running.pop(number, None):
             rule, started = job
             self.durations[rule].append(now - started)
 
-    def fail(self, number: int) -> None:
-        """Note the failure of a job; Snakemake may try it again."""
+    def fail(self, number: int) -> str:
+        """Note the failure of a job, which Snakemake may try again, and describe it."""
         self.running.pop(number, None)
         self.failed += 1
+        return self.descriptions.pop(number, f"job {number}")
 
     def seconds_left(self, now: float) -> float | None:
         """Estimate the time to the end.
@@ -55,16 +61,14 @@ class Jobs:
         Returns
         -------
         float or None
-            Seconds; None while no job has finished.
+            Seconds; None while most of the planned jobs are of rules of which none has finished.
         """
-        finished = [seconds for durations in self.durations.values() for seconds in durations]
-        if not finished:
-            return None
         mean = {rule: fmean(durations) for rule, durations in self.durations.items()}
-        anything = fmean(finished)
-        left = sum(
-            mean.get(rule, anything) * max(count - len(self.durations.get(rule, ())), 0)
-            for rule, count in self.planned.items()
-        )
+        counts = {rule: max(count - len(self.durations.get(rule, ())), 0) for rule, count in self.planned.items()}
+        unknown = sum(count for rule, count in counts.items() if rule not in mean)
+        if not mean or 2 * unknown > sum(self.planned.values()):
+            return None
+        anything = fmean(seconds for durations in self.durations.values() for seconds in durations)
+        left = sum(mean.get(rule, anything) * count for rule, count in counts.items())
         spent = sum(min(now - started, mean.get(rule, anything)) for rule, started in self.running.values())
         return max(left - spent, 0.0) / self.most_running

@@ -44,3 +44,12 @@ def test_a_faultless_run_counts_as_half_an_error() -> None:
     runs = [finished_run([0] * 4, fraction=f, accuracy=1.0) for f in (0.5, 1.0)]
     table = analyse_trend(runs, NOTHING_PUBLISHED).set_index("metric")["value"]
     assert table["trend_intercept"] == pytest.approx(np.log(0.5 / 200))
+
+
+def test_a_lead_is_over_the_best_other_network_of_the_same_size_and_seed() -> None:
+    accuracies = {("a", 0.5): 0.9, ("b", 0.5): 0.6, ("c", 0.5): 0.7, ("a", 1.0): 0.92, ("b", 1.0): 0.95}
+    runs = [finished_run([0] * 4, model=m, fraction=f, accuracy=value) for (m, f), value in accuracies.items()]
+    table = analyse_trend(runs, NOTHING_PUBLISHED)
+    leads = table[table["metric"] == "lead"].set_index(["model", "train_fraction"])["value"].to_dict()
+    expected = {("a", 0.5): 0.2, ("b", 0.5): -0.3, ("c", 0.5): -0.2, ("a", 1.0): -0.03, ("b", 1.0): 0.03}
+    assert leads == {key: pytest.approx(value) for key, value in expected.items()}

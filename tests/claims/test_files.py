@@ -101,7 +101,7 @@ def test_bounds(changes: dict[str, Any], bounds: tuple[float, float], words: str
         (measured(one_of=["cifarnet_dcn"]), "claims.0.measured: give exactly one of 'models' and 'one_of'"),
         (measured(change_from=0), "claims.0.measured: 'change_from' needs 'conditions'"),
         (measured(conditions=[]), "claims.0.measured.conditions"),
-        (measured(experiment="table_9"), "one.measured.experiment: 'table_9' is not in the suite; known: table_1"),
+        (measured(experiment="table_9"), "one.measured.experiment: 'table_9' is not in the suite; known: images_"),
         (measured(datasets=["mstar"]), "one.measured.datasets: 'mstar' is not in the suite; known: cifar10"),
         (measured(encodings=["complex"]), "one.measured.encodings: 'complex' is not in the suite"),
         (measured(train_fractions=[0.3]), "one.measured.train_fractions: '0.3' is not in the suite; known: 1.0"),

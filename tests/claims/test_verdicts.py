@@ -567,5 +567,6 @@ def test_the_study_of_phases_is_judged_by_its_own_readings() -> None:
     assert {name for name, answer in answers.items() if answer == "yes"} == {
         *("phase_above_amplitude", "amplitude_at_chance", "phase_best", "phase_like_half", "real_like_imaginary"),
         *("sign_above_absolute_value", "absolute_value_poor", "sign_like_phase"),
+        "binary_weights_retain_accuracy",
     }
     assert "no" not in answers.values()

@@ -8,6 +8,7 @@ from support.tiny_benchmark import copy_checkout
 
 from phasebench.cli.estimates import Cost, rows, show, size, total
 from phasebench.cli.main import app
+from phasebench.plan.settings import read_settings
 from phasebench.provenance.estimate import Work
 from phasebench.provenance.status import Checkout
 
@@ -89,8 +90,10 @@ def test_what_has_no_data_is_named_or_counted(
     app(["estimate", "--scale", "paper"], standalone_mode=False)
     *named, last = capsys.readouterr().out.splitlines()
     assert any(line.startswith("MSTAR: no chips below data/raw/mstar: ") for line in named)
-    assert "properties): " in last and "train" not in last
+    assert "properties): " in last
+    assert "train" not in last
     app(["estimate", "--scale", "paper", "--missing-data"], standalone_mode=False)
     *lines, last = capsys.readouterr().out.splitlines()
-    assert f"{len(Checkout(Path(), 'paper', with_missing_data=True).plan.runs):,} train" in last
+    paper = read_settings(Path()).with_scale("paper")
+    assert f"{len(Checkout(Path(), paper, with_missing_data=True).plan.runs):,} train" in last
     assert not any("left out" in line for line in lines)

@@ -15,6 +15,7 @@ import phasebench
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import (
     atomic_file,
+    csv_text,
     read_json,
     write_bytes,
     write_if_different,
@@ -122,6 +123,11 @@ def test_what_a_table_cannot_hold_is_named_with_its_file(tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
+def test_texts_in_csv_files_are_no_formulas_and_numbers_stay() -> None:
+    table = pd.DataFrame({"=a": ["=1+1", "-x"], "b": [-1.5, 2.0], "c": ["-1.5", "@x"], "d": [None, "\ty"]})
+    assert csv_text(table) == "'=a,b,c,d\n'=1+1,-1.5,-1.5,\n'-x,2.0,'@x,'\ty\n"
+
+
 def test_nested_json_without_end_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("[" * 100_000)
     with pytest.raises(PhasebenchError, match=r"run\.json: not a complete JSON file; write it again$"):
@@ -132,7 +138,7 @@ def test_one_module_replaces_files() -> None:
     """Another writer would bring leftovers and half files of its own."""
     package = Path(phasebench.__file__).parent
     names = re.compile(
-        r"\bmkstemp\b|NamedTemporaryFile|os\.umask|h5py\.File\([^)]*\"[wax]|\.to_parquet\(|torch\.save\("
+        r"\bmkstemp\b|NamedTemporaryFile|os\.umask|h5py\.File\([^)]*\"[wax]|\.to_parquet\(|\.to_csv\(|torch\.save\("
     )
     found = {
         path.relative_to(package).as_posix(): sorted(set(names.findall(path.read_text())))
@@ -140,7 +146,17 @@ def test_one_module_replaces_files() -> None:
         if names.search(path.read_text())
     }
     assert found == {
-        "common/files.py": [".to_parquet("],
+        "common/files.py": [".to_csv(", ".to_parquet("],
         "data/hdf5.py": ['h5py.File(sink, "w'],
         "training/checkpoint.py": ["torch.save("],
     }
+
+
+def test_a_folder_of_somebody_else_is_named_with_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(PhasebenchError) as caught:
+        write_text(tmp_path / "new/a", "text")
+    assert re.search(r"a: cannot be written: Permission denied; .*new belongs to \w+: ask for", str(caught.value))

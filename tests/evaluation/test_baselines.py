@@ -82,6 +82,7 @@ def test_what_a_line_separates_is_told_apart_and_the_rest_is_counted(
         "linear_accuracy": 1.0,
         "linear_features": 3 * 8 * 8,
         "linear_pooling": 1,
+        "zero_share": pytest.approx((images[N_TRAIN:] == 0).mean()),
     }
 
 

@@ -17,6 +17,7 @@ from phasebench.evaluation import (
     embedding,
     mixed_batches,
     phase_normalisation,
+    robustness,
     rotation,
     weight_projections,
 )
@@ -51,6 +52,8 @@ def few_conditions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for module in (rotation, phase_normalisation, colour_jitter, mixed_batches, weight_projections):
         monkeypatch.setattr(module, "N_DRAWS", 1)
     monkeypatch.setattr(colour_jitter, "STRENGTHS", (0.0, 1.0))
+    changes = {name: (change, conditions[:1]) for name, (change, conditions) in robustness.CHANGES.items()}
+    monkeypatch.setattr(robustness, "CHANGES", changes)
     monkeypatch.setattr(confidence, "ANGLES_DEGREES", (0, 90))
     monkeypatch.setattr(embedding, "ANGLES_DEGREES", (0, 90, 180, 270))
     blocks = {depth: (block, (1, 1, 1, 1)) for depth, (block, _) in resnet.BLOCKS.items()}

@@ -35,6 +35,13 @@ def test_a_rule_without_a_finished_job_takes_the_mean_of_all():
     assert jobs.seconds_left(now=6.0) == pytest.approx(6.0)
 
 
+def test_quick_jobs_say_nothing_of_the_many_that_follow():
+    jobs = Jobs(planned={"prepare": 1, "train": 7})
+    jobs.start(1, "prepare", now=0.0)
+    jobs.finish(1, now=6.0)
+    assert jobs.seconds_left(now=6.0) is None
+
+
 def test_a_job_that_is_planned_later_never_makes_the_rest_negative():
     jobs = Jobs(planned={"prepare": 1})
     for number in range(3):

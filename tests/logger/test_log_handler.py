@@ -17,7 +17,7 @@ rule work:
     log: "logs/{number}"
     message: "Work on {wildcards.number}"
     params: fails=config.get("fails", "none")
-    shell: "(test {wildcards.number} != {params.fails} && sleep 0.2 && touch {output}) 2> {log}"
+    shell: "(test {wildcards.number} != {params.fails} && sleep 0.2 && touch {output}) > {log} 2>&1"
 onsuccess:
     from snakemake.logging import logger
     logger.info("The page is there")
@@ -41,7 +41,7 @@ def test_a_log_file_gets_a_few_plain_lines(folder):
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
     assert lines[0] == "5 jobs: 4 work"
-    assert re.fullmatch(r"1 of 5 jobs done, 0 running, \d+ s so far(, about \d+ s left)?", lines[1])
+    assert re.fullmatch(r"0 of 5 jobs done, 1 running, \d+ s so far", lines[1])
     assert re.fullmatch(r"5 of 5 jobs done, 0 running, \d+ s so far", lines[-2])
     assert lines[-1] == "The page is there"
     assert "\x1b" not in done.stderr
@@ -53,14 +53,26 @@ def test_the_second_start_says_that_nothing_is_to_be_done(folder):
     assert run(folder).stderr.startswith("Nothing to be done")
 
 
-def test_a_failure_is_shown_as_snakemake_words_it_and_the_status_stays(folder):
+def test_a_failure_is_shown_in_one_line_and_the_status_stays(folder):
+    snakefile = folder / "Snakefile"
+    snakefile.write_text(snakefile.read_text().replace("&& sleep", "|| (echo no more; exit 3) && sleep"))
     done = run(folder, "--keep-going", "--config", "fails=2")
     assert done.returncode == 1
-    assert "Error in rule work" in done.stderr
-    assert "logs/2" in done.stderr
+    assert "Error in rule work" not in done.stderr
+    assert "exit status" not in done.stderr
+    assert "Select jobs" not in done.stderr
+    assert "failed: Work on 2: no more; log: logs/2" in done.stderr.splitlines()
     assert "1 failed" in done.stderr
     assert "Complete log" in done.stderr
     assert "The page is there" not in done.stderr
+
+
+def test_a_failure_without_a_log_is_shown_as_snakemake_words_it(folder):
+    done = run(folder, "--config", "fails=2")
+    assert done.returncode == 1
+    assert "Error in rule work" in done.stderr
+    assert "returned non-zero exit status 1" in done.stderr
+    assert "logs/2" in done.stderr
 
 
 def test_a_dry_run_shows_every_job(folder):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.registry import Registry
@@ -200,6 +201,36 @@ def test_mstar_network_is_invariant_to_phase(invariant: str) -> None:
     images, turned = draw(CHIP, 128, 2)
     model = trained_a_little("mstar_cds", CHIP, images, invariant=invariant)
     assert relative_change(model, images, turned) < 1e-12
+
+
+def test_the_texts_layers_on_mstar_equal_their_formulae() -> None:
+    """Section 5.1: convolution, equivariant GTReLU, magnitude pooling and division, in native complex arithmetic."""
+    torch.manual_seed(1)
+    model = build_model("mstar_cds_text", n_classes=10, **CHIP).double()
+    for name, parameter in model.named_parameters():
+        if name.startswith("activation1"):
+            nn.init.uniform_(parameter, 0.5, 1.5)
+    images, turned = draw(CHIP, 100, 2)
+    weight, channel_factor = (
+        torch.complex(*model.get_parameter(name).detach()) for name in ("conv1.weight", "activation1.scale")
+    )
+    omega = model.get_parameter("activation1.phase_factor").detach()[:, None, None]
+    scaled = functional.conv2d(as_complex(images), weight) * channel_factor[:, None, None]
+    mean = scaled.mean(dim=1, keepdim=True)
+    unit = mean / (mean.abs() + 1e-6)
+    phase = (scaled * unit.conj()).angle().clamp(min=0.0)
+    activated = (scaled.abs() + 1e-6) * torch.exp(1j * omega * phase) * unit
+    _, where = functional.max_pool2d(activated.abs(), 2, return_indices=True)
+    pooled = activated.flatten(2).gather(2, where.flatten(2)).view(where.shape)
+    below = functional.conv2d(pooled, torch.complex(*model.get_parameter("invariant.filter.weight").detach()))
+    quotient = pooled[..., 1:-1, 1:-1] * below.conj() / (below.abs().square() + 1e-7)
+    polar = torch.cat(((quotient.abs() + 1e-5).log(), quotient.angle().cos(), quotient.angle().sin()), dim=1)
+    with torch.no_grad():
+        torch.testing.assert_close(model(images), model.get_submodule("tail")(polar), rtol=1e-8, atol=1e-8)
+    assert relative_change(model, images, turned) < 1e-4
+    assert count_parameters(model) == 29_050
+    with pytest.raises(PhasebenchError, match="give 'invariant: division' too"):
+        build_model("mstar_cds", n_classes=10, order="text", **CHIP)
 
 
 @pytest.mark.parametrize(("name", "encoding", "size"), [("cifarnet_real", LAB, 32), ("mstar_real", CHIP, 128)])

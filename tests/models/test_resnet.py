@@ -221,3 +221,12 @@ def test_every_parameter_of_a_spectral_network_learns() -> None:
 def test_unknown_choices_are_named(options: dict[str, object], message: str) -> None:
     with pytest.raises(PhasebenchError, match=message):
         empty(10, **options)
+
+
+def test_kernels_by_hes_rule_have_its_variance_and_those_of_torch_a_sixth_of_it() -> None:
+    for init, share in (("torch", 1 / 3), ("he", 2.0)):
+        torch.manual_seed(0)
+        kernel = ResNet(10, depth=18, width=16, init=init).layer4[1].conv2.weight  # type: ignore[arg-type]
+        assert kernel.var().item() == pytest.approx(share / kernel[0].numel(), rel=0.02)
+    with pytest.raises(PhasebenchError, match="init 'lecun' is neither"):
+        empty(10, init="lecun")

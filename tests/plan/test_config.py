@@ -67,12 +67,36 @@ def test_the_examples_are_valid(model: type[BaseModel], value: dict[str, Any]) -
         (
             Config,
             {"sclae": "demo", "suites": ["study"]},
-            "f.yaml: key 'sclae' is not known; known keys: data_root, datasets, device, download, missing_data, scale, "
-            "suites",
+            "f.yaml: key 'sclae' is not known; known keys: data_root, datasets, device, download, missing_data, "
+            "models, scale, suites",
         ),
         (Config, {"suites": ["study"]}, "f.yaml: key 'scale' is missing"),
         (Config, changed(CONFIG, "suites", []), "f.yaml: suites: list should have at least 1 item"),
-        (Config, changed(CONFIG, "suites", "study"), "f.yaml: suites: input should be a valid list; found 'study'"),
+        (Config, changed(CONFIG, "suites", 3), "f.yaml: suites: input should be a valid list; found 3"),
+        (
+            Config,
+            changed(CONFIG, "scale", "x" * 300),
+            "f.yaml: scale: string should have at most 100 char",
+        ),
+        (
+            Config,
+            changed(CONFIG, "data_root", "a\0b"),
+            "f.yaml: data_root: must be a path: not empty, and without",
+        ),
+        (Config, changed(CONFIG, "data_root", ""), "f.yaml: data_root: must be a path: not empty"),
+        (Config, changed(CONFIG, "data_root", "x" * 5000), "f.yaml: data_root: is longer than a path can be"),
+        (Config, changed(CONFIG, "data_root", "~nobody7/x"), "f.yaml: data_root: the home folder of '~nobody7' is not"),
+        (Config, changed(CONFIG, "data_root", "$NOT_SET_7/x"), "f.yaml: data_root: variable 'NOT_SET_7' of the enviro"),
+        (
+            Config,
+            changed(CONFIG, "datasets.digits.options.size", float("nan")),
+            "f.yaml: datasets.digits.options.size: input should be a finite number; found nan",
+        ),
+        (
+            Config,
+            changed(CONFIG, "datasets.digits.options.size", [1]),
+            "f.yaml: datasets.digits.options.size: input should be a number, a text, true or false; found [1]",
+        ),
         (Config, changed(CONFIG, "device", "gpu"), "f.yaml: device: input should be 'auto', 'cpu' or 'cuda'; found"),
         (Config, changed(CONFIG, "download", "perhaps"), "f.yaml: download: input should be a valid boolean"),
         (
@@ -121,6 +145,26 @@ def test_the_examples_are_valid(model: type[BaseModel], value: dict[str, Any]) -
             "f.yaml: resources: key 'gpus' is not known; known keys: gpu, gpu_share, mem_mb, runtime, threads",
         ),
         (Scale, changed(SCALE, "seeds", [-1]), "f.yaml: seeds.0: input should be greater than or equal to 0; found -1"),
+        (Scale, changed(SCALE, "seeds", [2**32]), "f.yaml: seeds.0: input should be less than 4294967296; found 4294"),
+        (Scale, changed(SCALE, "seeds", [True]), "f.yaml: seeds.0: input should be a valid integer; found True"),
+        *[
+            (Suite, changed(SUITE, f"recipes.plain.{key}", value), f"f.yaml: recipes.plain{message}")
+            for key, value, message in (
+                ("betas", [2, 3], ".betas.0: input should be less than 1; found 2"),
+                ("betas", [float("nan"), 0.9], ".betas.0: input should be a finite number; found nan"),
+                ("learning_rate", float("inf"), ".learning_rate: input should be a finite number; found inf"),
+                ("weight_decay", float("inf"), ".weight_decay: input should be a finite number; found inf"),
+                ("clip_norm", float("inf"), ".clip_norm: input should be a finite number; found inf"),
+                ("schedule", [], ".schedule: list should have at least 1 item after validation, not 0; found []"),
+                ("schedule", [[0, -1.0]], ".schedule.0.1: input should be greater than or equal to 0; found -1.0"),
+                ("schedule", [[0, float("nan")]], ".schedule.0.1: input should be a finite number; found nan"),
+                ("schedule", [[5, 0.1], [1, 0.1]], ": the epochs of 'schedule' must rise"),
+                ("milestones", [3, 3], ": the epochs of 'milestones' must rise"),
+                ("milestones", [], ".milestones: list should have at least 1 item after validation, not 0; found"),
+                ("steps", 10**18, ".steps: input should be less than or equal to 1000000000; found 1000000000"),
+                ("processes", 10**6, ".processes: input should be less than or equal to 1024; found 1000000"),
+            )
+        ],
     ],
 )
 def test_messages(model: type[BaseModel], value: object, message: str) -> None:
@@ -137,6 +181,20 @@ def test_messages(model: type[BaseModel], value: object, message: str) -> None:
         ("a: 1\nb: {c: 1, c: 2}\n", "f.yaml: line 2: not valid YAML: key 'c' is given twice"),
         ("a: \x07\n", "f.yaml: not valid YAML: "),
         (b"a: \xff\n", "f.yaml: not valid YAML: "),
+        (b"a: \x00\n", "f.yaml: not valid YAML: unacceptable character #x0000"),
+        ('a: "\\0"\n', "f.yaml: line 1: not valid YAML: '\\x00' has a control character; remove it"),
+        ('a: "\\ud800"\n', "f.yaml: line 1: not valid YAML: '\\ud800' has a control character; remove it"),
+        ("a: !!int abc\n", "f.yaml: line 1: not valid YAML: 'abc' is not of the type int"),
+        ("a: !!timestamp x\n", "f.yaml: line 1: not valid YAML: 'x' is not of the type timestamp"),
+        ("a: !!bool x\n", "f.yaml: line 1: not valid YAML: 'x' is not of the type bool"),
+        ("a: !!map x\n", "f.yaml: not valid YAML: a value is not of the type that its tag says"),
+        ("a: !!python/object/apply:os.system [x]\n", "f.yaml: line 1: not valid YAML: could not determine a constr"),
+        ("a: " + "9" * 5000, "f.yaml: line 1: not valid YAML: '9999999999999999999999999999999999999999' is not of"),
+        ("a: 0x" + "f" * 5000, "f.yaml: line 1: not valid YAML: a number of more than 63 bits"),
+        ("a: " + "[" * 60 + "]" * 60, "f.yaml: line 1: not valid YAML: nested deeper than 50 levels"),
+        ("a: " + "[" * 2000, "f.yaml: line 1: not valid YAML: nested deeper than 50 levels"),
+        ("a: &a [*a]\n", "f.yaml: line 1: not valid YAML: a value that contains itself"),
+        ("#" * (1 << 20) + "\n", "f.yaml: has 1,048,577 bytes, and may have 1,048,576; shorten it"),
     ],
 )
 def test_files_that_are_no_yaml(tmp_path: Path, text: str | bytes, message: str) -> None:
@@ -146,6 +204,36 @@ def test_files_that_are_no_yaml(tmp_path: Path, text: str | bytes, message: str)
         read_yaml(path, "f.yaml")
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("last", ["[*a{}]", "{{<<: [*a{}]}}"])
+def test_aliases_that_write_out_billions_of_values_are_refused_at_once(tmp_path: Path, last: str) -> None:
+    lines = ["a0: &a0 {x: 1}"]
+    lines += [f"a{i}: &a{i} " + last.format(f", *a{i - 1}".join([str(i - 1), *[""] * 8])) for i in range(1, 10)]
+    (tmp_path / "f.yaml").write_text("\n".join(lines))
+    with pytest.raises(PhasebenchError, match=r"line \d+: not valid YAML: becomes more than 100,000 values when its"):
+        read_yaml(tmp_path / "f.yaml", "f.yaml")
+
+
+def test_a_date_is_a_text_and_a_folder_no_file(tmp_path: Path) -> None:
+    (tmp_path / "f.yaml").write_text("a: 2024-13-45\nb: 2024-01-13\n")
+    assert read_yaml(tmp_path / "f.yaml", "f.yaml") == {"a": "2024-13-45", "b": "2024-01-13"}
+    with pytest.raises(PhasebenchError, match=r"^f\.yaml: cannot be read: Is a directory$"):
+        read_yaml(tmp_path, "f.yaml")
+
+
+def test_names_that_the_command_line_gives_as_one_text_are_a_list() -> None:
+    assert as_model(Config, changed(CONFIG, "suites", "a"), "").suites == ("a",)
+    assert as_model(Config, changed(CONFIG, "suites", "a, b"), "").suites == ("a", "b")
+
+
+def test_paths_are_expanded_where_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("SCRATCH", "/scratch")
+    config = {**CONFIG, "data_root": "~/raw", "datasets": {"digits": {"source": "hdf5", "path": "${SCRATCH}/a$.h5"}}}
+    found = as_model(Config, config, "")
+    assert (found.data_root, found.datasets["digits"].path) == ("/home/me/raw", "/scratch/a$.h5")
+    assert as_model(Config, {**CONFIG, "data_root": 2024}, "").data_root == "2024"
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def test_properties_are_of_all_networks_of_the_suite_whatever_the_scale_runs(tmp
     alone = scale_of(experiments={"images": {"grid": [{"models": ["cifarnet_type_e"]}]}})
     (planned,) = plan(tmp_path, alone, suite).properties.values()
     assert (planned.suite, planned.laws) == ("study", ("graph_convolution",))
-    assert {"cifarnet_real", "cifarnet_type_e"} <= set(planned.models)
+    assert {"cifarnet_real", "cifarnet_type_e"} <= {network["model"] for network in planned.networks}
     real = next(network for network in planned.networks if network["model"] == "cifarnet_real")
     assert (real["input_shape"], real["real"], real["invariant_to"]) == ([3, 32, 32], True, [])
     assert not plan(tmp_path, scale_of(properties=False), suite).properties
@@ -286,7 +286,7 @@ def test_mistakes_in_the_configuration(tmp_path: Path, config: dict[str, Any], m
         ),
         (
             {"grid": {**GRID, "encodings": ["lba"]}},
-            ".grid.encodings: 'lba' is not an encoding; known: complex, grey, grey_fixed_imaginary, ",
+            ".grid.encodings: 'lba' is not an encoding; known: complex, complex_phase_normalised, ",
         ),
         (
             {"models": {"mstar_cds": {}}},
@@ -357,7 +357,7 @@ def test_mistakes_in_a_scale(tmp_path: Path, scale: dict[str, Any], message: str
     assert str(caught.value).startswith("workflow/scales/tiny.yaml: " + message)
 
 
-@pytest.mark.parametrize("scale", ["demo", "small", "paper"])
+@pytest.mark.parametrize("scale", ["demo", "small", "card", "paper"])
 def test_the_shipped_scales_resolve(scale: str) -> None:
     root = ROOT
     shipped = yaml.safe_load((root / "config.yaml").read_text())

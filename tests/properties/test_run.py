@@ -28,7 +28,7 @@ NETWORK: dict[str, Any] = {
 
 def identity(**changes: Any) -> StageIdentity:
     settings = {"suite": "study", "laws": ["complex_initialisation"], "networks": [NETWORK], **changes}
-    code = properties_code(own_source(), settings["laws"], [one["model"] for one in settings["networks"]])
+    code = properties_code(own_source(), settings["laws"], settings["networks"])
     return StageIdentity(stage="properties", settings=settings, code=code, environment={})
 
 

@@ -18,6 +18,7 @@ from phasebench.evaluation.registry import EVALUATIONS
 from phasebench.models.registry import REGISTRY
 from phasebench.provenance.stage_code import (
     ANALYSES_TABLE,
+    BUILDERS_TABLE,
     ENCODINGS_TABLE,
     EVALUATIONS_TABLE,
     LAWS_TABLE,
@@ -118,6 +119,7 @@ def test_many_changes_are_counted() -> None:
 
 TABLES = {
     ANALYSES_TABLE,
+    BUILDERS_TABLE,
     ENCODINGS_TABLE,
     EVALUATIONS_TABLE,
     LAWS_TABLE,

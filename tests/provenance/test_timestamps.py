@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -152,3 +153,37 @@ def test_an_index_that_lacks_a_table_is_removed(checkout: Path, change: Callable
     change(checkout)
     adopted(checkout)
     assert not index.exists()
+
+
+@pytest.mark.parametrize("days", [-3, 3])
+def test_a_copy_is_taken_over_whatever_the_clock_of_the_file_server(checkout: Path, days: int) -> None:
+    """Spec files are as new as the server's clock says, and no result may be older than what it was made from."""
+    then = time.time_ns() + days * 86_400 * 10**9
+    plan = plan_tiny(checkout)
+    results, prepared = Results(checkout / "results/tiny"), Prepared(checkout / "data/prepared/tiny")
+    for spec in (results.folder / "specs").rglob("*.json"):
+        os.utime(spec, ns=(then, then))
+    outputs = [*prepared.folder.iterdir(), *(path for path in (results.folder / "runs").rglob("*") if path.is_file())]
+    for path in outputs:
+        os.utime(path, ns=(OLD, OLD))
+    adopt_results(plan, results, prepared)
+    spec, manifest, record = (
+        results.spec("runs", RUN),
+        prepared.manifest("colour_shapes"),
+        results.run(RUN) / "run.json",
+    )
+    assert record.stat().st_mtime_ns >= max(spec.stat().st_mtime_ns, manifest.stat().st_mtime_ns)
+    assert manifest.stat().st_mtime_ns >= results.spec("datasets", "colour_shapes").stat().st_mtime_ns
+
+
+def test_somebody_else_s_results_are_left_as_they_are(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    plan = plan_tiny(checkout)
+    results, prepared = Results(checkout / "results/tiny"), Prepared(checkout / "data/prepared/tiny")
+    for path in prepared.folder.iterdir():
+        os.utime(path, ns=(OLD, OLD))
+    monkeypatch.setattr("phasebench.provenance.timestamps.utime", refuse)
+    assert adopt_results(plan, results, prepared) == 0
+    assert prepared.manifest("colour_shapes").stat().st_mtime_ns == OLD

@@ -25,8 +25,18 @@ def test_the_last_words_count_findings_and_properties_apart(tmp_path: Path, page
     assert findings == (
         "Findings:   1 reproduced, 1 not reproduced, 1 open and 2 not tested here, of which 1 points the same way"
     )
-    assert properties == "Properties: 2 hold, 0 do not"
+    assert properties == (
+        "Properties: 2 hold, 0 do not; 10 of 10 measured values of layers and untrained networks as expected"
+    )
     assert "real data" in follows
+
+
+def test_a_broken_law_is_counted_beside_the_claims(tmp_path: Path, page: Path) -> None:
+    laws = write_tables(tmp_path / "tables", with_studies=True)["properties"]
+    laws.loc[laws["is_control"], "holds"] = True
+    laws.to_parquet(tmp_path / "tables" / "properties.parquet")
+    *_, properties, _ = outcome(tmp_path / "tables", page, 900.0, 1121.0).splitlines()
+    assert properties.endswith("; 5 of 10 measured values of layers and untrained networks as expected")
 
 
 def test_real_data_need_no_advice_to_take_real_data(tmp_path: Path, page: Path) -> None:

@@ -26,10 +26,12 @@ HISTORY = pd.DataFrame(
 )
 
 
-def finished_run(predictions: list[int], seed: int = 0, fraction: float = 1.0, accuracy: float = 0.5) -> FinishedRun:
+def finished_run(
+    predictions: list[int], seed: int = 0, fraction: float = 1.0, accuracy: float = 0.5, model: str = "net"
+) -> FinishedRun:
     """A run with these predictions of four test samples."""
     table = pd.DataFrame({"index": range(len(predictions)), "label": LABELS, "prediction": predictions})
-    spec = SPEC.model_copy(update={"seed": seed, "train_fraction": fraction})
+    spec = SPEC.model_copy(update={"seed": seed, "train_fraction": fraction, "model": model})
     return FinishedRun(spec, accuracy, 200, ("cat", "dog", "owl"), table, HISTORY)
 
 

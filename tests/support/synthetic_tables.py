@@ -206,6 +206,7 @@ def _run(
         "torch": "2.13.0",
         "python": "3.11.2",
         "digest": "feedbeef" * 8,
+        "origin": "",
         "finished_at": f"2026-01-02T03:0{seed}:05+00:00",
     }
 

@@ -83,6 +83,7 @@ SPEC = StageIdentity(
             }
         ],
         "runs": {FIRST.id: {"rotation": "rotation-of-64"}, SECOND.id: {}},
+        "imported": {},
         "analyses": {},
         "overheads": {},
         "properties": [],

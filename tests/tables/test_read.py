@@ -110,3 +110,9 @@ def test_absent_texts_are_empty_and_absent_numbers_are_not(folder: Path) -> None
     assert set(tables.runs["stands_in_for"]) == {"", "cifar10", "mstar"}
     assert tables.metrics["published"].isna().any()
     assert tables.metrics["published"].dtype == "float64"
+
+
+def test_a_control_character_is_shown_as_one_that_a_page_can_hold(folder: Path) -> None:
+    path = folder / "benchmark.parquet"
+    pd.read_parquet(path).assign(description="a\x01b\x1b[31m\nc").to_parquet(path)
+    assert read_tables(folder).benchmark["description"].tolist() == ["a\ufffdb\ufffd[31m\nc"]

@@ -54,6 +54,14 @@ def test_the_best_validation_weights_are_kept(store: Path, tmp_path: Path) -> No
     assert accuracy == state.best_accuracy
 
 
+def test_a_recipe_may_validate_after_every_epoch(store: Path, tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"augmentation": "none", "epochs": 2, "steps": None, "validate_every": "epoch"})
+    data = data_for(recipe, store)
+    state = fit(Linear(), data, recipe, 0, Session(tmp_path / "c", "d", seconds=60))
+    per_epoch = -(-len(data.train) // recipe.batch_size)
+    assert [row["step"] for row in state.history] == [per_epoch, 2 * per_epoch]
+
+
 def test_a_diverging_run_stops_and_keeps_its_last_checkpoint(store: Path, tmp_path: Path) -> None:
     class Exploding(Linear):
         calls = 0

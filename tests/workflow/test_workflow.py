@@ -18,8 +18,12 @@ import yaml
 from support import dry_runs
 from support.dry_runs import forked_snakemake, replace, snakemake, succeeds
 from support.edits import EditFile, added, changed, decorated, pinned_anew, reworded
+from support.finished_runs import finish_whole
 from support.tiny_benchmark import ROOT, STUDY, copy_checkout
 
+from phasebench.provenance.packages import import_package, pack_results
+from phasebench.provenance.status import Checkout
+from phasebench.specs.paths import prepared_of, results_of
 from phasebench.specs.run_folder import RUN_FILES
 
 TABLE_1 = f"{STUDY}/table_1/colour_shapes-lab"
@@ -58,6 +62,21 @@ def test_a_fresh_checkout_plans_the_demo_in_readable_ids(checkout: Path) -> None
     assert not (checkout / "results/demo/runs").exists()
 
 
+def test_an_imported_run_is_not_trained_and_needs_no_data(
+    checkout: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    replace(checkout / "config.yaml", "scale: demo", "scale: tiny")
+    there = copy_checkout(tmp_path_factory.mktemp("there"))
+    runs = [f"{TABLE_1}/{model}/seed0" for model in ("cifarnet_type_e", "cifarnet_type_i")]
+    finish_whole(there, runs)
+    package = there / "runs.zip"
+    pack_results(results_of("tiny", there), prepared_of("tiny", there), runs, package, scale="tiny", origin="B")
+    import_package(package, Checkout(checkout))
+    kinds = Counter(job.split(" ")[0] for job in planned(checkout))
+    # What the package does not bring, but neither data, training, evaluation nor baselines on the data.
+    assert kinds == {"Analyse": 1, "Collect": 1, "Write": 1}
+
+
 def test_a_download_prepares_nothing_again_until_it_is_replaced(checkout: Path) -> None:
     replace(checkout / "config.yaml", "datasets: {}", "datasets: {cifar10: {name: own, source: cifar10}}")
     # A source that may download, and which reads images that are quickly made.
@@ -84,7 +103,7 @@ def test_a_download_prepares_nothing_again_until_it_is_replaced(checkout: Path) 
     assert "Prepare own" in planned(checkout, "download=true")
 
 
-@pytest.mark.parametrize("scale", ["small", "paper"])
+@pytest.mark.parametrize("scale", ["small", "card", "paper"])
 def test_the_other_scales_plan_what_has_data(checkout: Path, scale: str) -> None:
     leave_raw_file(checkout, "cifar-10-batches-py/data_batch_1")
     output = succeeds(checkout, "--dry-run", "--config", f"scale={scale}")

@@ -1,35 +1,67 @@
+import re
 import sys
 from pathlib import Path
 from shlex import quote
 
 from snakemake.utils import validate
 
-ROOT = Path(workflow.basedir)
+RUN = r"\w+/\w+/[\w-]+/\w+/seed\d+"
+# This file's own place: that of the calling Snakefile may be another folder, which uses the workflow as a module.
+ROOT = Path(str(workflow.current_basedir)).parents[1]
 SOURCE = ROOT / "src"
+if not (SOURCE / "phasebench").is_dir():
+    sys.exit(
+        f"phasebench: error: {SOURCE}/phasebench: there is no such folder; clone the whole repository,"
+        " and use its Snakefile by path"
+    )
 sys.path.insert(0, str(SOURCE))
+# Where a module with a prefix has its files.
+OUTPUT = Path(workflow.modifier.modify_path("results")).parent
 
 from phasebench.data.shards.registry import read_shard_names
 from phasebench.common.errors import PhasebenchError
 from phasebench.plan.missing import left_out_lines
+from phasebench.plan.settings import read_settings
 from phasebench.provenance.integrity import set_aside_damaged
 from phasebench.provenance.timestamps import adopt_results
 from phasebench.provenance.spec_files import plan_benchmark
 from phasebench.common.files import sha256_of_file
-from phasebench.specs.paths import RESULTS_FOLDER, logs_of, prepared_of, results_of
 from phasebench.specs.paths import Logs, Prepared, Results
+from phasebench.specs.paths import RESULTS_FOLDER, logs_of, prepared_of, results_of
 from phasebench.specs.run_folder import RUN_FILES
 from phasebench.reporting.labels import DisplayNames
 
+
+def all_results():
+    """The results of the scale, as Python finds them; rules name them without a module's prefix."""
+    return results_of(plan.scale.name, OUTPUT)
+
+
+def all_prepared():
+    """The prepared data sets of the scale, likewise."""
+    return prepared_of(plan.scale.name, OUTPUT)
+
+
 try:
+    settings = config
+    if workflow.is_main_process:
+        given = workflow.config_settings
+        settings = read_settings(Path(), given.configfiles, given.config).holding(
+            config
+        )
     # Jobs on other machines read the spec files that the main process wrote.
     plan = plan_benchmark(
-        config, ROOT, Path(RESULTS_FOLDER), write=workflow.is_main_process
+        settings,
+        ROOT,
+        OUTPUT / RESULTS_FOLDER,
+        write=workflow.is_main_process,
+        base=Path(),
     )
     if workflow.is_main_process:
         for line in left_out_lines(plan):
             print(line, file=sys.stderr)
-        adopt_results(plan, results_of(plan.scale.name), prepared_of(plan.scale.name))
-        for line in set_aside_damaged(plan, results_of(plan.scale.name)):
+        adopt_results(plan, all_results(), all_prepared())
+        for line in set_aside_damaged(plan, all_results()):
             print(line, file=sys.stderr)
 except PhasebenchError as error:
     sys.exit(f"phasebench: error: {error}")
@@ -40,7 +72,9 @@ validate(config, "../schemas/config.schema.json")
 
 # Every rule runs this checkout's code, with Snakemake's own interpreter unless it has an environment of its own.
 setup = ["set -euo pipefail", f"export PYTHONPATH={quote(str(SOURCE))}"]
-if not workflow.deployment_settings.deployment_method:
+if "CONDA" not in [
+    method.name for method in workflow.deployment_settings.deployment_method
+]:
     setup.append(f"export PATH={quote(str(Path(sys.executable).parent))}:$PATH")
 shell.prefix("; ".join([*setup, ""]))
 
@@ -73,7 +107,7 @@ measured = dict(
 
 wildcard_constraints:
     dataset=r"\w+",
-    run=r"\w+/\w+/[\w-]+/\w+/seed\d+",
+    run=RUN,
     analysis=r"\w+/\w+/\w+",
     overhead=r"\w+/\w+",
     study=r"\w+",
@@ -93,6 +127,17 @@ def one_of(names):
     return "|".join(names) or r"(?!)"
 
 
+def as_texts(files):
+    """Paths of a rule's files without a module's prefix, which Snakemake adds to texts."""
+    return [str(Path(file).relative_to(OUTPUT)) for file in files]
+
+
+def made_here_constraint(plan):
+    """Wildcard constraint: a run that is not imported."""
+    imported = "|".join(map(re.escape, plan.imported))
+    return rf"(?!(?:{imported})/){RUN}" if imported else RUN
+
+
 def logged(arguments):
     """Command of phasebench with its output in the log, whose last line is shown where it fails."""
     return (
@@ -103,7 +148,8 @@ def logged(arguments):
 
 def preview_command():
     """Command that writes a page of what is finished, and names what failed."""
-    return f"{quote(sys.executable)} -m phasebench preview --scale {plan.scale.name}"
+    command = f"{quote(sys.executable)} -m phasebench preview --scale {plan.scale.name}"
+    return command if OUTPUT == Path() else f"(cd {quote(str(OUTPUT))} && {command})"
 
 
 def planned_shards(wildcards):
@@ -161,10 +207,11 @@ def analysed_runs(name):
 
 
 def analysed_manifests(wildcards):
-    """Input function: the manifest of each data set of the analysis."""
+    """Input function: the manifest of each data set of the analysis that is prepared here."""
     runs = plan.analyses[wildcards.analysis].runs
     datasets = dict.fromkeys(plan.dataset_of(run) for run in runs)
-    return [prepared.manifest(dataset) for dataset in datasets]
+    # An imported run brings its own along.
+    return [prepared.manifest(name) for name in datasets if name in plan.datasets]
 
 
 def train_resource(name):
@@ -190,30 +237,28 @@ def download_flag(wildcards, input):
 
 
 def manifests_folder(wildcards, input):
-    return str(Path(input.manifests[0]).parent)
+    return str(all_prepared().folder)
 
 
 def results_folder(wildcards, input):
-    return str(results_of(plan.scale.name).folder)
+    return str(all_results().folder)
 
 
 def logs_folder(wildcards, input):
-    return str(logs_of(plan.scale.name).folder)
+    return str(logs_of(plan.scale.name, OUTPUT).folder)
 
 
 def shards_folder(wildcards, input):
-    return str(prepared_of(plan.scale.name).shards(wildcards.dataset))
+    return str(all_prepared().shards(wildcards.dataset))
 
 
 def locations(wildcards, input):
-    return str(
-        prepared_of(plan.scale.name).locations(wildcards.dataset, wildcards.shard)
-    )
+    return str(all_prepared().locations(wildcards.dataset, wildcards.shard))
 
 
 def checkpoint_path(wildcards, input):
     """A changed spec begins anew, an unchanged one goes on."""
-    return str(results_of(plan.scale.name).checkpoint(sha256_of_file(input.spec)))
+    return str(all_results().checkpoint(sha256_of_file(input.spec)))
 
 
 # Where `snakemake --report` shows a table or figure: what the name of its file says.

@@ -1,3 +1,7 @@
+# An imported run has no job here: its files are like those that a person put there.
+made_here = made_here_constraint(plan)
+
+
 rule train:
     input:
         spec=results.spec("runs", "{run}"),
@@ -9,6 +13,8 @@ rule train:
         logs.log("train", "{run}"),
     benchmark:
         results.benchmark("train", "{run}")
+    wildcard_constraints:
+        run=made_here,
     conda:
         "../../envs/train.yaml"
     threads: train_resource("threads")
@@ -42,6 +48,8 @@ rule evaluate:
         logs.log("evaluate", "{run}"),
     benchmark:
         results.benchmark("evaluate", "{run}")
+    wildcard_constraints:
+        run=made_here,
     conda:
         "../../envs/train.yaml"
     threads: train_resource("threads")

@@ -22,3 +22,12 @@ common_settings = CommonSettings(
     pass_envvar_declarations_to_cmd=False,
     auto_deploy_default_storage_provider=False,
 )
+
+
+def _check_in_dry_runs(settings: ExecutorSettings) -> None:
+    from snakemake_executor_plugin_submitit.dag_check import check_in_dry_runs
+
+    check_in_dry_runs(settings)
+
+
+ExecutorSettings.when_made = staticmethod(_check_in_dry_runs)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from snakemake_executor_plugin_submitit.cancel import cancel_local, cancel_slurm
 from snakemake_executor_plugin_submitit.cluster import Cluster
-from snakemake_executor_plugin_submitit.job_parameters import JobParameters
+from snakemake_executor_plugin_submitit.job_parameters import JobParameters, ParameterError
 from snakemake_executor_plugin_submitit.job_runner import JobCall
 from snakemake_executor_plugin_submitit.job_states import JobState, LocalStatus, SlurmStatus, is_controller
 from snakemake_executor_plugin_submitit.settings import ExecutorSettings
@@ -140,6 +140,7 @@ class LocalBackend:
             raise SlurmError(f"{folder}: local jobs cannot have a per cent sign in their path; use --submitit-folder")
         # An outer job's count of restarts is not that of the processes here.
         os.environ.pop("SLURM_RESTART_COUNT", None)
+        self._gpus = len(settings.gpus())
         self._submitter = LocalSubmitter(settings, folder)
         self.warnings: list[str] = []
         self.query = LocalStatus().query
@@ -151,7 +152,12 @@ class LocalBackend:
         return parameters
 
     def check(self, parameters: JobParameters) -> None:
-        """Check nothing: the submitter checks the GPUs, and nothing else is limited here."""
+        """Raise ParameterError for a job that asks for more GPUs than are visible; nothing else is limited here."""
+        if parameters.gpu > self._gpus:
+            raise ParameterError(
+                f"rule {parameters.name}: resources: gpu: {parameters.gpu} asked for, and submitit-visible-gpus names "
+                f"{self._gpus}"
+            )
 
     def submit(
         self, submission: str, parameters: JobParameters, calls: Sequence[JobCall], after: Sequence[str]

@@ -1,12 +1,14 @@
 """Efficiency of jobs by rule: time, memory and processor use beside what was asked for, as accounting knows them."""
 
 import csv
+import io
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from snakemake_executor_plugin_submitit.atomic_write import write_atomically
 from snakemake_executor_plugin_submitit.slurm_commands import SlurmError, call_slurm
 
 COLUMNS = (
@@ -57,12 +59,11 @@ def write_efficiency(path: Path, rules: Mapping[str, str]) -> bool:
     by_rule: dict[str, list[_Use]] = defaultdict(list)
     for job_id, use in uses.items():
         by_rule[rules[job_id]].append(use)
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(COLUMNS)
-        writer.writerows(_line(rule, found) for rule, found in sorted(by_rule.items()))
-    temporary.replace(path)
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(_line(rule, found) for rule, found in sorted(by_rule.items()))
+    write_atomically(path, table.getvalue())
     return True
 
 

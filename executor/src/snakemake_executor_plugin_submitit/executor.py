@@ -87,22 +87,11 @@ class Executor(RemoteExecutor):
 
     def _check_all(self, workflow: WorkflowExecutorInterface) -> None:
         """Refuse before anything is submitted what could not be submitted later, in whichever rule it is."""
-        problems: dict[str, None] = {}
-        keys = set()
-        for job in workflow.dag.needrun_jobs():
-            keys.add(job_key(job) if self._earlier.entries else "")
-            if job.is_local or getattr(job, "group", None):
-                continue
-            try:
-                self._backend.check(self._backend.fit(job_parameters(job)))
-            except ParameterError as error:
-                # What depends on files that are still to be made is checked when they are there.
-                if "TBD" not in str(error):
-                    problems[str(error)] = None
-            except Exception:  # a function of the user's that needs those files
-                continue
-        if problems:
-            raise WorkflowError("Not submitted: " + "\nNot submitted: ".join(problems))
+        from snakemake_executor_plugin_submitit.dag_check import find_problems, refusal
+
+        if problems := find_problems(workflow.dag, self._backend):
+            raise WorkflowError(refusal(problems))
+        keys = {job_key(job) for job in workflow.dag.needrun_jobs()} if self._earlier.entries else set()
         self._earlier.name_unneeded(keys)
 
     def run_job(self, job: JobExecutorInterface) -> None:

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from snakemake_executor_plugin_submitit.atomic_write import write_atomically
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -45,9 +47,7 @@ class Attempt:
             float(first) if isinstance(first, int | float) else time.time(),
         )
         content = asdict(replace(attempt, path=Path(attempt.path.name)))
-        temporary = attempt.path.with_suffix(f".{attempt.token}")
-        temporary.write_text(json.dumps(content, default=str))
-        temporary.replace(attempt.path)
+        write_atomically(attempt.path, json.dumps(content, default=str))
         return attempt
 
     def superseded(self) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from snakemake_executor_plugin_submitit.atomic_write import write_atomically
 from snakemake_executor_plugin_submitit.job_states import UNKNOWN, JobState
 from snakemake_executor_plugin_submitit.ledger import Entry
 
@@ -112,10 +113,8 @@ def result_path(folder: Path, job_id: str) -> Path:
 
 def write_result(folder: Path, job_id: str, problem: str | None) -> None:
     """Write a job's result: None for a success, otherwise what went wrong."""
-    path = result_path(folder, job_id)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps({"status": "success"} if problem is None else {"status": "error", "why": problem}))
-    temporary.replace(path)
+    result = {"status": "success"} if problem is None else {"status": "error", "why": problem}
+    write_atomically(result_path(folder, job_id), json.dumps(result))
 
 
 def clear_folder(folder: Path, keep_logs_after: float | None = None) -> None:

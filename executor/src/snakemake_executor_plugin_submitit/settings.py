@@ -1,8 +1,9 @@
 """Settings of the executor: ``--submitit-...`` on the command line, ``submitit-...:`` in a profile."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
+from typing import ClassVar, Optional
 
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
@@ -83,6 +84,15 @@ class ExecutorSettings(ExecutorSettingsBase):
         default=10,
         metadata={"help": "Days for which the logs of failed jobs are kept in the folder."},
     )
+
+    when_made: ClassVar[Callable[["ExecutorSettings"], None] | None] = None
+    """Called with each instance: Snakemake makes the settings of a dry run too, and hands them to nobody."""
+
+    def __post_init__(self) -> None:
+        """Tell who waits for these settings."""
+        when_made = type(self).when_made
+        if when_made is not None:
+            when_made(self)
 
     def check(self) -> None:
         """Refuse what cannot work.

@@ -16,7 +16,7 @@ from submitit import LocalExecutor
 from submitit.core.utils import DelayedSubmission
 
 from snakemake_executor_plugin_submitit.job_main import call_path
-from snakemake_executor_plugin_submitit.job_parameters import JobParameters, ParameterError
+from snakemake_executor_plugin_submitit.job_parameters import JobParameters
 from snakemake_executor_plugin_submitit.job_runner import JobCall, SnakemakeCall, Target
 from snakemake_executor_plugin_submitit.settings import ExecutorSettings
 from snakemake_executor_plugin_submitit.slurm_commands import SlurmError, call_slurm
@@ -80,8 +80,8 @@ def make_call(
     )
 
 
-class SlurmSubmitter:
-    """Submission to SLURM.
+class _Submitter:
+    """Submission of jobs, each with a folder of its own.
 
     Parameters
     ----------
@@ -94,6 +94,21 @@ class SlurmSubmitter:
     def __init__(self, settings: ExecutorSettings, folder: Path) -> None:
         self._settings = settings
         self._folder = folder
+
+    def _begin(self, submission: str, parameters: JobParameters, calls: Sequence[JobCall]) -> Path:
+        """Make the submission's folder, and tell the calls their time limit."""
+        folder = self._folder / submission
+        folder.mkdir(parents=True, mode=_FOLDER_MODE)
+        for call in calls:
+            call.limit_seconds = parameters.runtime * 60
+        return folder
+
+
+class SlurmSubmitter(_Submitter):
+    """Submission to SLURM."""
+
+    def __init__(self, settings: ExecutorSettings, folder: Path) -> None:
+        super().__init__(settings, folder)
         self.left_out: set[str] = set()
         """Nodes to which no jobs are sent."""
 
@@ -125,10 +140,8 @@ class SlurmSubmitter:
         NotNowError
             SLURM does not answer, or takes no more jobs for now.
         """
-        folder = self._folder / submission
-        folder.mkdir(parents=True, mode=_FOLDER_MODE)
+        folder = self._begin(submission, parameters, calls)
         for task, call in enumerate(calls):
-            call.limit_seconds = parameters.runtime * 60
             delayed = DelayedSubmission(call)
             delayed.set_timeout(parameters.runtime, _NO_LIMIT)
             delayed.dump(call_path(folder, task))
@@ -221,46 +234,24 @@ class SlurmSubmitter:
         return {name: value for name, value in options.items() if value is not None}
 
 
-class LocalSubmitter:
-    """Submission as processes of this machine. GPUs are dealt out evenly.
-
-    Parameters
-    ----------
-    settings : ExecutorSettings
-        The executor's settings.
-    folder : Path
-        Parent of the submissions' folders.
-    """
+class LocalSubmitter(_Submitter):
+    """Submission as processes of this machine. GPUs are dealt out evenly."""
 
     def __init__(self, settings: ExecutorSettings, folder: Path) -> None:
-        self._settings = settings
-        self._folder = folder
+        super().__init__(settings, folder)
         self._uses = Counter(dict.fromkeys(settings.gpus(), 0))
         self._gpus_of: dict[str, list[int]] = {}
 
     def submit(
         self, submission: str, parameters: JobParameters, calls: Sequence[JobCall], after: Sequence[str] = ()
     ) -> list[str]:
-        """Start one process for each call; see :meth:`SlurmSubmitter.submit`. ``after`` has to be gone already.
-
-        Raises
-        ------
-        ParameterError
-            A job asks for more GPUs than are visible.
-        """
-        if parameters.gpu > len(self._uses):
-            raise ParameterError(
-                f"rule {parameters.name}: resources: gpu: {parameters.gpu} asked for, and submitit-visible-gpus names "
-                f"{len(self._uses)}"
-            )
-        folder = self._folder / submission
-        folder.mkdir(parents=True, mode=_FOLDER_MODE)
+        """Start one process for each call; see :meth:`SlurmSubmitter.submit`. ``after`` has to be gone already."""
+        folder = self._begin(submission, parameters, calls)
         job_ids = []
         # Ctrl-C reaches all processes of the terminal. Jobs are stopped by cancelling, if at all.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             for call in calls:
-                call.limit_seconds = parameters.runtime * 60
                 gpus = [gpu for gpu, _ in islice(reversed(self._uses.most_common()), parameters.gpu)]
                 executor = LocalExecutor(folder, max_num_timeout=_NO_LIMIT)
                 executor.update_parameters(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from phasebench.common.files import read_json
+from phasebench.specs.imported import DATA_MANIFEST
 from phasebench.specs.paths import Prepared
 from phasebench.specs.run import RunSpec, coordinates
 from phasebench.specs.run_folder import (
@@ -55,7 +56,9 @@ class FinishedRun:
 
 
 def read_run(folder: Path, prepared: Path) -> FinishedRun:
-    """Read a run's folder, and the names of its classes from the folder of the prepared data sets.
+    """Read a run's folder, and the names of its classes from the manifest of its data set.
+
+    An imported run has that manifest in its folder; else it is in the folder of the prepared data sets.
 
     Raises
     ------
@@ -68,7 +71,10 @@ def read_run(folder: Path, prepared: Path) -> FinishedRun:
     spec = recorded_spec(folder, record)
     accuracy, n_test = recorded_number(folder, record, "test_accuracy"), int(recorded_number(folder, record, "n_test"))
     predictions = read_run_table(folder, PREDICTIONS, _PREDICTED)[list(_PREDICTED)]
-    classes = read_json(Prepared(prepared).manifest(spec.dataset), "prepare the data set again", ["classes"])["classes"]
+    manifest = folder / DATA_MANIFEST
+    if not manifest.is_file():
+        manifest = Prepared(prepared).manifest(spec.dataset)
+    classes = read_json(manifest, "prepare the data set again", ["classes"])["classes"]
     history = read_run_table(folder, HISTORY)
     return FinishedRun(spec, accuracy, n_test, tuple(classes), predictions, history)
 

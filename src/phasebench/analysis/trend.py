@@ -21,6 +21,8 @@ _LINE_KEYS = coordinates("suite", "experiment", "variant", "train_fraction", "se
 def analyse_trend(runs: Sequence[FinishedRun], published: pd.DataFrame) -> pd.DataFrame:
     """Rows of ``trend_slope``, ``trend_intercept`` and ``trend_error``, the line's value at one per cent.
 
+    ``lead`` is the accuracy of a model less that of the best other one, of the same fraction and seed.
+
     There are some for each model and seed; those of the study's own accuracies are called ``published_trend_slope`` and
     so on and have no seed. A line needs two fractions. A run without any error counts as half an error, since its
     logarithm would be infinite.
@@ -40,6 +42,7 @@ def analyse_trend(runs: Sequence[FinishedRun], published: pd.DataFrame) -> pd.Da
     for _, line in measured.groupby([*_LINE_KEYS, "seed"], dropna=False, sort=False):
         first = {key: line[key].iloc[0] for key in [*_LINE_KEYS, "seed"]}
         rows += _line(first, "trend", line["train_fraction"], line["error"])
+    rows += _leads(measured)
     accuracies = published[published["metric"] == "test_accuracy"]
     for (dataset, encoding, model), line in accuracies.groupby(["dataset", "encoding", "model"], sort=False):
         first = {"dataset": dataset, "stands_in_for": None, "encoding": encoding, "model": model, "seed": None}
@@ -63,3 +66,15 @@ def _line(first: dict[str, object], name: str, fractions: pd.Series, errors: pd.
         {**first, "n": 1, "metric": f"{name}_intercept", "value": intercept},
         {**first, "n": 1, "metric": f"{name}_error", "condition": EXTRAPOLATED, "value": error},
     ]
+
+
+def _leads(measured: pd.DataFrame) -> list[dict[str, object]]:
+    """Rows of ``lead``; none where a network stands alone."""
+    setting = [*coordinates("suite", "experiment", "variant", "model", "seed"), "seed"]
+    rows: list[dict[str, object]] = []
+    for _, rivals in measured.groupby(setting, dropna=False, sort=False):
+        for index in rivals.index if len(rivals) > 1 else ():
+            first = {key: rivals.at[index, key] for key in [*setting, "model"]}
+            lead = rivals["error"].drop(index).min() - rivals.at[index, "error"]
+            rows.append({**first, "n": 1, "metric": "lead", "value": float(lead)})
+    return rows

@@ -7,11 +7,11 @@ from phasebench.claims.model import Measured, Rival, StudyClaims
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.validation import joined
 from phasebench.plan.config import Suite
+from phasebench.plan.studies import StudyFiles, shipped_study
 from phasebench.plan.yaml_files import read_model
-from phasebench.specs.paths import CLAIMS_FOLDER
 
 
-def read_claims(root: Path, suites: Sequence[Suite]) -> list[StudyClaims]:
+def read_claims(root: Path, suites: Sequence[Suite], studies: Sequence[StudyFiles] = ()) -> list[StudyClaims]:
     """The claims of the given studies; a study without a file has none.
 
     Parameters
@@ -20,20 +20,21 @@ def read_claims(root: Path, suites: Sequence[Suite]) -> list[StudyClaims]:
         The repository.
     suites
         The studies.
+    studies
+        Their files, in the same order; those of the repository if not given.
 
     Raises
     ------
     PhasebenchError
         A file is no YAML or does not fit the model, or names what the suite does not have.
     """
-    studies = []
-    for suite in suites:
-        shown = f"{CLAIMS_FOLDER}/{suite.name}.yaml"
-        if (root / shown).is_file():
-            study = read_model(StudyClaims, root / shown, shown)
-            check_claims(study, suite, shown)
-            studies.append(study)
-    return studies
+    found = []
+    for suite, files in zip(suites, studies or [shipped_study(suite.name, root) for suite in suites], strict=True):
+        if files.claims.path.is_file():
+            study = read_model(StudyClaims, files.claims.path, files.claims.shown)
+            check_claims(study, suite, files.claims.shown)
+            found.append(study)
+    return found
 
 
 def check_claims(study: StudyClaims, suite: Suite, file: str) -> None:

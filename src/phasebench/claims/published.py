@@ -1,6 +1,7 @@
 """The numbers that the studies printed: one CSV file per table in ``workflow/published``."""
 
 import csv
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -8,6 +9,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.validation import as_model
+from phasebench.plan.studies import File, StudyFiles
 from phasebench.specs.paths import PUBLISHED_FOLDER
 from phasebench.specs.run import Fraction, Frozen, Name
 
@@ -46,34 +48,52 @@ class PublishedValue(Frozen):
         return {**self.model_dump(exclude={"unit"}), **numbers}
 
 
-def read_published(root: Path) -> list[PublishedValue]:
-    """Every printed number, file by file in alphabetical order.
+def read_published(root: Path, studies: Sequence[StudyFiles] = ()) -> list[PublishedValue]:
+    """Every printed number, file by file in alphabetical order; first those of the repository.
 
     Parameters
     ----------
     root
         The repository.
+    studies
+        Studies with files of their own.
 
     Raises
     ------
     PhasebenchError
-        A file has other columns, a cell has a wrong value, or two lines give the same number.
+        A file has other columns, a cell has a wrong value, two lines give the same number, or a study gives numbers of
+        another one.
     """
     found: dict[tuple[object, ...], str] = {}
     values = []
-    for path in sorted((root / PUBLISHED_FOLDER).glob("*.csv")):
-        shown = f"{PUBLISHED_FOLDER}/{path.name}"
+    paths = sorted((root / PUBLISHED_FOLDER).glob("*.csv"))
+    shipped = [("", File(path, f"{PUBLISHED_FOLDER}/{path.name}")) for path in paths]
+    others = [(study.name, file) for study in studies for file in study.published]
+    for name, file in [*shipped, *others]:
+        for place, cells in _lines(file.path, file.shown):
+            value = as_model(PublishedValue, _filled(cells, place), place)
+            if name and value.suite != name:
+                raise PhasebenchError(f"{place}: suite: '{value.suite}' is not the folder's name")
+            key = tuple(value.model_dump(exclude={"value", "std", "n", "unit", "where"}).values())
+            if key in found:
+                raise PhasebenchError(f"{place}: gives the same number as {found[key]}")
+            found[key] = place
+            values.append(value)
+    return values
+
+
+def _lines(path: Path, shown: str) -> Iterator[tuple[str, dict[str | None, str | None]]]:
+    """Place and cells of each line."""
+    try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, strict=True)
+            if (columns := reader.fieldnames or ()) and len(set(columns)) < len(columns):
+                raise PhasebenchError(f"{shown}: line 1: names a column twice")
             for cells in reader:
-                place = f"{shown}: line {reader.line_num}"
-                value = as_model(PublishedValue, _filled(cells, place), place)
-                key = tuple(value.model_dump(exclude={"value", "std", "n", "unit", "where"}).values())
-                if key in found:
-                    raise PhasebenchError(f"{place}: gives the same number as {found[key]}")
-                found[key] = place
-                values.append(value)
-    return values
+                yield f"{shown}: line {reader.line_num}", cells
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        raise PhasebenchError(f"{shown}: cannot be read as CSV in UTF-8: {reason}") from error
 
 
 def _filled(cells: dict[str | None, str | None], place: str) -> dict[str, str]:

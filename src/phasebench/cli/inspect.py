@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from phasebench.cli.options import ConfigFileOption, ConfigOption, ScaleOption, chosen_settings
+
 views = typer.Typer()
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-ScaleOption = Annotated[str | None, typer.Option(help="Another scale than config.yaml's.")]
 StateName = Literal["done", "stale", "damaged", "failed", "interrupted", "missing"]
 
 
@@ -17,6 +18,8 @@ StateName = Literal["done", "stale", "damaged", "failed", "interrupted", "missin
 def status(
     state: Annotated[StateName | None, typer.Option(help="Only what is in this state.")] = None,
     scale: ScaleOption = None,
+    configfile: ConfigFileOption = None,
+    config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the data sets and runs of config.yaml: their state and why, and what runs cost; and what has no data.
@@ -28,7 +31,7 @@ def status(
     from phasebench.plan.missing import left_out_lines
     from phasebench.provenance.status import Checkout, as_line, as_marks, as_total
 
-    checkout = Checkout(Path(), scale)
+    checkout = Checkout(Path(), chosen_settings(configfile, config, scale))
     datasets, runs = checkout.datasets(), checkout.status()
     marks = checkout.claim_marks()
     chosen_datasets = [dataset for dataset in datasets if state in (None, dataset.state)]
@@ -50,17 +53,21 @@ def status(
 def diff(
     name: Annotated[str, typer.Argument(help="A run's id or a data set's name, as `phasebench status` prints it.")],
     scale: ScaleOption = None,
+    configfile: ConfigFileOption = None,
+    config: ConfigOption = None,
 ) -> None:
     """Show what has changed since a run was made or a data set prepared: settings, code, packages and data."""
     from phasebench.provenance.difference import difference
     from phasebench.provenance.status import Checkout
 
-    print(difference(Checkout(Path(), scale), name))
+    print(difference(Checkout(Path(), chosen_settings(configfile, config, scale)), name))
 
 
 @views.command()
 def estimate(
     scale: ScaleOption = None,
+    configfile: ConfigFileOption = None,
+    config: ConfigOption = None,
     missing_data: Annotated[
         bool, typer.Option("--missing-data", help="Count also what is left out since its data are not there.")
     ] = False,
@@ -77,7 +84,7 @@ def estimate(
     from phasebench.provenance.estimate import estimate as estimated
     from phasebench.provenance.status import Checkout
 
-    checkout = Checkout(Path(), scale, with_missing_data=missing_data)
+    checkout = Checkout(Path(), chosen_settings(configfile, config, scale), with_missing_data=missing_data)
     work = estimated(checkout, measure)
     if as_json:
         left_out = list(map(asdict, checkout.plan.left_out))

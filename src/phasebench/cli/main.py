@@ -11,7 +11,10 @@ from typing import Annotated
 
 import typer
 
-from phasebench.cli.inspect import ScaleOption, views
+from phasebench.cli.exchange import exchange
+from phasebench.cli.inspect import views
+from phasebench.cli.new import new
+from phasebench.cli.options import ConfigFileOption, ConfigOption, ScaleOption, chosen_settings, one_value_each
 from phasebench.common.errors import InterruptedRunError, PhasebenchError
 from phasebench.common.messages import show_messages
 
@@ -27,6 +30,8 @@ app = typer.Typer(
     "called by hand with the same arguments.",
 )
 app.add_typer(views)
+app.add_typer(exchange)
+app.add_typer(new, name="new")
 
 SpecOption = Annotated[Path, typer.Option(help="The stage's spec file, written by the workflow.")]
 DataOption = Annotated[Path, typer.Option(help="The prepared HDF5 file.")]
@@ -189,6 +194,18 @@ def evaluate(
 
 
 @app.command()
+def check_networks() -> None:
+    """Check external networks, those of a list of run specs on standard input: build each, and compute a gradient."""
+    from pydantic import TypeAdapter
+
+    from phasebench.specs.run import RunSpec
+    from phasebench.training.network_check import check_network
+
+    for spec in TypeAdapter(list[RunSpec]).validate_json(sys.stdin.read()):
+        check_network(spec)
+
+
+@app.command()
 def overhead(spec: SpecOption, output: OutputOption, device: DeviceOption = "auto") -> None:
     """Time training steps of networks beside those of their baselines."""
     from phasebench.provenance.record import ORIGIN, origin
@@ -238,8 +255,7 @@ def properties(spec: SpecOption, output: OutputOption) -> None:
 
     identity = read_identity(StageIdentity, spec)
     suite, laws, networks = (identity.settings[key] for key in ("suite", "laws", "networks"))
-    models = [network["model"] for network in networks]
-    check_code(str(spec), identity.code, properties_code(own_source(), laws, models))
+    check_code(str(spec), identity.code, properties_code(own_source(), laws, networks))
     measure_properties(suite, laws, networks, output, attributes={ORIGIN: origin(spec, [])})
     seal([output])
 
@@ -302,6 +318,8 @@ def report(
 @app.command()
 def preview(
     scale: ScaleOption = None,
+    configfile: ConfigFileOption = None,
+    config: ConfigOption = None,
     output: Annotated[Path, typer.Option(help="Folder of the page, preview.html.")] = Path("reports"),
 ) -> None:
     """Write reports/preview.html of all that is finished and current, also while jobs run or after some failed.
@@ -314,7 +332,7 @@ def preview(
     from phasebench.tables.aggregate import aggregate_results
     from phasebench.tables.unfinished import Unfinished, progress_lines
 
-    scale = scale or _configured_scale()
+    scale = chosen_settings(configfile, config, scale).config().scale
     results, logs = results_of(scale), logs_of(scale)
     spec = read_identity(StageIdentity, results.spec("aggregate"))
     gaps = aggregate_results(spec, results.folder, results.preview, Unfinished(results, logs, prepared_of(scale)))
@@ -333,19 +351,11 @@ def schemas(
     write_schemas(output or Path(SCHEMAS_FOLDER))
 
 
-def _configured_scale() -> str:
-    from phasebench.plan.config import Config
-    from phasebench.plan.yaml_files import read_model
-    from phasebench.specs.paths import CONFIG_FILE
-
-    return read_model(Config, Path(CONFIG_FILE), CONFIG_FILE).scale
-
-
 def main() -> None:
     """Run a command; a mistake of the user ends in one line and status 1, a requested stop in status 75."""
     show_messages()
     try:
-        app()
+        app(list(one_value_each(sys.argv[1:])))
     except InterruptedRunError as error:
         print(f"phasebench: {error}; start it again to go on", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)

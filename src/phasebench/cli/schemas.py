@@ -6,9 +6,15 @@ from pydantic import BaseModel
 
 from phasebench.claims.model import StudyClaims
 from phasebench.common.files import canonical_json, write_if_different
-from phasebench.plan.config import Config, Scale, Suite
+from phasebench.plan.config import Config, Scale, StudyScales, Suite
 
-MODELS: dict[str, type[BaseModel]] = {"config": Config, "suite": Suite, "scale": Scale, "claims": StudyClaims}
+MODELS: dict[str, type[BaseModel]] = {
+    "config": Config,
+    "suite": Suite,
+    "scale": Scale,
+    "study_scales": StudyScales,
+    "claims": StudyClaims,
+}
 
 
 def schema_text(model: type[BaseModel]) -> str:

@@ -12,6 +12,7 @@ run time.
 """
 
 import json
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,6 +40,8 @@ class Closure:
         Module to the global names reached in it; modules of which nothing counts are left out.
     hashes
         Module to the SHA-256 of what counts in it.
+    executed
+        Modules that are imported on the way, those included of which nothing counts.
     third_party
         Top-level names of the packages outside, standard library included, that have to be importable.
     registries
@@ -47,6 +50,7 @@ class Closure:
 
     reached: dict[str, frozenset[str]]
     hashes: dict[str, str]
+    executed: frozenset[str]
     third_party: frozenset[str]
     registries: frozenset[str]
 
@@ -60,18 +64,38 @@ class SourceTree:
         The package's folder; its name is the package's.
     registry_classes : collection of str
         The classes, as ``module:name``, a call of which makes a registry. The last argument of the call is its table.
+    beside : Path, optional
+        Folder of modules outside the package that are followed as well.
+    only : str, optional
+        The one of these that is followed; all of them if not given.
     """
 
-    def __init__(self, folder: Path, registry_classes: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        registry_classes: Collection[str] = (),
+        *,
+        beside: Path | None = None,
+        only: str | None = None,
+    ) -> None:
         self.folder = folder
         self._registry_classes = frozenset(registry_classes)
+        self._beside, self._only = beside, only
+        self._extended: dict[tuple[Path, str | None], SourceTree] = {}
         self._modules: dict[str, Module | None] = {}
         self._closures: dict[tuple[frozenset[str], frozenset[str]], Closure] = {}
+
+    def extended(self, beside: Path, only: str | None = None) -> "SourceTree":
+        """The package together with modules in another folder, or with the one of a name; made once for each."""
+        key = (beside, only)
+        if key not in self._extended:
+            self._extended[key] = SourceTree(self.folder, self._registry_classes, beside=beside, only=only)
+        return self._extended[key]
 
     def module(self, name: str) -> Module | None:
         """The parsed module, or None if the package has none of that name."""
         if name not in self._modules:
-            path = self._path(name)
+            path = self.path(name)
             self._modules[name] = None if path is None else parse_module(name, path)
         return self._modules[name]
 
@@ -81,7 +105,7 @@ class SourceTree:
         Parameters
         ----------
         roots : iterable of str
-            Each ``module:name``.
+            Each ``module:name``, or ``module:`` for all that it binds.
         chosen : mapping
             Registry, as ``module:name``, to the targets of the entries that are meant. They are roots too; the rest of
             the registry is neither followed nor hashed.
@@ -102,6 +126,8 @@ class SourceTree:
         self, roots: Iterable[str], chosen: Mapping[str, Iterable[str]] = MappingProxyType({})
     ) -> dict[str, str]:
         """The hashes of a :meth:`closure`, from the cache if no source has changed since they were computed there."""
+        if self._beside is not None:
+            return dict(self.closure(roots, chosen).hashes)
         listed, entries = sorted(roots), {registry: sorted(targets) for registry, targets in chosen.items()}
         key = json.dumps([sorted(self._registry_classes), listed, entries], sort_keys=True)
         found = self._cache.find(key)
@@ -148,15 +174,34 @@ class SourceTree:
         """The dotted name by which a module calls the class of a registry; empty if ``name`` is no registry of it."""
         return registry_class(module, name, self._registry_classes, self.module)
 
-    def _path(self, name: str) -> Path | None:
+    def path(self, name: str) -> Path | None:
+        """File of a module; None if the package has none of that name."""
         first, *rest = name.split(".")
-        if first != self.folder.name:
+        top = self._top(first)
+        if top is None:
             return None
-        base = self.folder.joinpath(*rest)
+        base = top.joinpath(*rest)
         for path in (base / "__init__.py", base.with_name(base.name + ".py")):
             if path.is_file():
                 return path
         return None
+
+    def has(self, top: str) -> bool:
+        """True for the name of the package, or of a module beside it that is followed."""
+        return self._top(top) is not None
+
+    def is_bare(self, top: str) -> bool:
+        """True for a folder beside the package that is none itself: a package elsewhere goes before it."""
+        return top != self.folder.name and self.path(top) is None
+
+    def _top(self, name: str) -> Path | None:
+        """Folder of a topmost package, or the path of a module without its suffix; None for one of others."""
+        if name == self.folder.name:
+            return self.folder
+        if self._beside is None or self._only not in (None, name) or name in sys.stdlib_module_names:
+            return None
+        base = self._beside / name
+        return base if base.is_dir() or base.with_name(f"{name}.py").is_file() else None
 
 
 class _Walk:
@@ -180,11 +225,16 @@ class _Walk:
         texts = {name: self._text(name) for name in sorted(self.executed)}
         hashes = {name: sha256_of_text(text) for name, text in texts.items() if text}
         reached = {name: frozenset(self.reached.get(name, ())) for name in hashes}
-        return Closure(reached, hashes, frozenset(self.third_party), frozenset(self.registries))
+        return Closure(
+            reached, hashes, frozenset(self.executed), frozenset(self.third_party), frozenset(self.registries)
+        )
 
     def _reach_symbol(self, symbol: str) -> None:
-        module, _, name = symbol.partition(":")
+        module, colon, name = symbol.partition(":")
         found = self.tree.module(module)
+        if found is not None and colon and not name:
+            self._reach(module, ())
+            return
         if found is None or name not in found.names:
             raise PhasebenchError(f"{symbol}: there is no such definition below {self.tree.folder}")
         self._reach(module, (name,))
@@ -270,8 +320,9 @@ class _Walk:
     def _execute(self, name: str) -> None:
         """Follow an import, which executes the module's parents, itself and what these import."""
         parts = name.split(".")
-        if parts[0] != self.tree.folder.name:
+        if not self.tree.has(parts[0]) or self.tree.is_bare(parts[0]):
             self.third_party.add(parts[0])
+        if not self.tree.has(parts[0]):
             return
         for length in range(1, len(parts) + 1):
             module = self.tree.module(".".join(parts[:length]))

@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import secrets
@@ -24,6 +25,7 @@ _HASH_CHUNK_BYTES = 1 << 22
 _UNFINISHED = re.compile(r"\..+\.([0-9a-f]{8})-[0-9a-f]{16}\.part")
 _LONGEST_PAUSE_SECONDS = 600.0
 """Seconds after which a file that another machine was writing, and no longer writes, is a leftover."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _swept: set[Path] = set()
 
 
@@ -68,11 +70,21 @@ def atomic_file(path: Path | str, durable: bool = True, previous: Path | None = 
     except OSError as error:
         # Libraries put errors of their own into words, and leave the number out.
         reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
-        raise PhasebenchError(f"{target}: cannot be written: {reason}") from error
+        raise PhasebenchError(f"{target}: cannot be written: {reason}{_owner(error, target)}") from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def _owner(error: OSError, target: Path) -> str:
+    """Whose folder it is, where that is why it cannot be written."""
+    if not isinstance(error, PermissionError):
+        return ""
+    with contextlib.suppress(OSError, KeyError):
+        folder = next(parent for parent in target.absolute().parents if parent.exists())
+        return f"; {folder} belongs to {folder.owner()}: ask for the right to write there, or use a copy of your own"
+    return ""
 
 
 def _new_file(target: Path) -> tuple[Path, BinaryIO]:
@@ -204,6 +216,25 @@ def write_table(path: Path | str, table: "pd.DataFrame", attributes: Mapping[str
     write_bytes(path, buffer.getbuffer())
 
 
+def csv_text(table: "pd.DataFrame") -> str:
+    """A table as CSV, without its index. No text is a formula for a spreadsheet: an apostrophe stands before it."""
+    safe = table.rename(columns=_no_formula)
+    for position in range(safe.shape[1]):
+        if safe.dtypes.iloc[position].kind not in "biufc":
+            safe.isetitem(position, safe.iloc[:, position].map(_no_formula).to_numpy())
+    return safe.to_csv(index=False, lineterminator="\n")
+
+
+def _no_formula(value: object) -> object:
+    if not isinstance(value, str) or not value.startswith(_FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
+
+
 def write_if_different(path: Path | str, text: str, durable: bool = True) -> bool:
     """Write ``text`` only where the file's bytes would change, so that time stamps mean something.
 
@@ -272,7 +303,8 @@ def read_json(path: Path, remedy: str, keys: Iterable[str] = ()) -> dict[str, An
         The file is missing or cut, holds no object, or lacks a key.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text, parse_constant=_finite, parse_float=_finite)
     except FileNotFoundError as error:
         raise PhasebenchError(f"{path}: there is no such file; {remedy}") from error
     except OSError as error:
@@ -286,6 +318,13 @@ def read_json(path: Path, remedy: str, keys: Iterable[str] = ()) -> dict[str, An
         if key not in content:
             raise PhasebenchError(f"{path}: {key}: the key is missing; {remedy}")
     return content
+
+
+def _finite(text: str) -> float:
+    """A number of a JSON file; what is not finite was written by no :func:`canonical_json`."""
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is not finite")
+    return number
 
 
 def read_json_if_whole(path: Path) -> dict[str, Any]:

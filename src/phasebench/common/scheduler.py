@@ -4,6 +4,8 @@ import contextlib
 import os
 from pathlib import Path
 
+_LONGEST_COUNT = 10
+
 
 def scheduler_job() -> str | None:
     """The job's id as SLURM's commands write it, ``12`` or ``12_3`` in an array; None outside of SLURM."""
@@ -13,12 +15,18 @@ def scheduler_job() -> str | None:
 
 def scheduler_restarts() -> int:
     """Number of times that SLURM has restarted this job."""
-    return int(os.environ.get("SLURM_RESTART_COUNT", "0"))
+    return _number("SLURM_RESTART_COUNT", 0)
 
 
 def gpu_share() -> int:
     """Number of jobs that share this process's graphics card."""
-    return int(os.environ.get("SUBMITIT_GPU_SHARE", "1"))
+    return _number("SUBMITIT_GPU_SHARE", 1)
+
+
+def _number(name: str, otherwise: int) -> int:
+    """A count in a variable of the environment; what is no count is taken for not set."""
+    text = os.environ.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _LONGEST_COUNT else otherwise
 
 
 def report_progress(step: int) -> None:
@@ -26,5 +34,5 @@ def report_progress(step: int) -> None:
     path = os.environ.get("SUBMITIT_PROGRESS_FILE")
     if path:
         # A job whose folder is gone still trains.
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             Path(path).write_text(f"{step}\n")

@@ -15,6 +15,7 @@ class Stream(IntEnum):
     ROTATION = 3
     DROPOUT = 4
     PROJECTION = 5
+    DISTURBANCE = 6
 
 
 def generator(seed: int, stream: Stream, index: int = 0) -> torch.Generator:

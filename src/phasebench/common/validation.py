@@ -1,7 +1,9 @@
 """Validation by pydantic, with the first fault as one line: the key, what was wrong, what is known."""
 
+import reprlib
 import types
 import typing
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +14,12 @@ from phasebench.common.errors import PhasebenchError
 
 Model = TypeVar("Model", bound=BaseModel)
 _LONGEST_VALUE = 60
+# Neither XML nor a line of text can hold them.
+_NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_NO_CHARACTERS = "\ufffe\uffff"
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = _LONGEST_VALUE
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict = 3, 10, 5
 
 
 def as_model(model: type[Model], value: object, shown: str, remedy: str = "") -> Model:
@@ -39,6 +47,8 @@ def as_model(model: type[Model], value: object, shown: str, remedy: str = "") ->
         return model.model_validate(value)
     except ValidationError as error:
         raise PhasebenchError(f"{shown}: {first_fault(model, error)}" + _ending(remedy)) from error
+    except RecursionError as error:
+        raise PhasebenchError(f"{shown}: nested too deeply" + _ending(remedy)) from error
 
 
 def read_json_model(model: type[Model], path: Path, remedy: str) -> Model:
@@ -68,8 +78,37 @@ def read_json_model(model: type[Model], path: Path, remedy: str) -> Model:
 
 def first_fault(model: type[BaseModel], error: ValidationError, *place: str) -> str:
     """The first fault of a validation as ``key: message``; ``place`` are keys around the model."""
+    return _explain(model, _first(error), place)
+
+
+def fault_location(error: ValidationError) -> tuple[str | int, ...]:
+    """Keys that lead to the first fault of a validation."""
+    return tuple(part for part in _first(error)["loc"] if part != "[key]" and not _is_tag(part))
+
+
+def _first(error: ValidationError) -> Mapping[str, Any]:
     # An unknown key comes first: it is often the misspelt form of one that is missing.
-    return _explain(model, min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden"), place)
+    return min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+
+
+def is_line(text: str) -> bool:
+    """True if a text is one line of characters that can be shown."""
+    # The quick way first: almost all texts are plain.
+    return text.isprintable() or not any(
+        unicodedata.category(letter) in _NO_TEXT or letter in _NO_CHARACTERS for letter in text
+    )
+
+
+def is_plain_text(text: str) -> bool:
+    """True if each line of a text is a line as of :func:`is_line`; tabs are allowed."""
+    return is_line(text.replace("\n", "").replace("\t", ""))
+
+
+def as_plain_text(text: str) -> str:
+    """A text with a replacement character for each that :func:`is_plain_text` refuses."""
+    if is_plain_text(text):
+        return text
+    return "".join(letter if is_plain_text(letter) else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def joined(names: typing.Iterable[str]) -> str:
@@ -103,14 +142,17 @@ def _dotted(location: Sequence[int | str]) -> str:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    # Without repr(), which a nested value may keep busy for ever, and without characters that end a line.
+    text = _SHORT.repr(value)
+    text = text if is_line(text) else ascii(text)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
 
 
 def _known_keys(annotation: Any, location: Sequence[int | str]) -> list[str]:
     """The keys of the model that stands at a location inside a model; the location has its tags."""
     if location and _is_tag(location[0]):
-        members = typing.get_args(typing.get_args(annotation)[0])
+        is_annotated = typing.get_origin(annotation) is typing.Annotated
+        members = typing.get_args(typing.get_args(annotation)[0] if is_annotated else annotation)
         member = next(member for member in members if Tag(str(location[0])) in member.__metadata__)
         return _known_keys(member, location[1:])
     annotation = _container(annotation)

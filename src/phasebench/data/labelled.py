@@ -1,17 +1,14 @@
 """Consistency of labelled samples: labels within the classes, names without control characters, splits apart."""
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from phasebench.common.errors import PhasebenchError
+from phasebench.common.validation import is_line
 
 REQUIRED_SPLITS = ("train", "test")
-# Neither XML nor a line of text can hold them.
-_NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_NO_CHARACTERS = "\ufffe\uffff"
 
 
 def check_labelled(
@@ -65,5 +62,5 @@ def check_names(where: str, names: Iterable[object]) -> None:
         One holds a control character, or what is no character; it begins with ``where``.
     """
     for name in names:
-        if any(unicodedata.category(letter) in _NO_TEXT or letter in _NO_CHARACTERS for letter in str(name)):
+        if not is_line(str(name)):
             raise PhasebenchError(f"{where}: {name!a} has a control character; rename it")

@@ -157,6 +157,21 @@ def read_store(path: Path | str) -> Store:
     return store
 
 
+def read_extra(path: Path | str, name: str) -> np.ndarray | None:
+    """One further value of each sample, such as ``serial`` (text) or ``azimuth``; None if the file has none.
+
+    Raises
+    ------
+    PhasebenchError
+        The file is missing or damaged.
+    """
+    with open_hdf5(path, _REMEDY) as file:
+        if name not in file:
+            return None
+        found = require_dataset(file, name, _REMEDY)
+        return np.asarray(found.asstr()[()] if h5py.check_string_dtype(found.dtype) else found[()])
+
+
 def _write_hdf5(path: Path | str, store: Store, attributes: dict[str, Any], extra: Mapping[str, np.ndarray]) -> None:
     with write_hdf5(path) as file:
         file.attrs.update(attributes)

@@ -97,7 +97,8 @@ def baselines_of(read: NetworkInput, path: Path) -> tuple[int, dict[str, float]]
 
     ``chance_accuracy`` is one over the number of classes, ``majority_accuracy`` the share of test samples of the most
     frequent class among the training samples, ``linear_accuracy`` that of the linear classifier on ``linear_features``
-    numbers, which are averages over squares of ``linear_pooling`` pixels. Images in shards have no linear classifier.
+    numbers, which are averages over squares of ``linear_pooling`` pixels. ``zero_share`` is the share of the complex
+    numbers of the encoded test samples that are exactly 0, which have no phase. Images in shards have neither.
 
     Raises
     ------
@@ -116,7 +117,17 @@ def baselines_of(read: NetworkInput, path: Path) -> tuple[int, dict[str, float]]
     features = _features(_training_batches(data, read.seed), data.encoding.nonzero_planes, pooling)
     test_features = _features(data.batches(data.test, _BATCH), data.encoding.nonzero_planes, pooling)
     values |= {"linear_features": features.shape[1], "linear_pooling": pooling}
+    values["zero_share"] = zero_share(data.batches(data.test, _BATCH))
     return len(test_labels), values | {"linear_accuracy": linear_accuracy(features, labels, test_features, test_labels)}
+
+
+def zero_share(batches: Iterable[Tensor]) -> float:
+    """Share of complex numbers that are exactly 0, of planes ``(B, 2, C, H, W)``."""
+    zeros, count = 0, 0
+    for planes in batches:
+        is_zero = (planes == 0.0).all(dim=1)
+        zeros, count = zeros + int(is_zero.sum()), count + is_zero.numel()
+    return zeros / count
 
 
 def label_baselines(labels: np.ndarray, test_labels: np.ndarray, n_classes: int) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Rotation undone by a phase normalisation of the input (Singhal, Xing and Yu 2022, section 5.4 and Fig. 8c).
+"""Rotation undone by a phase normalisation of the input (Singhal, Xing and Yu 2022, section 5.3 and Fig. 8c).
 
 Every rotated sample is multiplied by ``exp(-i phi)``, ``phi`` its average phase. The study does not define the average;
 on circles there are several.
@@ -13,17 +13,11 @@ from torch import Tensor
 
 from phasebench.evaluation.rotation import rotation_angles, turned_accuracies
 from phasebench.evaluation.trained import TrainedRun
-from phasebench.nn.complex.angle import phase
+from phasebench.nn.complex.angle import circular_phase, phase
 from phasebench.nn.complex.layout import rotate
 
 RANGES_DEGREES = (0, 45, 90, 135, 180)
 N_DRAWS = 2
-
-
-def circular_phase(planes: Tensor) -> Tensor:
-    """Phase of the sum over pixels and channels, where large moduli count more; radians ``(N,)``."""
-    re, im = planes.flatten(2).sum(dim=2).unbind(1)
-    return phase(re, im)
 
 
 def unit_circular_phase(planes: Tensor) -> Tensor:

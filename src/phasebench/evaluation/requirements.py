@@ -49,6 +49,11 @@ def model_refusal(evaluation: str, model: str) -> str:
     return f"model '{model}' {complaint}" if complaint else ""
 
 
+def reads_registry(evaluation: str) -> bool:
+    """True for an evaluation that works only where the table of models says so."""
+    return evaluation in _OF_MODELS
+
+
 def encoding_refusal(evaluation: str, encoding: str) -> str:
     """Say why an evaluation cannot work on test samples in an encoding; '' if it can."""
     if evaluation in _OF_COLOURS and encoding not in COLOUR_ENCODINGS:

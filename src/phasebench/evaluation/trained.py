@@ -24,6 +24,8 @@ class TrainedRun:
     spec: RunSpec
     model: nn.Module
     data: DeviceData
+    data_path: Path = Path()
+    """Prepared HDF5 file; none of a run that was not read from files."""
 
     @property
     def labels(self) -> Tensor:
@@ -69,7 +71,7 @@ def load_trained_run(folder: Path, data_path: Path, device: torch.device) -> Tra
     if isinstance(spec.recipe, FullBatchRecipe):
         # In the precision in which it was trained.
         model = model.double()
-    return TrainedRun(spec, load_weights(model, folder / WEIGHTS).to(device), data)
+    return TrainedRun(spec, load_weights(model, folder / WEIGHTS).to(device), data, data_path)
 
 
 def _statistics(folder: Path, record: dict[str, Any]) -> Tensor:

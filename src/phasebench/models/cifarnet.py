@@ -14,7 +14,7 @@ from phasebench.nn.complex.init import fan_out_normal_
 from phasebench.nn.complex.invariant import Division
 from phasebench.nn.complex.layout import as_planes
 from phasebench.nn.complex.pooling import LearnedPool2d
-from phasebench.nn.complex.prototype import InvariantPrototypeDistance, PrototypeDistance
+from phasebench.nn.complex.prototype import Factor, InvariantPrototypeDistance, PrototypeDistance
 from phasebench.nn.complex.real_planes import RealPlanes
 
 
@@ -72,9 +72,11 @@ class TypeE(nn.Module):
         Logits.
     in_channels : int
         Complex channels of the 32x32 input; the published count has two.
+    prototype_factor : {"root", "mean"}
+        Factor of the prototypes, see :class:`InvariantPrototypeDistance`.
     """
 
-    def __init__(self, n_classes: int, in_channels: int = 2) -> None:
+    def __init__(self, n_classes: int, in_channels: int = 2, prototype_factor: Factor = "root") -> None:
         super().__init__()
         self.conv1, self.conv2, self.conv3, self.dense = _convolutions(in_channels)
         self.pool = LearnedPool2d(64, 4)
@@ -82,7 +84,7 @@ class TypeE(nn.Module):
         self.activation2 = EquivariantGTReLU(32)
         self.activation3 = EquivariantGTReLU(64)
         self.norm = EquivariantBatchNorm2d(128)
-        self.head = InvariantPrototypeDistance(128, n_classes)
+        self.head = InvariantPrototypeDistance(128, n_classes, prototype_factor)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(N, 2, C, 32, 32)`` planes, or complex ``(N, C, 32, 32)``, to logits ``(N, K)``."""

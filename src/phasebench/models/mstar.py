@@ -1,12 +1,13 @@
 """Networks for 128x128 radar chips (Singhal, Xing and Yu 2022, section 5.1 and Table 2)."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 
+from phasebench.common.errors import PhasebenchError
 from phasebench.nn.complex.conv import ComplexConv2d
-from phasebench.nn.complex.gtrelu import GTReLU
+from phasebench.nn.complex.gtrelu import EquivariantGTReLU, GTReLU
 from phasebench.nn.complex.invariant import Conjugate, Division
 from phasebench.nn.complex.layout import as_planes
 from phasebench.nn.complex.manifold import to_polar
@@ -14,6 +15,7 @@ from phasebench.nn.complex.pooling import MagnitudeMaxPool2d
 from phasebench.nn.complex.real_planes import RealPlanes
 
 LOG_OFFSET = 1e-5
+Order = Literal["code", "text"]
 
 
 def _bottleneck(in_channels: int, width: int, out_channels: int) -> nn.Sequential:
@@ -70,7 +72,7 @@ class RealTail(nn.Module):
 class CoDomainSymmetric(nn.Module):
     """CDS on MSTAR: a small complex stage, invariant to phase, before a real network.
 
-    29,505 parameters with ten logits; the published 29,536 has eleven.
+    29,505 parameters with ten logits; the published 29,536 has eleven. In the text's order there are 29,050.
 
     Parameters
     ----------
@@ -79,25 +81,51 @@ class CoDomainSymmetric(nn.Module):
     in_channels : int
         Complex channels of the input.
     invariant : {"conjugate", "division"}
-        Which layer removes the phase. Their parameter counts are equal.
+        Which layer removes the phase. Their parameter counts are equal. In the text's order it is the division.
+    order : {"code", "text"}
+        Order and kinds of the complex layers. "code": convolution, invariant layer, GTReLU, pooling, and a second
+        convolution with GTReLU, as in the public code. "text": convolution, equivariant GTReLU, pooling, division, as
+        section 5.1 lists them.
+
+    Raises
+    ------
+    PhasebenchError
+        There is no such order, or the text's is asked for with another layer than the division.
     """
 
     def __init__(
-        self, n_classes: int, in_channels: int = 1, invariant: Literal["conjugate", "division"] = "conjugate"
+        self,
+        n_classes: int,
+        in_channels: int = 1,
+        invariant: Literal["conjugate", "division"] = "conjugate",
+        order: Order = "code",
     ) -> None:
+        if order not in get_args(Order):
+            raise PhasebenchError(f"order '{order}' of the layers is none of {', '.join(get_args(Order))}")
+        if order == "text" and invariant != "division":
+            raise PhasebenchError("order 'text' of the layers has a division; give 'invariant: division' too")
         super().__init__()
         self.conv1 = ComplexConv2d(in_channels, 5, 5)
         self.invariant = Conjugate(5, 3) if invariant == "conjugate" else Division(5, 3)
-        self.activation1 = GTReLU(5, learn_phase_factor=False)
         self.pool = MagnitudeMaxPool2d(2)
-        self.conv2 = ComplexConv2d(5, 5, 3, stride=2)
-        self.activation2 = GTReLU(5, learn_phase_factor=False)
+        self.order = order
+        self.activation1: GTReLU | EquivariantGTReLU
+        if order == "text":
+            self.activation1 = EquivariantGTReLU(5)
+        else:
+            self.activation1 = GTReLU(5, learn_phase_factor=False)
+            self.conv2 = ComplexConv2d(5, 5, 3, stride=2)
+            self.activation2 = GTReLU(5, learn_phase_factor=False)
         self.tail = RealTail(15, n_classes, (5, 5, 5))
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(N, 2, 1, H, W)`` planes, or complex ``(N, 1, H, W)``, to logits ``(N, K)``."""
-        maps = self.pool(self.activation1(self.invariant(self.conv1(as_planes(images)))))
-        maps = self.activation2.after(self.conv2, maps)
+        planes = as_planes(images)
+        if self.order == "text":
+            maps = self.invariant(self.pool(self.activation1.after(self.conv1, planes)))
+        else:
+            maps = self.pool(self.activation1(self.invariant(self.conv1(planes))))
+            maps = self.activation2.after(self.conv2, maps)
         # Component-major: all logarithms, then all cosines, then all sines.
         logits: Tensor = self.tail(to_polar(maps, LOG_OFFSET).flatten(1, 2))
         return logits

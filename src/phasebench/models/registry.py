@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.registry import Registry
-from phasebench.specs.run import RunSpec, Scalar
+from phasebench.specs.run import ExternalModel, RunSpec, Scalar
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,7 +31,8 @@ class ModelEntry:
     input_shape: tuple[int, int, int]
     """Usual input: complex channels (real planes if ``real``), height, width."""
     published_parameters: int | None
-    """Parameter count printed in the study; None for a network that the study does not have."""
+    """Parameter count that the study prints, or that follows from its list of layers, as ``where`` of the published
+    numbers says; None for a network that the study does not have."""
     real: bool = False
     """A real network: it reads the planes of the encoded input that are not identically zero."""
     options: Mapping[str, Scalar] = field(default_factory=dict)
@@ -139,6 +140,10 @@ _ABLATIONS: dict[str, tuple[str, dict[str, Scalar]]] = {
     "separate": ("real and imaginary apart", {"ablation": "separate"}),
     "before": ("before BN", {"position": "before"}),
     "instead": ("instead of BN", {"position": "instead"}),
+    # Baselines, which the study does not have: is it the frequencies or the gain?
+    "gain_only": ("gain without row 0", {"ablation": "gain_only"}),
+    "row_zero": ("row 0 without the gain", {"ablation": "row_zero"}),
+    "downscale_module": ("divided by the maps' side", {"ablation": "downscale_module"}),
 }
 
 _EVERYWHERE = ("2BN34", "SBN34", "2BN4", "SBN4")
@@ -205,6 +210,16 @@ REGISTRY: Registry[ModelEntry] = Registry(
             guided_rule="positive_modulus",
             invariant_to=("phase",),
         ),
+        # Section 5.1 lists these layers; the public code, which gives the printed count, has others.
+        "mstar_cds_text": ModelEntry(
+            f"{_MSTAR}:CoDomainSymmetric",
+            "co_domain_symmetry",
+            "CDS, the text's layers",
+            (1, 128, 128),
+            None,
+            options={"order": "text", "invariant": "division"},
+            invariant_to=("phase", "magnitude"),
+        ),
         "mstar_dcn": ModelEntry(
             f"{_DEEP_COMPLEX}:MstarDeepComplex", "co_domain_symmetry", "DCN", (1, 128, 128), 863_587
         ),
@@ -270,6 +285,16 @@ REGISTRY: Registry[ModelEntry] = Registry(
             )
             for name, (label, options) in _ABLATIONS.items()
         },
+        "resnet18_2bn34_small_gain": ModelEntry(
+            _RESNET,
+            "spectral_batch_norm",
+            "ResNet18 + 2BN34, small first gain",
+            (3, 32, 32),
+            None,
+            True,
+            {"depth": 18, "insertion": "2BN34", "ablation": "small_gain"},
+            second_normalisation=True,
+        ),
         "perceptron_100": _perceptron("perceptron_100", "Complex, 100", 159_000),
         "perceptron_real_512_100": _perceptron("perceptron_real_512_100", "Real, 512 and 100", 454_120, real=True),
         "perceptron_512": _perceptron("perceptron_512", "Complex, 512", 814_080),
@@ -282,6 +307,12 @@ REGISTRY: Registry[ModelEntry] = Registry(
         "perceptron_100_imaginary": _perceptron("perceptron_100_imaginary", "Imaginary parts alone", 159_000),
     },
 )
+
+
+BUILDERS: Registry[str] = Registry(
+    "builder of networks", {"external": "phasebench.models.external:build_external_model"}
+)
+"""Builder of networks that are not registered here; what it reaches is no part of the identity of those that are."""
 
 
 def find_model(name: str) -> ModelEntry:
@@ -345,18 +376,46 @@ def build_for_run(spec: RunSpec, data: ModelInput) -> "nn.Module":
     Raises
     ------
     PhasebenchError
-        There is no such model, or it has no such option.
+        There is no such model, it has no such option, or an external one does not give logits.
     """
-    return build_model(
+    return build_for_input(
         spec.model,
+        spec.model_options,
+        spec.external,
         n_classes=len(data.classes),
-        in_channels=data.encoding.n_channels,
-        planes=data.encoding.nonzero_planes,
+        encoding=data.encoding,
         input_size=data.input_size,
-        **spec.model_options,
     )
 
 
+def build_for_input(
+    name: str,
+    options: Mapping[str, Any],
+    external: ExternalModel | None,
+    *,
+    n_classes: int,
+    encoding: InputEncoding,
+    input_size: tuple[int, int] | None,
+) -> "nn.Module":
+    """Build a registered or external model for an encoding, as :func:`build_for_run` does."""
+    shape: dict[str, Any] = {
+        "n_classes": n_classes,
+        "in_channels": encoding.n_channels,
+        "planes": encoding.nonzero_planes,
+        "input_size": input_size,
+    }
+    if external is None:
+        return build_model(name, **shape, **options)
+    model: nn.Module = BUILDERS.load("external")(name, external, options, **shape)
+    return model
+
+
+def usual_shape(name: str, external: ExternalModel | None) -> tuple[int, int, int]:
+    """Usual input of a registered or external model: complex channels (real planes if it is real), height, width."""
+    return REGISTRY.find(name).input_shape if external is None else external.input_shape
+
+
 def count_parameters(model: "nn.Module") -> int:
-    """Trainable real numbers."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    """Trainable real numbers; a complex one is two."""
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return sum(parameter.numel() * (2 if parameter.is_complex() else 1) for parameter in trainable)

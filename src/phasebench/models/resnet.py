@@ -10,6 +10,7 @@ from phasebench.nn.complex.real_planes import RealPlanes
 from phasebench.nn.spectral.insertion import Insertion, batch_norms, insert
 
 Stem = Literal["cifar", "imagenet"]
+Init = Literal["torch", "he"]
 
 
 class Block(nn.Module):
@@ -103,7 +104,7 @@ WIDTH = 64
 class ResNet(nn.Module):
     """ResNet18, 34 or 50; parameters have the names and, for a seed, the values of torchvision's networks.
 
-    Convolutions and the linear layer start from PyTorch's default, Kaiming-uniform (section IV-A).
+    Convolutions and the linear layer start from PyTorch's default, a Kaiming-uniform distribution (section IV-A).
 
     Parameters
     ----------
@@ -118,6 +119,9 @@ class ResNet(nn.Module):
     width : int
         Channels of the stem and of the first module, before the expansion of bottleneck blocks; each further module has
         twice as many. 64 in the study.
+    init : "torch" or "he"
+        Kaiming-uniform kernels as PyTorch draws them, of variance ``1 / (3 fan-in)``, or by He's rule, ``2 / fan-in``.
+        The linear layer starts from PyTorch's in either case.
     insertion : str
         Such as "SBN34" or "2BN4"; nothing if empty.
     **options
@@ -126,7 +130,7 @@ class ResNet(nn.Module):
     Raises
     ------
     PhasebenchError
-        There is no such depth, stem or module, or the width is not above zero.
+        There is no such depth, stem, init or module, or the width is not above zero.
 
     Attributes
     ----------
@@ -142,6 +146,7 @@ class ResNet(nn.Module):
         depth: int = 18,
         stem: Stem = "cifar",
         width: int = WIDTH,
+        init: Init = "torch",
         insertion: str = "",
         **options: Any,
     ) -> None:
@@ -149,6 +154,8 @@ class ResNet(nn.Module):
             raise PhasebenchError(f"there is no ResNet{depth}; known depths: {', '.join(map(str, BLOCKS))}")
         if stem not in get_args(Stem):
             raise PhasebenchError(f"stem '{stem}' is neither 'cifar' nor 'imagenet'")
+        if init not in get_args(Init):
+            raise PhasebenchError(f"init '{init}' is neither 'torch' nor 'he'")
         if width < 1:
             raise PhasebenchError(f"width {width} of a ResNet is not above zero")
         super().__init__()
@@ -164,11 +171,11 @@ class ResNet(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(8 * width * block.expansion, n_classes)
         self.planes = RealPlanes(planes)
-        self._initialise(len(planes), stem)
+        self._initialise(len(planes), stem, init)
         self.module_ends = {number: _main_norms(self, number)[-1] for number in range(1, 5)}
         self._insert(Insertion(insertion, **options))
 
-    def _initialise(self, in_channels: int, stem: Stem) -> None:
+    def _initialise(self, in_channels: int, stem: Stem, init: Init) -> None:
         """Put the stem in, and draw the kernels."""
         # Overwritten below; torchvision draws these first, and the same numbers have to follow from a seed.
         for module in self.modules():
@@ -179,13 +186,15 @@ class ResNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 module.reset_parameters()
+                if init == "he":
+                    nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
 
     def _insert(self, insertion: Insertion) -> None:
         for number in sorted(insertion.modules):
             if number > 4:
                 raise PhasebenchError(f"insertion '{insertion.notation}': a ResNet has the modules 1 to 4")
             names = batch_norms(self.get_submodule(f"layer{number}"), f"layer{number}")
-            insert(self, names if insertion.shortcut else _main_norms(self, number), insertion)
+            insert(self, names if insertion.shortcut else _main_norms(self, number), insertion.in_module(number))
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(N, 2, C, H, W)`` planes, or complex ``(N, C, H, W)``, to logits ``(N, K)``."""

@@ -82,7 +82,8 @@ class Vgg(nn.Module):
             raise PhasebenchError(f"insertion '{insertion.notation}': a VGG has the modules 1 to {MODULES}")
         names = self._norms()
         self.module_ends = {number: of_module[-1] for number, of_module in names.items()}
-        insert(self, [name for number in sorted(insertion.modules) for name in names[number]], insertion)
+        for number in sorted(insertion.modules):
+            insert(self, names[number], insertion.in_module(number))
 
     def _norms(self) -> dict[int, list[str]]:
         """Names of the batch normalisations of each module."""

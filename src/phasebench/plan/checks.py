@@ -1,7 +1,7 @@
 """Checks of configuration, suites and scales beyond their types: names exist, and what is measured can work."""
 
 import itertools
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from phasebench.analysis.requirements import analysis_refusal
 from phasebench.common.errors import PhasebenchError
@@ -11,8 +11,9 @@ from phasebench.evaluation.requirements import encoding_refusal, model_refusal, 
 from phasebench.models.registry import REGISTRY
 from phasebench.plan.config import Config, Experiment, Grid, GridPart, Scale, Suite
 from phasebench.plan.datasets import DatasetSpec
+from phasebench.plan.settings import Settings
 from phasebench.properties.registry import LAWS
-from phasebench.specs.paths import SUITES_FOLDER
+from phasebench.specs.paths import STUDY_SUITE
 from phasebench.specs.run import RunSpec
 
 
@@ -48,15 +49,18 @@ def check_suite(suite: Suite, file: str, evaluations: Collection[str], analyses:
         _require(sorting, experiment.grid.models, f"{place}.sorted_by", "is not in the experiment's grid")
 
 
-def check_scale(scale: Scale, suite: Suite, file: str) -> None:
-    """Raise a PhasebenchError unless the scale names the suite, and in it only what the suite has."""
+def check_scale(scale: Scale, suite: Suite, file: str, study_file: str | None = None) -> None:
+    """Raise a PhasebenchError unless the scale names the suite, and in it only what the suite has.
+
+    A study in a folder of its own says in its own file, ``study_file``, what a scale has of it.
+    """
     _check_name(scale.name, file)
     if suite.name not in scale.suites:
         raise PhasebenchError(
             f"{file}: suites: '{suite.name}' is missing; add it, or take it out of suites in config.yaml"
         )
     scaled = scale.suites[suite.name]
-    place = f"{file}: suites.{suite.name}"
+    place = f"{study_file}: scales.{scale.name}" if study_file else f"{file}: suites.{suite.name}"
     _require(scaled.recipes, suite.recipes, f"{place}.recipes", "is not one of the suite's recipes")
     experiments = scaled.experiments or {}
     _require(experiments, suite.experiments, f"{place}.experiments", "is not one of the suite's experiments")
@@ -81,18 +85,20 @@ def check_scale(scale: Scale, suite: Suite, file: str) -> None:
             _require_part(part, grid, f"{place}.experiments.{name}.evaluations.{evaluation}")
 
 
-def check_config(config: Config, suites: Sequence[Suite], file: str) -> None:
+def check_config(config: Config, suites: Sequence[Suite], settings: Settings) -> None:
     """Raise a PhasebenchError unless the data sets chosen in the configuration are some suite's."""
     known = {
         dataset for suite in suites for experiment in suite.experiments.values() for dataset in experiment.grid.datasets
     }
-    _require(config.datasets, known, f"{file}: datasets", "is not a data set of the chosen suites")
+    for name in config.datasets:
+        place = f"{settings.place('datasets', name)}: datasets"
+        _require([name], known, place, "is not a data set of the chosen suites")
 
 
-def check_display_names(suites: Sequence[Suite], scale: Scale, file: str) -> None:
-    """Raise a PhasebenchError if suites and scale want one name written in two ways."""
+def check_display_names(suites: Sequence[Suite], files: Mapping[str, str], scale: Scale, file: str) -> None:
+    """Raise a PhasebenchError if suites, whose files are given by name, and scale want one name written in two ways."""
     given: dict[str, tuple[str, str]] = {}
-    places = [(f"{SUITES_FOLDER}/{suite.name}.yaml", suite.display_names) for suite in suites]
+    places = [(files[suite.name], suite.display_names) for suite in suites]
     for place, names in [*places, (file, scale.display_names)]:
         for name, text in names.items():
             first, other = given.setdefault(name, (text, place))
@@ -100,12 +106,12 @@ def check_display_names(suites: Sequence[Suite], scale: Scale, file: str) -> Non
                 raise PhasebenchError(f"{place}: display_names.{name}: '{text}', but '{first}' in {other}; choose one")
 
 
-def check_evaluated_data(run: RunSpec, evaluations: Iterable[str], dataset: DatasetSpec) -> None:
-    """Raise a PhasebenchError if an evaluation of a run cannot work on the data set that is used."""
+def check_evaluated_data(run: RunSpec, file: str, evaluations: Iterable[str], dataset: DatasetSpec) -> None:
+    """Raise a PhasebenchError if an evaluation of a run, by its suite's file, cannot work on the data that are used."""
     for evaluation in evaluations:
         complaint = source_refusal(evaluation, dataset.source, dataset.is_sharded)
         if complaint:
-            place = f"{SUITES_FOLDER}/{run.suite}.yaml: experiments.{run.experiment}.evaluations.{evaluation}"
+            place = f"{file}: experiments.{run.experiment}.evaluations.{evaluation}"
             left_out = run.stands_in_for or run.dataset
             raise PhasebenchError(
                 f"{place}: data set '{run.dataset}' {complaint}; leave {left_out} out of the evaluation's datasets"
@@ -145,8 +151,9 @@ def _check_analyses(suite: Suite, experiment: Experiment, place: str) -> None:
 
 
 def _check_name(name: str, file: str) -> None:
-    if not file.endswith(f"/{name}.yaml"):
-        raise PhasebenchError(f"{file}: name: '{name}' is not the file's name")
+    if not f"/{file}".endswith((f"/{name}.yaml", f"/{name}/{STUDY_SUITE}")):
+        owner = "folder" if f"/{file}".endswith(f"/{STUDY_SUITE}") else "file"
+        raise PhasebenchError(f"{file}: name: '{name}' is not the {owner}'s name")
 
 
 def _require_part(part: GridPart, grid: Grid, place: str) -> None:

@@ -2,15 +2,41 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, create_model
+from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
 
+from phasebench.common.user_paths import expand_path
+from phasebench.models.registry import Factor
 from phasebench.plan.figure_kinds import FigureKind
-from phasebench.specs.run import AnyRecipe, Fraction, Frozen, FullBatchRecipe, Name, Recipe, Scalar, Subset
+from phasebench.specs.run import (
+    AnyRecipe,
+    Count,
+    CountOrZero,
+    Domain,
+    Fraction,
+    Frozen,
+    FullBatchRecipe,
+    LogitsOf,
+    Name,
+    Recipe,
+    Scalar,
+    Seed,
+    Subset,
+)
 
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 Fractions = Annotated[tuple[Fraction, ...], Field(min_length=1)]
 DisplayNames = dict[Name, Annotated[str, Field(min_length=1)]]
-Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+ExperimentName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*/[a-z0-9][a-z0-9_]*$")]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1)]
+
+
+UserPath = Annotated[str, Field(coerce_numbers_to_str=True), AfterValidator(expand_path)]
+"""Path in which ``~`` and variables of the environment are expanded."""
+
+
+def _listed(value: object) -> object:
+    """Names that the command line gives as one text, ``a`` or ``a,b``, as a list."""
+    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
 
 class DatasetChoice(Frozen):
@@ -18,16 +44,68 @@ class DatasetChoice(Frozen):
 
     name: Name | None = Field(default=None, description="the data set's own name, if it stands in for the study's")
     source: Name | None = Field(default=None, description="a data source; the study's data set itself if not given")
-    path: str | None = Field(default=None, description="short for options: {path: ...}")
+    path: UserPath | None = Field(default=None, description="short for options: {path: ...}")
     options: dict[str, Scalar] = Field(default_factory=dict, description="the source's own options")
+
+
+SuiteChoice = Annotated[
+    str,
+    Field(
+        pattern=r"^([a-z0-9][a-z0-9_]*|(.*/)[a-z0-9][a-z0-9_]*/?)$",
+        description="name of a file of workflow/suites, or path of a study's folder, with a slash in it",
+    ),
+]
+
+
+class NetworkChoice(Frozen):
+    """A network that is not registered here, and the experiments that it is trained in."""
+
+    target: UserPath | None = Field(
+        default=None,
+        description="package.module:Name or /path/file.py:Name; what an installed package offers by this name if not "
+        "given",
+    )
+    domain: Domain = Field(
+        description="images that it reads; complex: complex64 (N, C, H, W); planes: (N, 2, C, H, W); real: the planes "
+        "that are not zero, as channels (N, P, H, W)"
+    )
+    logits: LogitsOf | None = Field(
+        default=None, description="real numbers that are made of complex logits; real logits if not given"
+    )
+    options: dict[str, Scalar] = Field(default_factory=dict, description="further arguments of the network")
+    label: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="its name in tables and figures"
+    )
+    recipe: Name | None = Field(
+        default=None, description="one of the suite's recipes; that of the experiment and data set if not given"
+    )
+    beside: tuple[ExperimentName, ...] = Field(
+        default=(), description="experiments in which it is trained beside the study's networks: <suite>/<experiment>"
+    )
+    replaces: tuple[ExperimentName, ...] = Field(
+        default=(), description="experiments in which it is trained in place of the study's networks"
+    )
+    invariant_to: tuple[Factor, ...] | None = Field(
+        default=None, description="what its logits ignore of the input; measured without an expectation if not given"
+    )
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> "NetworkChoice":
+        if not self.beside and not self.replaces:
+            raise ValueError("name an experiment in 'beside' or 'replaces', such as co_domain_symmetry/table_1")
+        return self
 
 
 class Config(Frozen):
     """``config.yaml``: what to run, and where things are on this machine."""
 
     scale: Name = Field(description="which file of workflow/scales")
-    suites: Names = Field(description="which files of workflow/suites")
-    data_root: str = Field(default="data/raw", description="folder of the raw data sets")
+    suites: Annotated[tuple[SuiteChoice, ...], Field(min_length=1), BeforeValidator(_listed)] = Field(
+        description="which files of workflow/suites, and folders of other studies"
+    )
+    data_root: UserPath = Field(
+        default="data/raw", description="folder of the raw data sets; a relative path starts in the working folder"
+    )
     download: bool = Field(default=False, description="whether missing raw data may be fetched from the internet")
     missing_data: Literal["skip", "error"] = Field(
         default="skip",
@@ -36,17 +114,20 @@ class Config(Frozen):
     datasets: dict[Name, DatasetChoice] = Field(
         default_factory=dict, description="a study's data set -> where to take it from instead"
     )
+    models: dict[Name, NetworkChoice] = Field(
+        default_factory=dict, description="networks of your own, or of other packages, by the names that they get here"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: a GPU if there is one")
 
 
 class Resources(Frozen):
     """Resources that one training job asks of a machine or a cluster."""
 
-    gpu: NonNegativeInt = Field(description="graphics cards")
-    runtime: PositiveInt = Field(description="minutes")
-    mem_mb: PositiveInt = Field(description="main memory in MB")
-    threads: PositiveInt = Field(default=1, description="processor cores")
-    gpu_share: PositiveInt = Field(default=1, description="how many such jobs may share a graphics card, or a node")
+    gpu: CountOrZero = Field(description="graphics cards")
+    runtime: Count = Field(description="minutes")
+    mem_mb: Count = Field(description="main memory in MB")
+    threads: Count = Field(default=1, description="processor cores")
+    gpu_share: Count = Field(default=1, description="how many such jobs may share a graphics card, or a node")
 
 
 class Grid(Frozen):
@@ -71,7 +152,7 @@ class GridPart(Frozen):
 class EvaluationChoice(GridPart):
     """An evaluation: the part of the grid, and the number of test samples, that it is measured on."""
 
-    samples: PositiveInt | None = Field(
+    samples: Count | None = Field(
         default=None, description="test samples, the first ones, that it is measured on; all of them if not given"
     )
 
@@ -90,7 +171,7 @@ class TimedModel(Frozen):
     baseline: Name = Field(description="the model that it is compared with")
     item: str | None = Field(default=None, description="what tells this line from another of the same model")
     options: dict[str, Scalar] = Field(default_factory=dict, description="further arguments of the model")
-    size: PositiveInt = Field(default=32, description="height and width of the images")
+    size: Count = Field(default=32, description="height and width of the images")
 
 
 class AnalysisChoice(Frozen):
@@ -166,7 +247,7 @@ class Suite(Frozen):
         default=None,
         description="laws of layers that are measured beside the properties of the networks; nothing if not given",
     )
-    author_seed: NonNegativeInt | None = Field(
+    author_seed: Seed | None = Field(
         default=None, description="seed whose initial weights are those of the training that the study's author stored"
     )
     display_names: DisplayNames = Field(
@@ -227,6 +308,14 @@ class ScaledSuite(Frozen):
     )
     properties: bool = Field(
         default=True, description="whether the suite's properties are measured, which need neither data nor training"
+    )
+
+
+class StudyScales(Frozen):
+    """Part of a study that is run at each scale: ``scales.yaml`` in the study's own folder."""
+
+    scales: dict[Name, ScaledSuite] = Field(
+        description="scale -> what is run of the study, and how; all of it at a scale that is not given"
     )
 
 

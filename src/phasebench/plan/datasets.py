@@ -1,11 +1,13 @@
 """Choice of the data set that is used for each of a study's, and its preparation."""
 
 from phasebench.common.errors import PhasebenchError
+from phasebench.common.user_paths import expand_path
 from phasebench.common.validation import joined
 from phasebench.data.shards.registry import SHARDED_SOURCES
+from phasebench.data.sources.raw_place import raw_place
 from phasebench.data.sources.registry import SOURCES
 from phasebench.plan.config import Config, DatasetChoice, Scale, ScaledExperiment
-from phasebench.specs.paths import CONFIG_FILE
+from phasebench.plan.settings import Settings
 from phasebench.specs.run import Frozen, Name, RunSpec, Scalar
 
 
@@ -28,8 +30,9 @@ class DatasetChoices:
     The configuration's choice, else that of the scale for the experiment, else that of the scale, else itself.
     """
 
-    def __init__(self, config: Config, scale: Scale, scale_file: str) -> None:
+    def __init__(self, config: Config, settings: Settings, scale: Scale, scale_file: str) -> None:
         self._config = config
+        self._settings = settings
         self._scale = scale
         self._scale_file = scale_file
 
@@ -48,17 +51,24 @@ class DatasetChoices:
         options = dict(choice.options)
         if choice.path is not None:
             options["path"] = choice.path
+        target = (SHARDED_SOURCES if source in SHARDED_SOURCES else SOURCES).find(source)
+        raw = raw_place(source, target)
+        if raw is not None and isinstance(named := options.get(raw.option or ""), str):
+            try:
+                options[raw.option or ""] = expand_path(named)
+            except ValueError as error:
+                raise PhasebenchError(f"{place}: options.{raw.option}: {error}; found {named[:60]!a}") from error
         return DatasetSpec(name=choice.name or study_dataset, source=source, options=options)
 
     def _choice(self, suite: str, experiment: str, study_dataset: str) -> tuple[DatasetChoice, str]:
         """The choice and its place in the files."""
         scaled = (self._scale.suites[suite].experiments or {}).get(experiment, ScaledExperiment())
         levels = (
-            (f"{CONFIG_FILE}: datasets", self._config.datasets),
+            (f"{self._settings.place('datasets', study_dataset)}: datasets", self._config.datasets),
             (f"{self._scale_file}: suites.{suite}.experiments.{experiment}.datasets", scaled.datasets),
             (f"{self._scale_file}: datasets", self._scale.datasets),
         )
         for place, choices in levels:
             if study_dataset in choices:
                 return choices[study_dataset], f"{place}.{study_dataset}"
-        return DatasetChoice(), f"{CONFIG_FILE}: datasets.{study_dataset}"
+        return DatasetChoice(), f"{self._settings.place('datasets')}: datasets.{study_dataset}"

@@ -12,13 +12,13 @@ from phasebench.data.sources.raw_place import raw_place
 from phasebench.data.sources.registry import SOURCES
 from phasebench.plan.datasets import DatasetSpec
 from phasebench.plan.plan import BenchmarkPlan
-from phasebench.specs.paths import CONFIG_FILE, prepared_of
+from phasebench.specs.paths import Prepared, prepared_of
 
 DATA_PAGE = "docs/quickstart.md"
 """Says where raw data sets are looked for."""
 
 
-def find_missing(plan: BenchmarkPlan, root: Path) -> dict[str, str]:
+def find_missing(plan: BenchmarkPlan, base: Path, prepared: Prepared | None = None) -> dict[str, str]:
     """Find the data sets of a plan that are not prepared and cannot be.
 
     Prepared data are usable without their raw files, and so is a source that may download what it lacks.
@@ -27,20 +27,22 @@ def find_missing(plan: BenchmarkPlan, root: Path) -> dict[str, str]:
     ----------
     plan
         With all its runs.
-    root
-        The repository.
+    base
+        The working folder, where relative paths of data start.
+    prepared
+        The prepared data sets of the scale, if they are not in the working folder.
 
     Returns
     -------
     dict
         Data set -> what is missing where.
     """
-    prepared = prepared_of(plan.scale.name, root)
+    prepared = prepared or prepared_of(plan.scale.name, base)
     missing: dict[str, str] = {}
     for name, dataset in plan.datasets.items():
         if prepared.data(name).is_file() and prepared.manifest(name).is_file():
             continue
-        reason = _reason(dataset, root, Path(plan.config.data_root), plan.config.download)
+        reason = _reason(dataset, base, Path(plan.config.data_root), plan.config.download)
         if reason:
             missing[name] = reason
     return missing
@@ -55,14 +57,16 @@ def check_missing(plan: BenchmarkPlan, missing: Mapping[str, str]) -> None:
         Names them all.
     """
     named = "; ".join(_named(plan, missing))
+    place = plan.settings.place
     if missing and plan.config.missing_data == "error":
         raise PhasebenchError(
-            f"{CONFIG_FILE}: missing_data: error: {named}; put the data there ({DATA_PAGE}), or set it to skip"
+            f"{place('missing_data')}: missing_data: error: {named}; put the data there ({DATA_PAGE}), or set it to "
+            "skip"
         )
     if missing and plan.datasets.keys() == missing.keys():
         raise PhasebenchError(
-            f"{CONFIG_FILE}: data_root: no data set of scale '{plan.scale.name}' is there: {named}; put one there "
-            f"({DATA_PAGE}), or choose scale: demo, which needs none"
+            f"{place('data_root')}: data_root: no data set of scale '{plan.scale.name}' is there: {named}; put one "
+            f"there ({DATA_PAGE}), or choose scale: demo, which needs none"
         )
 
 
@@ -82,14 +86,14 @@ def left_out_lines(plan: BenchmarkPlan) -> list[str]:
     return lines
 
 
-def _reason(dataset: DatasetSpec, root: Path, data_root: Path, download: bool) -> str | None:
+def _reason(dataset: DatasetSpec, base: Path, data_root: Path, download: bool) -> str | None:
     target = (SHARDED_SOURCES if dataset.is_sharded else SOURCES).find(dataset.source)
     place = raw_place(dataset.source, target)
     if place is None or (place.downloads and download):
         return None
-    path = place.within(root / data_root, dataset.options)
+    path = place.within(base / data_root, dataset.options)
     # Where an option has to name the place and does not, the preparation says so.
-    if path is None or _holds_files(dataset, path, root / data_root):
+    if path is None or _holds_files(dataset, path, base / data_root):
         return None
     return f"{place.absent} {place.within(data_root, dataset.options)}"
 

@@ -1,19 +1,21 @@
 """Expansion of suites: each cell of an experiment's grid becomes a resolved run."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from phasebench.common.validation import as_model
+from phasebench.evaluation.requirements import reads_registry
 from phasebench.plan.config import (
     EvaluationChoice,
     Experiment,
     Grid,
     GridPart,
     ModelChoice,
+    NetworkChoice,
     Resources,
     Scale,
     ScaledExperiment,
@@ -21,6 +23,7 @@ from phasebench.plan.config import (
     Suite,
 )
 from phasebench.plan.datasets import DatasetChoices
+from phasebench.plan.external import are_replaced, external_model, networks_of
 from phasebench.specs.run import FullBatchRecipe, Recipe, RunSpec, Scalar
 from phasebench.specs.stage import evaluation_key
 
@@ -53,7 +56,9 @@ class PlannedRun:
         return {name: evaluation_key(name, self.samples.get(name)) for name in self.evaluations}
 
 
-def expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices) -> Iterator[PlannedRun]:
+def expand(
+    suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices, networks: Mapping[str, NetworkChoice]
+) -> Iterator[PlannedRun]:
     """Resolve a suite's runs at a scale; parts of a grid may overlap.
 
     Parameters
@@ -66,6 +71,8 @@ def expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices)
         Its file in messages.
     choices
         Which data set is used for each of the study's.
+    networks
+        Those of the configuration; each is trained on the inputs of its experiment's own networks, with their seeds.
 
     Yields
     ------
@@ -82,21 +89,27 @@ def expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices)
         if scaled.experiments is not None and name not in scaled.experiments:
             continue
         here = ScaledExperiment() if scaled.experiments is None else scaled.experiments[name]
+        external = networks_of(networks, suite.name, name)
         recipes = {
             recipe: _scaled_recipe(suite, scaled, recipe, scale_file)
             for recipe in dict.fromkeys(
-                experiment.recipe_of(dataset, model)
-                for dataset, model in itertools.product(experiment.grid.datasets, experiment.grid.models)
+                _recipe_name(experiment, external, dataset, model)
+                for dataset, model in itertools.product(experiment.grid.datasets, (*experiment.grid.models, *external))
             )
         }
         resources = _changed(experiment.resources, scale.resources, f"{scale_file}: resources")
         cells = (cell for part in here.grid or (GridPart(),) for cell in _cells(experiment.grid, part, scale.seeds))
-        for cell in dict.fromkeys(cells):
-            if experiment.parts and not any(_is_in(part, cell) for part in experiment.parts):
-                continue
+        own = [
+            cell
+            for cell in dict.fromkeys(cells)
+            if not experiment.parts or any(_is_in(part, cell) for part in experiment.parts)
+        ]
+        kept = [] if are_replaced(networks, suite.name, name) else own
+        for cell in (*kept, *_external_cells(own, external)):
             dataset, encoding, model, fraction, seed = cell
             used = choices.name(suite.name, name, dataset)
-            recipe = experiment.recipe_of(dataset, model)
+            network = external.get(model)
+            recipe = _recipe_name(experiment, external, dataset, model)
             spec = RunSpec(
                 scale=scale.name,
                 suite=suite.name,
@@ -107,20 +120,42 @@ def expand(suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices)
                 test_encoding=None if experiment.test_encoding == encoding else experiment.test_encoding,
                 variant=_variant(experiment, fraction),
                 model=model,
-                model_options=_model_options(experiment, here, model),
+                model_options=dict(network.options) if network else _model_options(experiment, here, model),
+                external=external_model(model, network, experiment) if network else None,
                 train_fraction=fraction,
                 validation_fraction=experiment.validation_fraction,
                 subset=experiment.subset,
-                recipe=recipes[recipe],
+                recipe=_unprobed(recipes[recipe]) if network else recipes[recipe],
                 seed=seed,
             )
-            evaluations = dict(_evaluations(experiment, here, cell))
+            evaluations = {
+                evaluation: count
+                for evaluation, count in _evaluations(experiment, here, cell)
+                if network is None or not reads_registry(evaluation)
+            }
             samples = {evaluation: count for evaluation, count in evaluations.items() if count is not None}
             shortened = spec.recipe.length != suite.recipes[recipe].length or model in here.models
             # A process takes a card of its own.
             cards = spec.recipe.processes if resources.gpu else 0
             needed = resources.model_copy(update={"gpu": max(resources.gpu, cards)})
             yield PlannedRun(spec, needed, tuple(evaluations), shortened, samples)
+
+
+def _external_cells(own: Iterable[Cell], external: Iterable[str]) -> Iterator[Cell]:
+    """The cells of external networks: each input of the experiment's own networks at the scale, with its seeds."""
+    inputs = dict.fromkeys((dataset, encoding, fraction, seed) for dataset, encoding, _, fraction, seed in own)
+    for model, (dataset, encoding, fraction, seed) in itertools.product(external, inputs):
+        yield dataset, encoding, model, fraction, seed
+
+
+def _recipe_name(experiment: Experiment, external: Mapping[str, NetworkChoice], dataset: str, model: str) -> str:
+    own = external[model].recipe if model in external else None
+    return own or experiment.recipe_of(dataset, model)
+
+
+def _unprobed(recipe: Recipe | FullBatchRecipe) -> Recipe | FullBatchRecipe:
+    """The recipe without modules to measure, which an external network does not name."""
+    return recipe.model_copy(update={"probe_modules": ()}) if isinstance(recipe, Recipe) else recipe
 
 
 def _model_options(experiment: Experiment, here: ScaledExperiment, model: str) -> dict[str, Scalar]:

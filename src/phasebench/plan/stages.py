@@ -1,12 +1,13 @@
 """Planned stages beside the runs: analyses of an experiment's runs, timings, baselines and properties of a study."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from phasebench.common.files import canonical_json
 from phasebench.models.registry import REGISTRY
-from phasebench.plan.config import Resources, Scale, Suite, TimedModel
+from phasebench.plan.config import NetworkChoice, Resources, Scale, Suite, TimedModel
+from phasebench.plan.external import external_model, networks_of
 from phasebench.plan.runs import PlannedRun
 from phasebench.specs.run import RunSpec, coordinates
 from phasebench.specs.stage import datasets_of
@@ -165,16 +166,16 @@ class PlannedProperties:
     laws: tuple[str, ...]
     networks: tuple[dict[str, Any], ...]
 
-    @property
-    def models(self) -> tuple[str, ...]:
-        """Names of the networks."""
-        return tuple(network["model"] for network in self.networks)
 
+def plan_properties(
+    suites: Iterable[Suite], scale: Scale, networks: Mapping[str, NetworkChoice]
+) -> dict[str, PlannedProperties]:
+    """Properties of each study that has any, by the study: of all networks of its grids, whatever the scale runs.
 
-def plan_properties(suites: Iterable[Suite], scale: Scale) -> dict[str, PlannedProperties]:
-    """Properties of each study that has any, by the study: of all networks of its grids, whatever the scale runs."""
+    Networks of the configuration follow those of the study for which they are named.
+    """
     return {
-        suite.name: PlannedProperties(suite.name, suite.properties, _untrained(suite))
+        suite.name: PlannedProperties(suite.name, suite.properties, (*_untrained(suite), *_external(suite, networks)))
         for suite in suites
         if suite.properties is not None and scale.suites[suite.name].properties
     }
@@ -193,3 +194,24 @@ def _untrained(suite: Suite) -> tuple[dict[str, Any], ...]:
         }
         for model in models
     )
+
+
+def _external(suite: Suite, networks: Mapping[str, NetworkChoice]) -> Iterator[dict[str, Any]]:
+    """Every external network of the study's grids once, as the stage reads it."""
+    found: dict[str, dict[str, Any]] = {}
+    for experiment_name, experiment in suite.experiments.items():
+        for name, choice in networks_of(networks, suite.name, experiment_name).items():
+            external = external_model(name, choice, experiment)
+            found.setdefault(
+                name,
+                {
+                    "model": name,
+                    "input_shape": list(external.input_shape),
+                    "real": choice.domain == "real",
+                    "published_parameters": None,
+                    "invariant_to": None if choice.invariant_to is None else list(choice.invariant_to),
+                    "options": dict(choice.options),
+                    "external": external.model_dump(mode="json"),
+                },
+            )
+    yield from found.values()

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from phasebench.models.registry import build_model, count_parameters
+from phasebench.models.registry import build_for_input, count_parameters
 from phasebench.nn.complex.layout import rotate
 from phasebench.properties.precision import DTYPES, name_of, normal, seeded
 from phasebench.properties.rows import Property
-from phasebench.specs.run import Frozen, Name
+from phasebench.specs.run import ExternalModel, Frozen, Name, Scalar
 
 N_CLASSES = 10
 N_IMAGES = 3
@@ -48,14 +49,31 @@ class UntrainedNetwork(Frozen):
     published_parameters
         None where the study gives no count.
     invariant_to
-        What its logits ignore of a common factor of the input, without training and in evaluation mode.
+        What its logits ignore of a common factor of the input, without training and in evaluation mode; None for a
+        network that is measured without an expectation.
+    options
+        Further arguments of an external network.
+    external
+        Where it is, if it is not registered.
     """
 
     model: Name
     input_shape: tuple[int, int, int]
     real: bool
     published_parameters: int | None
-    invariant_to: tuple[Literal["phase", "magnitude"], ...]
+    invariant_to: tuple[Literal["phase", "magnitude"], ...] | None
+    options: dict[str, Scalar] = Field(default_factory=dict)
+    external: ExternalModel | None = None
+
+    @property
+    def n_channels(self) -> int:
+        """Complex channels, or real planes of a real network, as of an encoding."""
+        return self.input_shape[0]
+
+    @property
+    def nonzero_planes(self) -> tuple[int, ...]:
+        """Planes that a real network reads, as of an encoding."""
+        return tuple(range(self.input_shape[0]))
 
 
 def network_properties(network: UntrainedNetwork, *, with_invariance: bool) -> Iterator[Property]:
@@ -72,12 +90,12 @@ def network_properties(network: UntrainedNetwork, *, with_invariance: bool) -> I
 
 def build(network: UntrainedNetwork) -> nn.Module:
     """Build a network for the usual input of its study and ten classes."""
-    channels = network.input_shape[0]
-    return build_model(
+    return build_for_input(
         network.model,
+        network.options,
+        network.external,
         n_classes=N_CLASSES,
-        in_channels=channels,
-        planes=range(channels),
+        encoding=network,
         input_size=network.input_shape[1:],
     )
 
@@ -85,13 +103,14 @@ def build(network: UntrainedNetwork) -> nn.Module:
 def invariance_rows(network: UntrainedNetwork, model: nn.Module) -> Iterator[Property]:
     """Change of the logits by a common phase and a common magnitude of the input; the model ends in single precision.
 
-    A network that is not known to ignore the factor is a control.
+    A network that is not known to ignore the factor is a control. An external one is measured in single precision,
+    the only one of which its layers need to know.
     """
     turns = {f"{angle}°": (math.radians(angle), 1.0) for angle in DEGREES}
     scales = {f"factor {factor:g}": (0.0, factor) for factor in FACTORS}
     images = normal(N_IMAGES, 2, *network.input_shape)
     model.eval()
-    for dtype in DTYPES:
+    for dtype in (torch.float32,) if network.external else DTYPES:
         before = logits_of(model.to(dtype), images.to(dtype))
         for what, factors, tolerance in (
             ("phase", turns, INVARIANT[dtype]),
@@ -104,11 +123,11 @@ def invariance_rows(network: UntrainedNetwork, model: nn.Module) -> Iterator[Pro
                     network.model,
                     f"{what} invariance of the logits",
                     logit_change(before, logits_of(model, changed.to(dtype))),
-                    0.0,
+                    math.nan if network.invariant_to is None else 0.0,
                     tolerance,
                     item=item,
                     dtype=name_of(dtype),
-                    is_control=what not in network.invariant_to,
+                    is_control=network.invariant_to is not None and what not in network.invariant_to,
                 )
 
 
@@ -146,8 +165,11 @@ def _multiplications(name: str, model: nn.Module, image: Tensor) -> Property:
     counter = FlopCounterMode(display=False)
     with counter:
         logits_of(model.float().eval(), image)
+    # Torch does not ask whether numbers are complex.
+    native = any(parameter.is_complex() for parameter in model.parameters())
+    item = "one image, complex products counted once" if native else "one image"
     # Each multiplication is counted with the addition of its result.
-    return Property("network", name, "real multiplications", counter.get_total_flops() // 2, item="one image")
+    return Property("network", name, "real multiplications", counter.get_total_flops() // 2, item=item)
 
 
 def step_rows(name: str, model: nn.Module, images: Tensor) -> Iterator[Property]:

@@ -45,7 +45,7 @@ def difference(checkout: Checkout, name: str) -> str:
         if changes:
             lines += ["", title, *(f"  {change.with_values}" for change in changes)]
     modules = [change.name for change in status.changes if change.subject == "code"]
-    code = _code_difference(checkout.root, checkout.commit_of(name), modules) if is_run else []
+    code = _code_difference(checkout.repository, checkout.commit_of(name), modules) if is_run else []
     return "\n".join([*lines, *code])
 
 

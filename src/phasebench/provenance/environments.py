@@ -39,7 +39,7 @@ def read_pins(path: Path, shown: str) -> dict[str, str]:
     """
     pins: dict[str, str] = {}
     for dependency in read_model(EnvironmentFile, path, shown).dependencies:
-        lines = [dependency] if isinstance(dependency, str) else dependency["pip"]
+        lines = [dependency] if isinstance(dependency, str) else dependency.get("pip", [])
         pattern = _CONDA_PIN if isinstance(dependency, str) else _PIP_PIN
         for line in lines:
             pin = pattern.fullmatch(line)

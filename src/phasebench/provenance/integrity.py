@@ -5,6 +5,7 @@ file of its own, which ``sha256sum --check`` reads too. A file is read again onl
 changed since it was last found whole.
 """
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -49,7 +50,8 @@ def set_aside_damaged(plan: BenchmarkPlan, results: Results) -> list[str]:
         else:
             if path.parent.name == Path(evaluation_file("")).parent.name:
                 # Snakemake knows the index alone; its job keeps the tables that are whole.
-                (path.parent.parent / EVALUATED).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    (path.parent.parent / EVALUATED).unlink(missing_ok=True)
             lines.append(f"{path}: {fault}; set aside as {path.name}{SUFFIX} and made again")
     known.save()
     more = len(lines) - _MOST_NAMED
@@ -92,7 +94,9 @@ class KnownFiles:
     def save(self) -> None:
         """Keep what is known, so that unchanged files are not read again."""
         if self._changed:
-            write_plan(self._path, canonical_json(self._whole))
+            # Somebody else's folder may be looked at all the same.
+            with contextlib.suppress(PhasebenchError):
+                write_plan(self._path, canonical_json(self._whole))
 
     def learn(self, path: Path) -> None:
         """Take a file as it is for whole."""

@@ -4,9 +4,11 @@ Raw files that a preparation downloads come after its spec file was written. The
 data, so that they count among what the data were made from.
 """
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import canonical_json, read_json_if_whole, write_plan, write_text
 from phasebench.data.shards.registry import SHARDED_SOURCES, folder_times, raw_folder
 from phasebench.data.sources.raw_files import Known, raw_checksums, raw_files
@@ -30,7 +32,11 @@ class RawListings:
 
     def __init__(self, results: Results, prepared: Prepared, data_root: Path) -> None:
         self._results, self._prepared, self._data_root = results, prepared, data_root
-        self._known: Known = read_json_if_whole(results.raw_checksums)
+        self._known: Known = {
+            file: (known[0], known[1], known[2])
+            for file, known in read_json_if_whole(results.raw_checksums).items()
+            if isinstance(known, list) and list(map(type, known)) == [int, int, str]
+        }
 
     def of(self, name: str, source: str, options: Mapping[str, Scalar]) -> dict[str, str]:
         """The raw files of a data set and their checksums; of images in shards, folders and times of change.
@@ -45,7 +51,8 @@ class RawListings:
         """
         spec = read_json_if_whole(self._results.spec("datasets", name))
         is_same = (spec.get("source"), spec.get("options")) == (source, options)
-        before: dict[str, str] = spec.get("raw", {}) if is_same else {}
+        before = spec.get("raw", {}) if is_same else {}
+        before = before if isinstance(before, dict) else {}
         found = self._found(source, options)
         if not found:
             return before
@@ -61,7 +68,9 @@ class RawListings:
     def save(self) -> None:
         """Keep the checksums, so that unchanged files are not read again."""
         if self._known:
-            write_plan(self._results.raw_checksums, canonical_json(self._known))
+            # Somebody else's folder may be looked at all the same.
+            with contextlib.suppress(PhasebenchError):
+                write_plan(self._results.raw_checksums, canonical_json(self._known))
 
     def _found(self, source: str, options: Mapping[str, Scalar]) -> dict[str, str]:
         if source not in SHARDED_SOURCES:
@@ -121,4 +130,5 @@ def raw_before_download(
     record = read_json_if_whole(raw_record(prepared)) if prepared.is_file() else {}
     if (record.get("source"), record.get("options")) != (source, options):
         return None
-    return dict(record["raw"] if record["found"] == found else found)
+    before = record.get("raw")
+    return dict(before if isinstance(before, dict) and record.get("found") == found else found)

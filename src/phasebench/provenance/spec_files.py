@@ -1,5 +1,6 @@
 """Spec files of everything in a plan: identities of data sets, runs and stages, written where they change."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -7,13 +8,18 @@ from typing import Any, Literal
 from phasebench.claims.files import read_claims
 from phasebench.claims.published import read_published
 from phasebench.codehash.closure import SourceTree
-from phasebench.common.files import canonical_json, read_json_if_whole, sha256_of_file, write_plan
+from phasebench.common.files import canonical_json, read_json_if_whole, sha256_of_file, sha256_of_text, write_plan
 from phasebench.models.registry import REGISTRY
 from phasebench.plan.datasets import DatasetSpec
+from phasebench.plan.external import external_rows
 from phasebench.plan.missing import check_missing, find_missing
-from phasebench.plan.plan import BenchmarkPlan, load_plan
+from phasebench.plan.plan import BenchmarkPlan, ImportedRun, load_plan
 from phasebench.plan.stages import PlannedAnalysis, PlannedBaselines, PlannedOverhead, PlannedProperties
+from phasebench.properties.peers import PEERS_LAW, peer_versions
 from phasebench.provenance.environments import read_pins
+from phasebench.provenance.external_code import external_targets, package_versions
+from phasebench.provenance.imports import CurrentDigests, find_imported
+from phasebench.provenance.network_checks import check_networks
 from phasebench.provenance.raw_inputs import RawListings
 from phasebench.provenance.stage_code import (
     aggregation_code,
@@ -32,6 +38,7 @@ from phasebench.specs.paths import (
     PACKAGE_FOLDER,
     TEMPLATES_FOLDER,
     TRAIN_ENVIRONMENT,
+    Prepared,
     Results,
     SpecKind,
     prepared_of,
@@ -53,22 +60,29 @@ class Identities:
         The package's sources.
     results : Path
         The folder that holds one folder per scale.
+    base : Path, optional
+        The working folder, where relative paths of data start; the repository if not given.
     """
 
-    def __init__(self, plan: BenchmarkPlan, root: Path, tree: SourceTree, results: Path) -> None:
+    def __init__(
+        self, plan: BenchmarkPlan, root: Path, tree: SourceTree, results: Path, base: Path | None = None
+    ) -> None:
         self._plan = plan
         self._root = root
         self._tree = tree
         scale = plan.scale.name
         self._results = Results(results / scale)
-        self._raw = RawListings(self._results, prepared_of(scale, root), root / plan.config.data_root)
+        prepared = _prepared(plan, root, results, base)
+        base = root if base is None else base
+        self._raw = RawListings(self._results, prepared, base / plan.config.data_root)
         self._train_pins = read_pins(root / TRAIN_ENVIRONMENT, TRAIN_ENVIRONMENT)
-        self._published = read_published(root)
+        self._published = read_published(root, plan.studies)
         self._analysis_pins = read_pins(root / ANALYSIS_ENVIRONMENT, ANALYSIS_ENVIRONMENT)
 
     def run(self, spec: RunSpec) -> RunIdentity:
-        """Identity of a training run."""
-        return RunIdentity(run=spec, code=run_code(self._tree, spec), environment=self._train_pins)
+        """Identity of a training run; with an external network, the versions of what it imports are part of it."""
+        targets = [spec.external.target] if spec.external else []
+        return RunIdentity(run=spec, code=run_code(self._tree, spec), environment=self._environment(targets))
 
     def dataset(self, spec: DatasetSpec) -> DatasetIdentity:
         """Identity of a prepared data set."""
@@ -110,12 +124,13 @@ class Identities:
         )
 
     def properties(self, planned: PlannedProperties) -> StageIdentity:
-        """Identity of a study's properties; it depends on no data and no run."""
+        """Identity of a study's properties; it depends on no data and no run, but on libraries that it compares."""
+        peers = peer_versions() if PEERS_LAW in planned.laws else {}
         return StageIdentity(
             stage="properties",
             settings={"suite": planned.suite, "laws": list(planned.laws), "networks": list(planned.networks)},
-            code=properties_code(self._tree, planned.laws, planned.models),
-            environment=self._train_pins,
+            code=properties_code(self._tree, planned.laws, planned.networks),
+            environment={**peers, **self._environment(external_targets(planned.networks))},
         )
 
     def analysis(self, planned: PlannedAnalysis) -> StageIdentity:
@@ -156,11 +171,13 @@ class Identities:
                 for name, experiment in suite.experiments.items()
             ],
             "runs": {run_id: planned.evaluation_specs for run_id, planned in self._plan.runs.items()},
+            "imported": dict(self._plan.imported),
             "left_out": [asdict(row) for row in self._plan.left_out],
             "models": {
                 name: {"label": entry.label, "study": entry.study, "published_parameters": entry.published_parameters}
                 for name, entry in REGISTRY.items()
-            },
+            }
+            | external_rows(self._plan.config),
             "shortened": sorted(run_id for run_id, planned in self._plan.runs.items() if planned.shortened),
             "analyses": {
                 analysis_id: {"suite": planned.suite, "experiment": planned.experiment, "analysis": planned.name}
@@ -174,7 +191,8 @@ class Identities:
             "properties": list(self._plan.properties),
             "published": [value.as_row() for value in self._published],
             "claims": [
-                study.model_dump(mode="json", exclude_none=True) for study in read_claims(self._root, self._plan.suites)
+                study.model_dump(mode="json", exclude_none=True)
+                for study in read_claims(self._root, self._plan.suites, self._plan.studies)
             ],
         }
         return self._analysis("aggregate", settings, aggregation_code(self._tree))
@@ -210,25 +228,56 @@ class Identities:
     def _write(self, identity: RunIdentity | DatasetIdentity | StageIdentity, kind: SpecKind, name: str = "") -> None:
         write_plan(self._results.spec(kind, name), identity.to_json())
 
+    def _environment(self, targets: Sequence[str]) -> dict[str, str]:
+        """The pins of training, and the versions of what external networks import beside these."""
+        return {**package_versions(self._tree, targets), **self._train_pins} if targets else self._train_pins
+
     def _analysis(
         self, stage: Literal["analyse", "aggregate", "report"], settings: dict[str, Any], code: dict[str, str]
     ) -> StageIdentity:
         return StageIdentity(stage=stage, settings=settings, code=code, environment=self._analysis_pins)
 
 
-def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> BenchmarkPlan:
+def with_imported(
+    plan: BenchmarkPlan, root: Path, tree: SourceTree, results: Path, base: Path | None = None
+) -> BenchmarkPlan:
+    """Take those runs of a plan from elsewhere that were imported and are current; parameters as of Identities."""
+    identities, found = Identities(plan, root, tree, results, base), Results(results / plan.scale.name)
+    digests = CurrentDigests(
+        run=lambda spec: identities.run(spec).digest,
+        evaluation=lambda name, samples: sha256_of_text(identities.evaluation(name, samples).to_json()),
+    )
+    prepared = _prepared(plan, root, results, base)
+    return plan.with_imported(find_imported(plan, found, prepared, digests))
+
+
+def _prepared(plan: BenchmarkPlan, root: Path, results: Path, base: Path | None) -> Prepared:
+    """The prepared data sets: beside the results, which a module may have below a prefix in the working folder."""
+    return prepared_of(plan.scale.name, root if base is None else results.parent)
+
+
+def _read_imported(results: Results) -> dict[str, ImportedRun]:
+    return {
+        run_id: ImportedRun(origin, tuple(evaluations))
+        for run_id, (origin, *evaluations) in read_json_if_whole(results.imported).items()
+    }
+
+
+def plan_benchmark(settings: object, root: Path, results: Path, write: bool, base: Path | None = None) -> BenchmarkPlan:
     """Resolve the configuration, leave out what has no data, and bring the spec files up to date.
 
     Parameters
     ----------
     settings : object
-        The content of ``config.yaml``.
+        The configuration: settings with their places, or their values alone.
     root : Path
         The repository.
     results : Path
-        The folder that holds one folder per scale.
+        The folder that holds one folder per scale; prepared data lie beside it where ``base`` is given.
     write : bool
         Whether to write the spec files; only one process at a time may.
+    base : Path, optional
+        The working folder, where relative paths of data start; the repository if not given.
 
     Raises
     ------
@@ -237,17 +286,23 @@ def plan_benchmark(settings: object, root: Path, results: Path, write: bool) -> 
         missing that must not be.
     """
     tree = source_tree(root / PACKAGE_FOLDER)
-    plan = load_plan(settings, root, tree)
-    record = Results(results / plan.scale.name).missing_data
+    plan = load_plan(settings, root, tree, root if base is None else base)
+    found = Results(results / plan.scale.name)
+    record = found.missing_data
     if not write:
         # As the main process saw it: another machine may have no raw data, and more may have come since.
-        return plan.without(read_json_if_whole(record))
-    missing = find_missing(plan, root)
+        return plan.with_imported(_read_imported(found)).without(read_json_if_whole(record))
+    plan = with_imported(plan, root, tree, results, base)
+    if plan.imported or found.imported.is_file():
+        told = {run_id: [origin, *plan.runs[run_id].evaluations] for run_id, origin in plan.imported.items()}
+        write_plan(found.imported, canonical_json(told))
+    missing = find_missing(plan, root if base is None else base, _prepared(plan, root, results, base))
     check_missing(plan, missing)
     plan = plan.without(missing)
+    check_networks(plan, tree, results)
     if missing or record.is_file():
         write_plan(record, canonical_json(missing))
-    Identities(plan, root, tree, results).write()
+    Identities(plan, root, tree, results, base).write()
     # Every job compares the code that it runs with its spec file.
     tree.save_hashes()
     return plan

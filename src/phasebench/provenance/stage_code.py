@@ -19,6 +19,7 @@ from phasebench.evaluation.requirements import READ_FIELDS
 from phasebench.models.registry import REGISTRY
 from phasebench.plan.registries import (
     ANALYSES_TABLE,
+    BUILDERS_TABLE,
     ENCODINGS_TABLE,
     EVALUATIONS_TABLE,
     LAWS_TABLE,
@@ -27,6 +28,7 @@ from phasebench.plan.registries import (
     SHARDED_SOURCES_TABLE,
     SOURCES_TABLE,
 )
+from phasebench.provenance.external_code import external_hashes, external_targets
 from phasebench.specs.run import RunSpec
 
 REGISTRY_CLASSES = ("phasebench.common.registry:Registry",)
@@ -45,20 +47,25 @@ _MOST_NAMED = 3
 
 
 def run_code(tree: SourceTree, spec: RunSpec) -> dict[str, str]:
-    """The hashes of the modules that a training run reaches, and one of what the table of models says of its model."""
+    """The hashes of the modules that a training run reaches, and one of what the table of models says of its model.
+
+    Of an external network they are those of its own modules.
+    """
     names = [spec.encoding, *filter(None, [spec.test_encoding])]
     encodings = [ENCODINGS.find(name) for name in names]
-    entry = REGISTRY.find(spec.model)
     procedure = _entry(tree.string_table(PROCEDURES_TABLE), spec.recipe.procedure, "training procedure")
-    chosen = {PROCEDURES_TABLE: [procedure], MODELS_TABLE: [entry.target], ENCODINGS_TABLE: encodings}
-    return {**tree.hashes([], chosen), **_rows([spec.model])}
+    chosen = {PROCEDURES_TABLE: [procedure], ENCODINGS_TABLE: encodings}
+    if spec.external is not None:
+        return external_hashes(tree, [spec.external.target], {**chosen, MODELS_TABLE: ()})
+    entry = REGISTRY.find(spec.model)
+    return {**tree.hashes([], {**chosen, MODELS_TABLE: [entry.target], BUILDERS_TABLE: ()}), **_rows([spec.model])}
 
 
 def overhead_code(tree: SourceTree, models: Iterable[str]) -> dict[str, str]:
     """The hashes of the modules that training steps of these models reach, as :func:`run_code` has them."""
     names = sorted(set(models))
     targets = {REGISTRY.find(name).target for name in names}
-    return {**tree.hashes([_OVERHEAD], {MODELS_TABLE: targets}), **_rows(names)}
+    return {**tree.hashes([_OVERHEAD], {MODELS_TABLE: targets, BUILDERS_TABLE: ()}), **_rows(names)}
 
 
 def baselines_code(tree: SourceTree, inputs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -68,14 +75,18 @@ def baselines_code(tree: SourceTree, inputs: Iterable[Mapping[str, Any]]) -> dic
     return tree.hashes([_BASELINES], {ENCODINGS_TABLE: encodings})
 
 
-def properties_code(tree: SourceTree, laws: Iterable[str], models: Iterable[str]) -> dict[str, str]:
+def properties_code(tree: SourceTree, laws: Iterable[str], networks: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """The hashes of the modules that these laws and these untrained models reach, as :func:`run_code` has them."""
-    names, table = sorted(set(models)), tree.string_table(LAWS_TABLE)
+    networks, table = list(networks), tree.string_table(LAWS_TABLE)
+    names = sorted({network["model"] for network in networks if not network.get("external")})
     chosen = {
         LAWS_TABLE: {_entry(table, name, "law") for name in laws},
         MODELS_TABLE: {REGISTRY.find(name).target for name in names},
     }
-    return {**tree.hashes([_PROPERTIES], chosen), **_rows(names)}
+    targets = external_targets(networks)
+    if targets:
+        return {**external_hashes(tree, targets, chosen, [_PROPERTIES]), **_rows(names)}
+    return {**tree.hashes([_PROPERTIES], {**chosen, BUILDERS_TABLE: ()}), **_rows(names)}
 
 
 def dataset_code(tree: SourceTree, source: str) -> dict[str, str]:
@@ -102,7 +113,7 @@ def evaluation_code(tree: SourceTree, name: str) -> dict[str, str]:
         if value is not None
     }
     # The run's own identity covers its model and encodings.
-    chosen = {EVALUATIONS_TABLE: [target], MODELS_TABLE: (), ENCODINGS_TABLE: ()}
+    chosen = {EVALUATIONS_TABLE: [target], MODELS_TABLE: (), BUILDERS_TABLE: (), ENCODINGS_TABLE: ()}
     return {**tree.hashes([_EVALUATE], chosen), **fields}
 
 

@@ -152,12 +152,13 @@ def _spec_changes(recorded: str, current: str) -> list[Change]:
         return []
     try:
         before = json.loads(recorded)
-    except ValueError:
+    except (ValueError, RecursionError):
         before = {}
+    before = before if isinstance(before, dict) else {}
     after = json.loads(current)
     changes = _compared("spec", _settings(before), _settings(after)) if before else []
     for part, subject in _PARTS.items() if before else ():
-        changes += _compared(subject, before.get(part, {}), after.get(part, {}))
+        changes += _compared(subject, _mapping(before.get(part)), after.get(part, {}))
     # Not even a layout may differ; and of what is no spec file, nothing more can be said.
     return changes or [
         Change("spec", "spec file", sha256_of_text(recorded) if recorded else _ABSENT, sha256_of_text(current))
@@ -165,12 +166,19 @@ def _spec_changes(recorded: str, current: str) -> list[Change]:
 
 
 def _settings(spec: dict[str, Any]) -> dict[str, str]:
-    return _flat({**{key: value for key, value in spec.items() if key not in (*_PARTS, "run")}, **spec.get("run", {})})
+    return _flat(
+        {**{key: value for key, value in spec.items() if key not in (*_PARTS, "run")}, **_mapping(spec.get("run"))}
+    )
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    """A part of a file that anybody may have changed; empty where it is no mapping."""
+    return value if isinstance(value, dict) else {}
 
 
 def _content_changes(record: Mapping[str, Any], data: PreparedData) -> list[Change]:
     """Differences of the data themselves, as far as the run remembers."""
-    before, after = _flat(record.get("data", {})), _flat(data.facts)
+    before, after = _flat(_mapping(record.get("data"))), _flat(data.facts)
     found = [
         Change("data", f"{data.name} {change.name}", change.before, change.after)
         for change in _compared("spec", before, after)

@@ -12,14 +12,14 @@ from phasebench.common.files import sha256_of_text
 from phasebench.common.logs import logged_failure
 from phasebench.plan.missing import find_missing
 from phasebench.plan.plan import BenchmarkPlan, load_plan
-from phasebench.plan.yaml_files import read_yaml
+from phasebench.plan.settings import Settings, read_settings
 from phasebench.provenance.integrity import KnownFiles
-from phasebench.provenance.spec_files import Identities
+from phasebench.provenance.spec_files import Identities, with_imported
 from phasebench.provenance.stage_code import source_tree
 from phasebench.provenance.staleness import Change, PreparedData, run_changes
 from phasebench.specs.paths import (
-    CONFIG_FILE,
     PACKAGE_FOLDER,
+    REPOSITORY,
     RESULTS_FOLDER,
     Results,
     logs_of,
@@ -59,18 +59,18 @@ class RunStatus:
     seconds: float | None = None
     """Wall time of its training, also that of a stale result."""
     reason: str = ""
-    """The damage, or the last line of the log of a failed attempt."""
+    """The damage, the last line of the log of a failed attempt, or the origin of an imported run."""
 
 
 class Checkout:
-    """The plan of a repository's ``config.yaml``, and where its results are.
+    """The plan of a configuration, and where its results are.
 
     Parameters
     ----------
     root : Path
-        The repository.
-    scale : str, optional
-        Another scale than that of ``config.yaml``.
+        The working folder, with the results: the repository, or a folder that a workflow of it runs in.
+    settings : Settings, optional
+        The configuration; that of the folder's ``config.yaml`` if not given.
     with_missing_data : bool
         Whether to keep what needs a data set that is not there in the plan.
 
@@ -80,21 +80,21 @@ class Checkout:
         There is no configuration, or it is not right.
     """
 
-    def __init__(self, root: Path, scale: str | None = None, *, with_missing_data: bool = False) -> None:
-        settings = read_yaml(root / CONFIG_FILE, CONFIG_FILE)
-        if scale is not None and isinstance(settings, dict):
-            settings["scale"] = scale
-        tree = source_tree(root / PACKAGE_FOLDER)
-        self.root = root
-        plan = load_plan(settings, root, tree)
+    def __init__(self, root: Path, settings: Settings | None = None, *, with_missing_data: bool = False) -> None:
+        settings = settings or read_settings(root)
+        repository = root if (root / PACKAGE_FOLDER).is_dir() else REPOSITORY
+        tree = source_tree(repository / PACKAGE_FOLDER)
+        self.root, self.repository = root, repository
+        plan = load_plan(settings, repository, tree, root)
+        plan = with_imported(plan, repository, tree, root / RESULTS_FOLDER, root)
         self.plan: BenchmarkPlan = plan if with_missing_data else plan.without(find_missing(plan, root))
-        self._identities = Identities(self.plan, root, tree, root / RESULTS_FOLDER)
+        self._identities = Identities(self.plan, repository, tree, root / RESULTS_FOLDER, root)
         self._results = results_of(self.plan.scale.name, root)
         self._logs = logs_of(self.plan.scale.name, root)
         self._whole_files = KnownFiles(self._results)
-        prepared = prepared_of(self.plan.scale.name, root)
+        self._prepared = prepared_of(self.plan.scale.name, root)
         self._data = {
-            name: PreparedData(name, dataset.is_sharded, prepared, self._identities.dataset(dataset).to_json())
+            name: PreparedData(name, dataset.is_sharded, self._prepared, self._identities.dataset(dataset).to_json())
             for name, dataset in self.plan.datasets.items()
         }
 
@@ -140,6 +140,9 @@ class Checkout:
         run = self.plan.run(run_id)
         spec = self._identities.run(run).to_json()
         folder = self.folder(run_id)
+        if run_id in self.plan.imported:
+            seconds = recorded_number(folder, read_record(folder), "wall_seconds")
+            return RunStatus(run_id, "done", seconds=seconds, reason=f"imported from {self.plan.imported[run_id]}")
         if not (folder / RECORD).is_file():
             failure = logged_failure(self._logs.log("train", run_id))
             checkpoint = self._results.checkpoint(sha256_of_text(spec))
@@ -150,11 +153,24 @@ class Checkout:
             return RunStatus(run_id, "damaged", reason=", ".join(damaged))
         try:
             record = read_record(folder)
-            changes = tuple(run_changes(spec, folder, record, self._data[run.dataset]))
+            changes = tuple(self.changes_of(run_id, folder))
             seconds = recorded_number(folder, record, "wall_seconds")
         except PhasebenchError as error:
             return RunStatus(run_id, "damaged", reason=str(error))
         return RunStatus(run_id, "stale" if changes else "done", changes, seconds)
+
+    def changes_of(self, run_id: str, folder: Path) -> list[Change]:
+        """Reasons why a run in some folder is not what is planned here; empty where it is.
+
+        Raises
+        ------
+        PhasebenchError
+            A file is damaged.
+        """
+        run = self.plan.run(run_id)
+        # Of an imported run the data need not be here.
+        data = self._data.get(run.dataset) or PreparedData(run.dataset, False, self._prepared, "")
+        return run_changes(self._identities.run(run).to_json(), folder, read_record(folder), data)
 
     def claim_marks(self) -> dict[str, int]:
         """Number of claims of each mark by the last aggregation; empty before it.

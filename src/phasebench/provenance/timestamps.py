@@ -6,6 +6,7 @@ what it would be made from now, it gets a new time stamp, and Snakemake leaves i
 evaluations is removed where it lacks one that is asked for, or names a table that is gone, so that its job runs again.
 """
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -48,8 +49,9 @@ def adopt_results(plan: BenchmarkPlan, results: Results, prepared: Prepared) -> 
         data[name] = PreparedData(name, dataset.is_sharded, prepared, spec)
         if not dataset.is_sharded:
             adoption.dataset(data[name])
-    for run_id, planned in plan.runs.items():
-        adoption.run(run_id, data[planned.spec.dataset], planned.evaluation_specs)
+    # No job makes an imported run again, however old it is.
+    for run_id in plan.runs_made_here:
+        adoption.run(run_id, data[plan.dataset_of(run_id)], plan.runs[run_id].evaluation_specs)
     for analysis_id, analysis in plan.analyses.items():
         datasets = dict.fromkeys(plan.dataset_of(run_id) for run_id in analysis.runs)
         adoption.analysis(analysis_id, analysis.runs, datasets)
@@ -66,7 +68,7 @@ class _Adoption:
     def __init__(self, results: Results, prepared: Prepared) -> None:
         self.results, self.prepared = results, prepared
         self.count = 0
-        # One time for all, so that no result is older than what it was made from.
+        # Never falls, so that no result is older than what it was made from, also where a file server's clock is ahead.
         self._now = time.time_ns()
 
     def dataset(self, data: PreparedData) -> None:
@@ -116,7 +118,8 @@ class _Adoption:
             return
         if any(name not in found or not self.results.evaluation(run_id, name).is_file() for name in names):
             # Snakemake knows the index alone: without it, the job computes what is missing and keeps the rest.
-            index.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                index.unlink(missing_ok=True)
             return
         specs = {name: self.results.spec("evaluations", key) for name, key in names.items()}
 
@@ -143,8 +146,13 @@ class _Adoption:
         needed = [path.stat().st_mtime_ns for path in inputs if path.is_file()]
         if len(made) < len(outputs) or max(needed, default=0) <= min(made) or not _holds(is_current):
             return
-        for path in outputs:
-            utime(path, ns=(self._now, self._now))
+        self._now = max(self._now, *needed, *made)
+        try:
+            for path in outputs:
+                utime(path, ns=(self._now, self._now))
+        except OSError:
+            # Somebody else's file: Snakemake says what it would repeat, and may go on with the rest.
+            return
         self.count += 1
 
 

@@ -1,5 +1,6 @@
 """Cost of a planned training: seconds, cards or cores and disk, from finished trainings or from timed steps."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -197,4 +198,5 @@ def _validated(spec: RunSpec, n_train: int | None) -> float:
     if n_train is None or not isinstance(recipe, Recipe):
         return 0.0
     n_validation = n_train * spec.validation_fraction / (1.0 - spec.validation_fraction)
-    return n_validation / recipe.validate_every / (3.0 * recipe.batch_size)
+    interval = recipe.validation_interval(math.ceil(n_train / recipe.batch_size))
+    return n_validation / interval / (3.0 * recipe.batch_size)

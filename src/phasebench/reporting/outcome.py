@@ -8,7 +8,8 @@ import pandas as pd
 from phasebench.claims.marks import BY_CONSTRUCTION, DIRECTIONS, NOT_REPRODUCED, NOT_TESTED, count_marks
 from phasebench.common.wording import counted
 from phasebench.reporting.labels import duration, listed
-from phasebench.tables.read import read_tables
+from phasebench.reporting.tables.properties import NEWS, study_properties
+from phasebench.tables.read import ReportTables, read_tables
 
 
 def outcome(tables: Path, page: Path, started: float, now: float) -> str:
@@ -38,13 +39,12 @@ def outcome(tables: Path, page: Path, started: float, now: float) -> str:
     read = read_tables(tables)
     benchmark = read.benchmark.iloc[0]
     findings = read.claims[read.claims["kind"] == "finding"]
-    properties = read.claims[read.claims["kind"] == "property"]
     runs = counted(len(read.runs), "run")
     return "\n".join(
         [
             f"Report:     {page} (scale {benchmark['scale']}, {runs}, in {duration(now - started)})",
             f"Findings:   {_findings(findings)}",
-            f"Properties: {_properties(properties)}",
+            f"Properties: {_properties(read)}",
             f"Next:       open {page.name} in a browser; {_next(str(benchmark['label']))}",
         ]
     )
@@ -54,15 +54,31 @@ def _findings(claims: pd.DataFrame) -> str:
     counts = count_marks(claims["mark"])
     marks = listed([f"{count} {mark}" for mark, count in counts.items() if mark != BY_CONSTRUCTION])
     directions = Counter(claims.loc[claims["mark"] == NOT_TESTED, "direction"])
-    pointing = [f"{count} {words}" for words in DIRECTIONS if words and (count := directions[words])]
+    pointing = [
+        counted(count, words, words.replace("points", "point", 1))
+        for words in DIRECTIONS
+        if words and (count := directions[words])
+    ]
     return f"{marks} here" + (f", of which {listed(pointing)}" if pointing else "")
 
 
-def _properties(claims: pd.DataFrame) -> str:
-    counts = count_marks(claims["mark"])
-    broken = counts[NOT_REPRODUCED]
-    return f"{counts[BY_CONSTRUCTION]} hold, {broken} do not" + (
-        f", {counts[NOT_TESTED]} not tested here" if counts[NOT_TESTED] else ""
+def _properties(read: ReportTables) -> str:
+    counts = count_marks(read.claims.loc[read.claims["kind"] == "property", "mark"])
+    untested = f", {counts[NOT_TESTED]} not tested here" if counts[NOT_TESTED] else ""
+    return f"{counts[BY_CONSTRUCTION]} hold, {counts[NOT_REPRODUCED]} do not{untested}{_laws(read)}"
+
+
+def _laws(read: ReportTables) -> str:
+    """Count of the measured values of layers and untrained networks; '' where none was measured."""
+    found: Counter[str] = Counter()
+    for study in study_properties(read):
+        found.update(dict(study.counts))
+    del found["measured"]
+    if not (total := found.total()):
+        return ""
+    unexpected = sum(found[one] for one in NEWS)
+    return (
+        f"; {total - unexpected:,} of {counted(total, 'measured value')} of layers and untrained networks as expected"
     )
 
 

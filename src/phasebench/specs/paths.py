@@ -3,6 +3,7 @@
 The rules of the workflow use the same classes, with wildcards for names and ``<results>`` and the like for folders.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,12 +11,20 @@ from typing import Literal
 from phasebench.specs.evaluated import EVALUATED
 from phasebench.specs.run_folder import EVALUATION_FOLDER
 
+REPOSITORY = Path(__file__).resolve().parents[3]
+"""Checkout that this package belongs to; only that of an editable install, or on the search path, has ``workflow/``."""
 CONFIG_FILE = "config.yaml"
 SUITES_FOLDER = "workflow/suites"
 SCALES_FOLDER = "workflow/scales"
 PUBLISHED_FOLDER = "workflow/published"
 CLAIMS_FOLDER = "workflow/claims"
 SCHEMAS_FOLDER = "workflow/schemas"
+STUDY_SUITE = "suite.yaml"
+"""In a study's own folder, as in workflow/suites; the next two as in workflow/claims and workflow/published."""
+STUDY_CLAIMS = "claims.yaml"
+STUDY_PUBLISHED = "published*.csv"
+STUDY_SCALES = "scales.yaml"
+"""In a study's own folder: under the name of a scale, the same as under ``suites`` in a file of workflow/scales."""
 TRAIN_ENVIRONMENT = "envs/train.yaml"
 ANALYSIS_ENVIRONMENT = "envs/analysis.yaml"
 PACKAGE_FOLDER = "src/phasebench"
@@ -105,6 +114,16 @@ class Results:
         return self.folder / "missing_data.json"
 
     @property
+    def checked_networks(self) -> Path:
+        """Checks that external networks have passed, by what they depend on."""
+        return self.folder / "checked_networks.json"
+
+    @property
+    def imported(self) -> Path:
+        """Runs that were imported when the spec files were written, and from where; read by jobs."""
+        return self.folder / "imported.json"
+
+    @property
     def whole_files(self) -> Path:
         """Results that were found whole, by size and times of change."""
         return self.folder / "whole_files.json"
@@ -175,6 +194,11 @@ class Logs:
     def log(self, rule: str, name: str = "") -> Path:
         """Log of a job: of a rule and what its wildcards say, joined by slashes."""
         return self.folder / f"{_job(rule, name)}.log"
+
+
+def schema_address(kind: str, folder: Path) -> str:
+    """Address of a JSON schema as files in a folder name it."""
+    return os.path.relpath(REPOSITORY / SCHEMAS_FOLDER / f"{kind}.schema.json", folder)
 
 
 def results_of(scale: str, root: Path = Path()) -> Results:

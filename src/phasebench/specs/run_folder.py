@@ -1,7 +1,6 @@
 """Files of a finished run: their names, one writer and one reader of ``run.json``, one reader of its tables."""
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +28,8 @@ RUN_FILES: Mapping[str, str] = {
     "record": RECORD,
 }
 """Name of an output of the rule ``train`` -> its file; the record is written last."""
+NEEDED_FILES = tuple(file for file in RUN_FILES.values() if file != WEIGHTS)
+"""Files that tables and analyses are made of; an imported run has these at least."""
 EVALUATION_FOLDER = "evaluation"
 """Holds a Parquet file for each evaluation of the run."""
 REMEDY = "delete the run's folder and run snakemake again"
@@ -36,6 +37,8 @@ REMEDY = "delete the run's folder and run snakemake again"
 
 FILES = "files"
 """Key of ``run.json``: size and checksum of each other file of the run."""
+_LARGEST_NUMBER = 1e300
+_LONGEST_SHOWN = 60
 CHECKSUM = "checksum"
 """Key of ``run.json``: SHA-256 of the canonical JSON of all its other keys."""
 
@@ -128,9 +131,33 @@ def recorded_number(folder: Path, record: Mapping[str, Any], key: str) -> float:
         There is none.
     """
     value = record.get(key)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise PhasebenchError(f"{folder / RECORD}: {key}: must be a number, found {json.dumps(value)}; {REMEDY}")
-    return float(value)
+    if not _is_number(value):
+        raise PhasebenchError(
+            f"{folder / RECORD}: {key}: must be a number, found {json.dumps(value)[:_LONGEST_SHOWN]}; {REMEDY}"
+        )
+    return float(record[key])
+
+
+def _is_number(value: object) -> bool:
+    # A comparison, since an integer may be too large for a float.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST_NUMBER
+
+
+def check_recorded(folder: Path, record: Mapping[str, Any], numbers: Iterable[str], texts: Iterable[str]) -> None:
+    """Refuse a ``run.json`` with values of other types than training writes; a number may be missing, as null.
+
+    Raises
+    ------
+    PhasebenchError
+        It names the key.
+    """
+    for key in numbers:
+        if record[key] is not None:
+            recorded_number(folder, record, key)
+    for key in texts:
+        if not isinstance(record[key], str):
+            found = json.dumps(record[key])[:_LONGEST_SHOWN]
+            raise PhasebenchError(f"{folder / RECORD}: {key}: must be a text, found {found}; {REMEDY}")
 
 
 def read_run_table(folder: Path, file: str, columns: Iterable[str] = ()) -> "pd.DataFrame":

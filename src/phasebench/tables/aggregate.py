@@ -23,9 +23,11 @@ from phasebench.specs.run_folder import (
     REMEDY,
     SPEC,
     check_file,
+    check_recorded,
     evaluation_file,
     read_record,
     read_run_table,
+    recorded_spec,
 )
 from phasebench.specs.stage import StageIdentity, read_identity
 from phasebench.specs.value_tables import COLUMN_TYPES
@@ -99,7 +101,7 @@ def aggregate_results(
             measured.append(whole)
             parts.append(items)
     tables = {
-        "runs": _runs_table(records, models),
+        "runs": _runs_table(records, models, settings["imported"]),
         "metrics": _with_published(_stacked(measured, "metrics"), published),
         "items": _stacked(parts, "items"),
         "analyses": _read_analyses(found, settings, unfinished),
@@ -174,6 +176,12 @@ def _read_current_record(results: Results, run_id: str) -> dict[str, Any]:
         if not path.is_file():
             raise PhasebenchError(f"{path}: there is no such file; {REMEDY}")
     record = read_record(folder, *RECORDED, "spec", "packages")
+    kinds = COLUMNS["runs"]
+    numbers = [name for name in RECORDED if kinds[name] == "number"]
+    check_recorded(folder, record, numbers, [name for name in RECORDED if kinds[name] == "text"])
+    recorded_spec(folder, record)
+    if not isinstance(record["packages"], dict):
+        raise PhasebenchError(f"{folder / RECORD}: packages: must be names and versions; {REMEDY}")
     digest = sha256_of_file(current)
     if not digest == sha256_of_file(folder / SPEC) == record["digest"]:
         raise StaleResultError(
@@ -186,7 +194,7 @@ def _keys(run_id: str, record: dict[str, Any], names: tuple[str, ...]) -> dict[s
     return {"run": run_id, **{name: record["spec"][name] for name in names}}
 
 
-def _runs_table(records: dict[str, dict[str, Any]], models: pd.DataFrame) -> pd.DataFrame:
+def _runs_table(records: dict[str, dict[str, Any]], models: pd.DataFrame, imported: dict[str, str]) -> pd.DataFrame:
     parameters = dict(zip(models["model"], models["published_parameters"], strict=True))
     rows = [
         {
@@ -203,6 +211,7 @@ def _runs_table(records: dict[str, dict[str, Any]], models: pd.DataFrame) -> pd.
             "batch_size": record["spec"]["recipe"].get("batch_size", record["n_train"]),
             "processes": record["spec"]["recipe"].get("processes", 1),
             "torch": record["packages"].get("torch"),
+            "origin": imported.get(run_id, ""),
             "settings": _json(_settings(record["spec"])),
             "environment": _json({"python": record["python"], **record["packages"]}),
         }

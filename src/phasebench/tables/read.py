@@ -9,6 +9,7 @@ import pandas as pd
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import read_table, sha256_of_file
+from phasebench.common.validation import as_plain_text
 from phasebench.specs.run import rounded
 from phasebench.tables.schema import CHOICES, COLUMNS
 
@@ -103,7 +104,9 @@ def _typed_frame(path: Path, table: str, frame: pd.DataFrame) -> pd.DataFrame:
 
 def _typed(path: Path, values: "pd.Series[Any]", *, is_text: bool) -> "pd.Series[Any]":
     if is_text:
-        texts = ["" if missing else str(value) for value, missing in zip(values, values.isna(), strict=True)]
+        texts = [
+            "" if missing else as_plain_text(str(value)) for value, missing in zip(values, values.isna(), strict=True)
+        ]
         return pd.Series(texts, dtype=object)
     try:
         numbers = pd.to_numeric(values, errors="raise").to_numpy(dtype=np.float64, na_value=np.nan)

@@ -68,7 +68,7 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
         **_numbers("images_per_second", "wall_seconds", "train_seconds", "peak_memory_bytes", "best_step"),
         **_numbers("best_validation_accuracy", "test_accuracy", "resumed", "decoded_images_per_second"),
         **_numbers("wait_seconds", "diverged_at", "processes", "threads"),
-        **_texts("settings", "environment", "git_commit", "torch", "python", "digest", "finished_at"),
+        **_texts("settings", "environment", "git_commit", "torch", "python", "digest", "finished_at", "origin"),
     },
     "metrics": {
         **_RUN,

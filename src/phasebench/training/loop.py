@@ -60,6 +60,7 @@ def fit(
     state = session.resume(model, optimizer)
     epoch = Epoch(len(data.train), recipe.batch_size)
     n_steps, look_every = recipe.n_steps(epoch.n_batches), STEPS_BETWEEN_LOOKS[data.device.type]
+    interval = recipe.validation_interval(epoch.n_batches)
     tally, drops = Tally(session, data), has_dropout(model)
     advance: Step = TrainingStep(model, forward, optimizer, recipe, tally, processes)
     if replays(recipe, data.device):
@@ -78,7 +79,7 @@ def fit(
             advance(planes, labels, epoch.images_in(step))
             state.step = step + 1
 
-            validates, saves = state.step % recipe.validate_every == 0 or state.step == n_steps, session.must_save()
+            validates, saves = state.step % interval == 0 or state.step == n_steps, session.must_save()
             if validates or saves or state.step % look_every == 0:
                 tally.check_finite()
             if validates:

@@ -41,6 +41,8 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     On a card it is one kernel, and where the step is to be recorded the rate is a tensor on the card.
     """
     device = next(model.parameters()).device
+    # The kernels are for real numbers alone.
+    fused = not any(parameter.is_complex() for parameter in model.parameters())
     graphed = replays(recipe, device)
     rate = torch.tensor(recipe.learning_rate, device=device) if graphed else recipe.learning_rate
     if recipe.optimizer == "adamw":
@@ -49,7 +51,7 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
             lr=rate,
             betas=recipe.betas,
             weight_decay=recipe.weight_decay,
-            fused=True,
+            fused=fused,
             capturable=graphed,
         )
     return Sgd(
@@ -58,7 +60,7 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         momentum=recipe.momentum,
         nesterov=recipe.nesterov,
         weight_decay=recipe.weight_decay,
-        fused=device.type == "cuda" or None,
+        fused=(device.type == "cuda" and fused) or None,
     )
 
 

@@ -63,9 +63,11 @@ def write_results(
     predictions = pd.DataFrame({"index": data.test.cpu(), "label": label.cpu(), "prediction": prediction.cpu()})
     test_accuracy = (prediction == label).double().mean().item()
 
-    write_bytes(
-        output / WEIGHTS, save({name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()})
-    )
+    # Copies: of two names of one tensor, each is written.
+    weights = {
+        name: tensor.cpu().clone(memory_format=torch.contiguous_format) for name, tensor in model.state_dict().items()
+    }
+    write_bytes(output / WEIGHTS, save(weights))
     history = pd.DataFrame(state.history).astype({"step": "int64"})
     probes = pd.DataFrame(state.probes, columns=list(PROBE_TYPES)).astype(PROBE_TYPES)
     for name, table in ((HISTORY, history), (PROBES, probes), (PREDICTIONS, predictions)):

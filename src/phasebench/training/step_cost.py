@@ -12,7 +12,7 @@ from phasebench.common.devices import find_device
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.memory import keep_freed_memory
 from phasebench.data.encodings.registry import load_encoding
-from phasebench.models.registry import build_model, find_model
+from phasebench.models.registry import build_for_input, usual_shape
 from phasebench.specs.run import Recipe, RunSpec
 from phasebench.training.overhead import N_CLASSES, training_step
 
@@ -75,14 +75,9 @@ def time_step(
     target = find_device(device)
     classes = n_classes or N_CLASSES
     encoding = load_encoding(spec.encoding)
-    size = size or find_model(spec.model).input_shape[1:]
-    model = build_model(
-        spec.model,
-        n_classes=classes,
-        in_channels=encoding.n_channels,
-        planes=encoding.nonzero_planes,
-        input_size=size,
-        **spec.model_options,
+    size = size or usual_shape(spec.model, spec.external)[1:]
+    model = build_for_input(
+        spec.model, spec.model_options, spec.external, n_classes=classes, encoding=encoding, input_size=size
     )
     in_batches = isinstance(spec.recipe, Recipe)
     batch = n_samples // spec.recipe.processes if in_batches else min(n_samples, MOST_SAMPLES)

@@ -70,12 +70,17 @@ def single(feature: complex, prototype: complex) -> float:
 
 def test_prototype_logits_equal_their_formula_with_gradients() -> None:
     features = complex_normal(4, 6).requires_grad_()
-    plain, invariant = PrototypeDistance(6, 3).double(), InvariantPrototypeDistance(6, 3).double()
-    for head in (plain, invariant):
+    heads = {
+        PrototypeDistance(6, 3): 0.0,
+        InvariantPrototypeDistance(6, 3): math.sqrt(12),
+        InvariantPrototypeDistance(6, 3, factor="mean"): 6,
+    }
+    for head, divisor in heads.items():
+        head.double()
         torch.nn.init.constant_(head.alpha, 1.7)
         prototypes = torch.complex(*head.prototypes)[None]
-        if head is invariant:
-            prototypes = prototypes * (features.sum(dim=1) / math.sqrt(12))[:, None, None]
+        if divisor:
+            prototypes = prototypes * (features.sum(dim=1) / divisor)[:, None, None]
         squared = (features[:, :, None] - prototypes).abs().square().mean(dim=1)
         expected = -head.alpha * squared.sqrt()
         logits = head(as_planes(features[:, :, None, None]).flatten(2))

@@ -1,4 +1,5 @@
 import base64
+import csv
 import hashlib
 import json
 import os
@@ -20,7 +21,7 @@ from support.synthetic_tables import CIFARNET, LABELS, SUITE, write_tables
 from phasebench.common.errors import PhasebenchError
 from phasebench.reporting.page.build import build_report
 
-HOSTILE = "<script>alert('x')</script>&\"$a$"
+HOSTILE = "=<script>alert('x')</script>&\"$a$"
 
 
 def _build(folder: Path, **options: object) -> tuple[dict[str, pd.DataFrame], Path]:
@@ -285,6 +286,12 @@ def test_markup_in_figures_stays_text(hostile: Path) -> None:
         texts += [element.text for element in root.iter() if element.tag.endswith("}text")]
     # The dollar signs are as written: no formula was made of them.
     assert f"{HOSTILE}cifarnet_real" in texts
+
+
+def test_no_cell_of_a_csv_file_is_a_formula(hostile: Path) -> None:
+    cells = [cell for path in hostile.glob("tables/*.csv") for row in csv.reader(path.open(newline="")) for cell in row]
+    assert any(cell.startswith("'=<script>") for cell in cells)
+    assert [cell for cell in cells if re.match(r"[=+@\t\r]|-(?![\d.]|inf)", cell)] == []
 
 
 def test_figures_can_be_told_by_a_screen_reader(demo: tuple[dict[str, pd.DataFrame], Path]) -> None:

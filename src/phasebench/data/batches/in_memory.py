@@ -17,6 +17,7 @@ from phasebench.data.encodings.base import Encoding
 from phasebench.data.encodings.registry import load_encoding
 from phasebench.data.splits import SplitSpec, split_as_specified
 from phasebench.data.store import read_store
+from phasebench.nn.complex.layout import rotate
 from phasebench.specs.run import Augmentation, Recipe
 
 _CROP_MARGIN = 4
@@ -92,9 +93,10 @@ class DeviceData:
         indices : Tensor
             int64 ``(B,)`` on the device.
         random : torch.Generator
-            On the CPU; decides shifts, mirrors, pitch, tempo and noise.
-        augmentation : {"none", "crop_flip", "pitch_stretch"}
-            ``crop_flip`` shifts images by up to four pixels and mirrors them at random; ``pitch_stretch`` is for audio.
+            On the CPU; decides shifts, mirrors, pitch, tempo, phases and noise.
+        augmentation : {"none", "crop_flip", "pitch_stretch", "random_phase"}
+            ``crop_flip`` shifts images by up to four pixels and mirrors them at random; ``pitch_stretch`` is for audio;
+            ``random_phase`` turns each sample by an angle of its own.
 
         Returns
         -------
@@ -110,6 +112,10 @@ class DeviceData:
             planes = self.encoding(_crop_and_flip(self.samples, indices, random), self.statistics)
         elif augmentation == "pitch_stretch":
             planes = self.encoding.augmented(self.samples.index_select(0, indices), self.statistics, random)
+        elif augmentation == "random_phase":
+            planes = self.encoding(self.samples.index_select(0, indices), self.statistics)
+            angles = 2.0 * math.pi * torch.rand(len(indices), generator=random)
+            planes = rotate(planes, angles.to(self.device, non_blocking=True))
         elif self.encoding is self.test_encoding:
             planes = self.batch(indices)
         else:

@@ -4,7 +4,7 @@ Every encoding turns a batch of stored samples into one real tensor (N, 2, C, H,
 part. All arithmetic is elementwise and in the default floating type: reduced-precision matrix products, which trainers
 switch on for speed, cannot touch it. The statistics that samples are divided by or normalised with are measured once
 over the training subset; most encodings so keep every training sample in the unit disc (Co-domain Symmetry, section
-4.1).
+4).
 """
 
 from abc import ABC, abstractmethod

@@ -59,7 +59,7 @@ class RgbNormalised(Encoding):
 
 
 class Sliding(Encoding):
-    """Two complex channels, R + iG and G + iB, divided by 255 (Co-domain Symmetry, section 4.1).
+    """Two complex channels, R + iG and G + iB, divided by 255 (Co-domain Symmetry, section 4).
 
     The largest value is taken before pairing, so the modulus can reach the square root of two.
     """
@@ -78,7 +78,7 @@ class Sliding(Encoding):
 
 
 class Lab(Encoding):
-    """CIE L*a*b* divided by 255, as two complex channels L* and a* + ib* (Co-domain Symmetry, section 4.1).
+    """CIE L*a*b* divided by 255, as two complex channels L* and a* + ib* (Co-domain Symmetry, section 4).
 
     A change of hue is then a rotation of the second channel. sRGB primaries, D65 white point, 2 degree observer.
     """

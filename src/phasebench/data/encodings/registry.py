@@ -15,6 +15,16 @@ ENCODINGS: Registry[str] = Registry(
         "lab": "phasebench.data.encodings.colour:Lab",
         "sliding": "phasebench.data.encodings.colour:Sliding",
         "complex": "phasebench.data.encodings.base:Complex",
+        "magnitude": "phasebench.data.encodings.baselines:Magnitude",
+        "log_magnitude": "phasebench.data.encodings.baselines:LogMagnitude",
+        "complex_phase_normalised": "phasebench.data.encodings.baselines:ComplexPhaseNormalised",
+        "complex_without_target": "phasebench.data.encodings.baselines:ComplexWithoutTarget",
+        "lab_magnitude": "phasebench.data.encodings.baselines:LabMagnitude",
+        "lab_log_magnitude": "phasebench.data.encodings.baselines:LabLogMagnitude",
+        "lab_phase_normalised": "phasebench.data.encodings.baselines:LabPhaseNormalised",
+        "sliding_magnitude": "phasebench.data.encodings.baselines:SlidingMagnitude",
+        "sliding_log_magnitude": "phasebench.data.encodings.baselines:SlidingLogMagnitude",
+        "sliding_phase_normalised": "phasebench.data.encodings.baselines:SlidingPhaseNormalised",
         "grey": "phasebench.data.encodings.grey:Grey",
         "grey_fixed_phase": "phasebench.data.encodings.grey:GreyFixedPhase",
         "grey_fixed_imaginary": "phasebench.data.encodings.grey:GreyFixedImaginary",
@@ -27,7 +37,14 @@ ENCODINGS: Registry[str] = Registry(
         "grey_proportional_phase": "phasebench.data.encodings.grey:GreyProportionalPhase",
     },
 )
-COLOUR_ENCODINGS = frozenset({"rgb", "rgb_normalised", "lab", "sliding"})
+COLOUR_ENCODINGS = frozenset(
+    {"rgb", "rgb_normalised"}
+    | {
+        f"{name}{end}"
+        for name in ("lab", "sliding")
+        for end in ("", "_magnitude", "_log_magnitude", "_phase_normalised")
+    }
+)
 """Those that read images with three colours."""
 
 

@@ -45,7 +45,7 @@ class RawPlace:
     def within(self, data_root: Path, options: Mapping[str, Scalar]) -> Path | None:
         """Folder or file that is read with these options; None if the option that has to name it is missing."""
         named = options.get(self.option, self.folder) if self.option else self.folder
-        return None if named is None else data_root / Path(str(named)).expanduser()
+        return None if named is None else data_root / str(named)
 
 
 def raw_place(source: str, target: str) -> RawPlace | None:

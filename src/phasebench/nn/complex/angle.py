@@ -29,3 +29,9 @@ def phase(re: Tensor, im: Tensor) -> Tensor:
     # A compiler may remove that sum, as an identity.
     on_real_axis = (re < 0.0).to(re.dtype) * math.pi
     return torch.where(im == 0.0, on_real_axis, torch.atan2(im, re))
+
+
+def circular_phase(planes: Tensor) -> Tensor:
+    """Phase of the sum of planes ``(N, 2, C, H, W)``, where large moduli count more; radians ``(N,)``."""
+    re, im = planes.flatten(2).sum(dim=2).unbind(1)
+    return phase(re, im)

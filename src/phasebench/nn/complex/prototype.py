@@ -11,6 +11,7 @@ from phasebench.nn.complex.init import quadrant_uniform_
 from phasebench.nn.complex.manifold import manifold_distance, to_polar
 
 Metric = Literal["euclidean", "manifold"]
+Factor = Literal["root", "mean"]
 
 
 class PrototypeDistance(nn.Module):
@@ -59,6 +60,13 @@ class InvariantPrototypeDistance(PrototypeDistance):
     ----------
     channels, n_classes
         As in :class:`PrototypeDistance`.
+    factor : {"root", "mean"}
+        "root" divides the sum by ``sqrt(2C)``, as the public code; "mean" by ``C``, as eq. 8 is printed.
+
+    Raises
+    ------
+    PhasebenchError
+        There is no such factor.
 
     Examples
     --------
@@ -67,10 +75,15 @@ class InvariantPrototypeDistance(PrototypeDistance):
     torch.Size([5, 10])
     """
 
+    def __init__(self, channels: int, n_classes: int, factor: Factor = "root") -> None:
+        if factor not in get_args(Factor):
+            raise PhasebenchError(f"factor '{factor}' of a prototype head is none of {', '.join(get_args(Factor))}")
+        super().__init__(channels, n_classes)
+        self.divisor = math.sqrt(2 * channels) if factor == "root" else channels
+
     def forward(self, features: Tensor) -> Tensor:
         """Map features ``(N, 2, C)`` to logits ``(N, K)``."""
-        channels = features.shape[2]
-        mean_re, mean_im = (features.sum(dim=2) / math.sqrt(2 * channels))[:, :, None, None].unbind(1)
+        mean_re, mean_im = (features.sum(dim=2) / self.divisor)[:, :, None, None].unbind(1)
         re, im = self.prototypes.transpose(1, 2).unbind(0)
         turned = torch.stack((mean_re * re - mean_im * im, mean_re * im + mean_im * re), dim=2)
         return self._logits(features, turned)

@@ -3,7 +3,7 @@
 import re
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from torch import nn
@@ -21,9 +21,14 @@ Ablation = Literal[
     "downscale_space",
     "weight_only",
     "separate",
+    "gain_only",
+    "row_zero",
+    "downscale_module",
+    "small_gain",
 ]
 
-# Sections V-D, V-E, V-F, V-I and V-J.
+# Sections V-D, V-E, V-F, V-I and V-J, and two baselines: by its closed form, the layer multiplies the maps of a channel
+# by a gain, but for row 0, where it adds something.
 _SWITCHES: dict[str, dict[str, bool]] = {
     "none": {},
     "subtract_only": {"divide": False, "weight": False, "bias": False},
@@ -31,7 +36,10 @@ _SWITCHES: dict[str, dict[str, bool]] = {
     "no_affine": {"weight": False, "bias": False},
     "weight_only": {"centre": False, "divide": False, "bias": False},
     "separate": {"separate": True},
+    "gain_only": {"centre": False, "bias": False},
+    "row_zero": {"divide": False, "weight": False},
 }
+_OF_SIZE = ("downscale_module", "small_gain")
 
 
 @dataclass(frozen=True)
@@ -58,9 +66,13 @@ class Insertion:
     method: Method = "direct"
     """Of :class:`SpectralBatchNorm2d`; "separate" always takes transforms."""
     ablation: Ablation = "none"
-    """The part of the layer that is left (sections V-D to V-J)."""
+    """The part of the layer that is left (sections V-D to V-J), or what stands in its place: "gain_only" and "row_zero"
+    are its gain and the rest of it, "downscale_module" divides by the side of the module's maps, and "small_gain" makes
+    2BN a batch normalisation whose weight starts at the inverse of that side."""
     divisor: float = 8.0
-    """Of the two down-scaling ablations; 8 is what the layer divides a map of 8x8 pixels by."""
+    """Of the down-scaling ablations; 8 is what the layer divides a map of 8x8 pixels by."""
+    side: int = 32
+    """Height and width of the maps of module 1; each further module halves them."""
     synchronised: bool = False
     """Take spectral statistics over all processes."""
 
@@ -71,6 +83,8 @@ class Insertion:
             raise PhasebenchError(f"position '{self.position}' is none of {', '.join(get_args(Position))}")
         if self.ablation not in get_args(Ablation):
             raise PhasebenchError(f"ablation '{self.ablation}' is none of {', '.join(get_args(Ablation))}")
+        if self.ablation == "small_gain" and not self.notation.startswith("2BN"):
+            raise PhasebenchError(f"ablation 'small_gain' is for a second batch normalisation, not '{self.notation}'")
         if not self.divisor > 0:
             raise PhasebenchError(f"divisor {self.divisor} of a down-scaling is not above zero")
 
@@ -79,13 +93,20 @@ class Insertion:
         """Numbers, from 1, of the modules that are changed."""
         return frozenset(int(digit) for digit in self.notation[3:])
 
+    def in_module(self, number: int) -> "Insertion":
+        """The same, with the divisor that belongs to the size of a module's maps where that decides."""
+        return replace(self, divisor=self.side / 2 ** (number - 1)) if self.ablation in _OF_SIZE else self
+
     def layer(self, channels: int) -> nn.Module:
         """A new second normalisation of maps with so many channels."""
         if self.notation.startswith("2BN"):
-            return nn.BatchNorm2d(channels)
+            second = nn.BatchNorm2d(channels)
+            if self.ablation == "small_gain":
+                nn.init.constant_(second.weight, 1.0 / self.divisor)
+            return second
         if self.ablation == "downscale_frequency":
             return ConstantDownscale(self.divisor, "frequency")
-        if self.ablation == "downscale_space":
+        if self.ablation in ("downscale_space", "downscale_module"):
             return ConstantDownscale(self.divisor, "space")
         method: Method = "fft" if self.ablation == "separate" else self.method
         switches = _SWITCHES[self.ablation]

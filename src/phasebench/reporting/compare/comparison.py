@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from phasebench.common.files import write_text
+from phasebench.common.files import csv_text, write_text
 from phasebench.common.wording import counted
 from phasebench.reporting.compare.differences import (
     AGREES,
@@ -107,7 +107,7 @@ def compare_results(first: Path, second: Path, output: Path) -> Comparison:
     a, b = read_side(first), read_side(second)
     cells = differences(a, b)
     counts = {mark: int((cells["mark"] == mark).sum()) for mark in MARKS}
-    write_text(output / CELLS, cells.to_csv(index=False, lineterminator="\n"))
+    write_text(output / CELLS, csv_text(cells))
     write_text(output / PAGE, _page(a, b, cells, counts))
     return Comparison(_sentence(len(cells), counts), counts[DIFFERS], output / PAGE)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.files import write_text
+from phasebench.common.files import csv_text, write_text
 from phasebench.reporting.cells import PlainTable
 from phasebench.reporting.drawing import svg
 from phasebench.reporting.drawing.palette import line_styles
@@ -212,7 +212,7 @@ class _Report:
     def _csv(self, name: str, frame: pd.DataFrame) -> str:
         # A file that is passed on alone must still say what scale it is of.
         scale = self.common["benchmark"]["scale"]
-        text = frame.assign(scale=scale)[["scale", *frame.columns]].to_csv(index=False, lineterminator="\n")
+        text = csv_text(frame.assign(scale=scale)[["scale", *frame.columns]])
         write_text(self.output / f"{self.files}tables/{name}.csv", text)
         return text
 

@@ -23,6 +23,7 @@ def run_facts(tables: ReportTables) -> list[tuple[str, str]]:
     return [
         ("Scale", tables.benchmark["scale"].iloc[0]),
         ("Runs", f"{len(runs):,} ({counted(runs['model'].nunique(), 'model')})"),
+        *_imported(runs["origin"]),
         ("Seeds", f"{len(seeds)} ({listed(seeds)})" if len(seeds) > 1 else listed(seeds) or "none"),
         ("Commit", _distinct(runs["git_commit"].map(short_commit))),
         ("Device", _distinct(runs["device"])),
@@ -108,6 +109,14 @@ def _cost(runs: pd.DataFrame) -> str:
     if not on_gpu.all():
         parts.append(f"{rate((hours * runs['threads'])[~on_gpu].sum())} core hours{'' if parts else ', no GPU'}")
     return listed(parts) or "none"
+
+
+def _imported(origins: "pd.Series[str]") -> list[tuple[str, str]]:
+    """The number of imported runs of each origin; nothing where all were made here."""
+    counts = origins[origins != ""].value_counts(sort=False)
+    return [("Imported", listed([f"{counted(int(count), 'run')} from {name}" for name, count in counts.items()]))] * (
+        len(counts) > 0
+    )
 
 
 def _latest(moments: "pd.Series[str]") -> str:

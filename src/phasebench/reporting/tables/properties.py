@@ -202,7 +202,9 @@ def _worst(rows: pd.DataFrame) -> PlainCell:
 
 
 def _expected(rows: pd.DataFrame) -> str:
-    expected = sorted(set(rows["expected"]))
+    expected = sorted(set(rows["expected"].dropna()))
+    if not expected:
+        return NONE
     return " to ".join(map(_number, dict.fromkeys((expected[0], expected[-1]))))
 
 

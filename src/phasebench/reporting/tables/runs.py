@@ -51,7 +51,7 @@ class RunRow:
     anchor, label
         Where links lead; the model's name.
     record_link, log_link
-        Addresses of the run's record and of its log, relative to the page.
+        Addresses of the run's record and of its log, relative to the page; '' for no log.
     """
 
     anchor: str
@@ -118,7 +118,8 @@ def collect_runs(
             settings_of[record["run"]],
             environment_of[record["run"]],
             address(Results(results).run(record["run"]) / RECORD),
-            address(Logs(logs).log("train", record["run"])),
+            # The log of an imported run stayed where it was made.
+            "" if record["origin"] else address(Logs(logs).log("train", record["run"])),
         )
         for number, (experiment, record) in enumerate(ordered, start=1)
     )

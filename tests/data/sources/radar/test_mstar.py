@@ -237,7 +237,9 @@ def test_a_split_without_chips_is_refused(tmp_path: Path, present: int, absent: 
 
 
 def test_an_unknown_option_is_refused(folder: Path) -> None:
-    with pytest.raises(PhasebenchError, match="mstar: options: key 'fodler' is not known; known keys: crop, folder"):
+    with pytest.raises(
+        PhasebenchError, match="mstar: options: key 'fodler' is not known; known keys: classes, crop, folder"
+    ):
         mstar.load({"fodler": str(folder)}, folder, False)
 
 
@@ -275,3 +277,33 @@ def test_the_whole_distribution_lacks_nothing() -> None:
     labels, splits = whole()
     assert missing_chips(labels, splits, CLASSES) == []
     assert missing_chips(labels, {**splits, "test": splits["test"][:-5]}, CLASSES) == ["zsu23-4: 269 of 274 test"]
+
+
+def test_some_vehicles_and_another_test_angle_are_chosen_by_options(tmp_path: Path) -> None:
+    vehicles = {"2s1_gun": "b01", "brdm2_truck": "E-71", "t72_tank": "132"}
+    for number, (target, serial) in enumerate([*vehicles.items(), ("t72_tank", "s7")]):
+        for angle in (15, 17, 30):
+            name = f"{angle}/HB{number:05d}.000"
+            put_chip(
+                tmp_path / name, seed=4 * angle + number, target_class=target, serial=serial, depression_angle=angle
+            )
+
+    def chosen(**options: Any) -> LoadedDataset:
+        return mstar.load({"folder": str(tmp_path), **options}, tmp_path, False)
+
+    extended = chosen(classes="2s1,brdm2", test_angle=30)
+    assert extended.classes == ("2s1", "brdm2")
+    assert extended.labels.tolist() == [0, 0, 1, 1]
+    assert set(extended.extra["depression_angle"][extended.splits["test"]]) == {30.0}
+    one = chosen(serials="s7,B01", classes="t72,2s1")
+    assert sorted(set(one.extra["serial"])) == ["b01", "s7"]
+    assert {len(indices) for indices in one.splits.values()} == {2}
+    assert [one.classes[label] for label in one.labels[one.splits["test"]]] == ["t72", "2s1"]
+    with pytest.raises(PhasebenchError, match=r"options\.serials: no chip of .*9563"):
+        chosen(serials="soc")
+    with pytest.raises(PhasebenchError, match=r"options\.test_angle"):
+        chosen(test_angle=20)
+
+
+def test_the_standard_operating_conditions_have_one_vehicle_of_each_class() -> None:
+    assert len(set(mstar.SOC_SERIALS)) == len(mstar.CLASSES)

@@ -91,7 +91,7 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
         trains or none that tests.
     """
     chosen = parse_options("audio_folder", Options, options)
-    folder = data_root / Path(chosen.path).expanduser()
+    folder = data_root / chosen.path
     by_class = _recordings(folder, chosen)
     classes = list(by_class)
     paths = [(path, label) for label, name in enumerate(classes) for path in by_class[name]]

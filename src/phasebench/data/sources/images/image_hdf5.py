@@ -47,7 +47,7 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
     PhasebenchError
         The file is missing or cut, or one of its parts is missing or not as the layout says.
     """
-    path = data_root / Path(parse_options("hdf5", Options, options).path).expanduser()
+    path = data_root / Path(parse_options("hdf5", Options, options).path)
     with open_hdf5(path, _REMEDY) as file:
         images = [_images(file, f"{split}/images") for split in _SPLITS]
         if images[0].shape[1:] != images[1].shape[1:]:

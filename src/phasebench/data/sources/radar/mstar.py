@@ -1,8 +1,8 @@
 """MSTAR: complex radar chips of ten vehicles, read from the public distribution's folders.
 
-Training chips are those at 17 degrees of depression, test chips those at 15. Clutter, the SLICY calibration target and
-other angles are left out. Every chip is cut to its central 128 x 128 samples; none is padded or resized, because the
-chips' sizes differ by class and would give it away.
+Training chips are those at 17 degrees of depression, test chips those at 15 unless an option says otherwise. Clutter,
+the SLICY calibration target and other angles are left out. Every chip is cut to its central 128 x 128 samples; none is
+padded or resized, because the chips' sizes differ by class and would give it away.
 """
 
 import logging
@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from pydantic import PositiveInt
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.progress import track
-from phasebench.data.sources.options import parse_options
+from phasebench.data.sources.options import chosen_classes, listed_names, parse_options
 from phasebench.data.sources.radar import phoenix
 from phasebench.data.sources.raw_files import files_below
 from phasebench.data.sources.raw_place import RawPlace
@@ -43,6 +44,9 @@ CHIPS: Mapping[str, tuple[int, int]] = {
 CLASSES = tuple(CHIPS)
 CROP = 128
 SPLIT_DEPRESSION_ANGLES = {"train": 17, "test": 15}
+SOC_SERIALS = ("9563", "c71", "132", "k10yt7532", "b01", "e71", "92v13015", "a51", "e12", "d08")
+"""Serial numbers of the standard operating conditions, one of each class: 2,747 chips to train on and 2,425 to test."""
+STANDARD = "soc"
 
 _LOGGER = logging.getLogger(__name__)
 _LABELS = {name.replace("-", ""): label for label, name in enumerate(CLASSES)}
@@ -53,10 +57,13 @@ _N_THREADS = 16
 
 
 class Options(Frozen):
-    """Options of the source ``mstar``: the folder that the distribution was unpacked in, and the size cut out."""
+    """Options of the source ``mstar``: folder of the distribution, size cut out, and the chips that are used."""
 
     folder: str = str(RAW_MSTAR.folder)
     crop: PositiveInt = CROP
+    serials: str = ""
+    classes: str = ""
+    test_angle: Literal[15, 30, 45] = 15
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,10 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
     ----------
     options
         ``folder``: where the distribution was unpacked, below ``data_root`` unless absolute (``mstar``). ``crop``: the
-        side of the square that is cut out of the middle, in pixels (128, as in the studies).
+        side of the square that is cut out of the middle, in pixels (128, as in the studies). ``serials``: serial
+        numbers, separated by commas, or ``soc`` for those of the standard operating conditions (all). ``classes``: some
+        of the vehicles, separated by commas (all). ``test_angle``: depression angle of the test chips, 15, 30 or 45
+        degrees (15).
     data_root
         Folder of the raw data sets.
     download
@@ -102,7 +112,10 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
     """
     chosen = parse_options("mstar", Options, options)
     folder = data_root / chosen.folder
-    loaded = read_folder(folder, chosen.crop)
+    loaded = read_folder(folder, chosen.crop, chosen.test_angle)
+    is_part = bool(chosen.serials or chosen.classes) or chosen.test_angle != SPLIT_DEPRESSION_ANGLES["test"]
+    if is_part:
+        return _part(loaded, chosen, folder)
     missing = missing_chips(loaded.labels, loaded.splits, loaded.classes)
     if missing:
         # A part of the distribution is good for a trial; results from it are not comparable with the studies'.
@@ -110,13 +123,41 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
     return loaded
 
 
-def read_folder(folder: Path, crop: int = CROP) -> LoadedDataset:
+def _part(loaded: LoadedDataset, chosen: Options, folder: Path) -> LoadedDataset:
+    """The chips of some vehicles; labels count the classes that are kept."""
+    names = chosen_classes(chosen.classes, CLASSES, "data source mstar")
+    serials = [*SOC_SERIALS] if chosen.serials == STANDARD else [_plain(one) for one in listed_names(chosen.serials)]
+    kept = np.isin(loaded.labels, [CLASSES.index(name) for name in names])
+    if serials:
+        found = np.array([_plain(serial) for serial in loaded.extra["serial"]])
+        if absent := [one for one in serials if one not in found]:
+            raise PhasebenchError(f"{folder}: options.serials: no chip of {', '.join(absent)}; add it or leave it out")
+        kept &= np.isin(found, serials)
+    places = np.cumsum(kept) - 1
+    used = [label for label in range(len(CLASSES)) if (loaded.labels[kept] == label).any()]
+    splits = {name: places[indices[kept[indices]]].astype(np.int64) for name, indices in loaded.splits.items()}
+    if empty := [name for name, indices in splits.items() if not len(indices)]:
+        raise PhasebenchError(
+            f"{folder}: options: no chip is left for the {empty[0]} set; choose other classes or serials"
+        )
+    return LoadedDataset(
+        samples=loaded.samples[kept],
+        labels=np.searchsorted(used, loaded.labels[kept]).astype(np.int64),
+        splits=splits,
+        classes=tuple(CLASSES[label] for label in used),
+        source={**loaded.source, **chosen.model_dump(include={"serials", "classes", "test_angle"})},
+        extra={name: values[kept] for name, values in loaded.extra.items()},
+    )
+
+
+def read_folder(folder: Path, crop: int = CROP, test_angle: int = SPLIT_DEPRESSION_ANGLES["test"]) -> LoadedDataset:
     """Read the chips below ``folder``; see :func:`load`."""
+    angles = {**SPLIT_DEPRESSION_ANGLES, "test": test_angle}
     with ThreadPoolExecutor(_N_THREADS) as executor:
         paths = _chip_paths(folder)
-        found = track(executor.map(partial(_inspect, folder), paths), "Reading MSTAR headers", len(paths))
+        found = track(executor.map(partial(_inspect, folder, angles), paths), "Reading MSTAR headers", len(paths))
         entries = sorted((entry for entry in found if entry is not None), key=_Entry.sort_key)
-        _require_splits(folder, entries, len(paths))
+        _require_splits(folder, entries, len(paths), angles)
         samples = np.empty((len(entries), crop, crop), np.complex64)
         read_into = executor.map(partial(_read_into, samples), range(len(entries)), entries)
         checksums = list(track(read_into, "Reading MSTAR chips", len(entries)))
@@ -200,14 +241,14 @@ def _chip_paths(folder: Path) -> list[Path]:
     return paths
 
 
-def _inspect(folder: Path, path: Path) -> _Entry | None:
+def _inspect(folder: Path, angles: Mapping[str, int], path: Path) -> _Entry | None:
     """Read the header; None if the chip is not used."""
     header = phoenix.read_header(path)
     label = _label_of(folder, path, header)
     if label is None:
         return None
     angle = phoenix.depression_angle(path, header)
-    split = next((name for name, degrees in SPLIT_DEPRESSION_ANGLES.items() if round(angle) == degrees), None)
+    split = next((name for name, degrees in angles.items() if round(angle) == degrees), None)
     if split is None:
         return None
     serial, azimuth = phoenix.text(path, header, "TargetSerNum"), phoenix.number(path, header, "TargetAz")
@@ -233,9 +274,9 @@ def _label_of(folder: Path, path: Path, header: Mapping[str, str]) -> int | None
     return label
 
 
-def _require_splits(folder: Path, entries: Iterable[_Entry], n_files: int) -> None:
+def _require_splits(folder: Path, entries: Iterable[_Entry], n_files: int, angles: Mapping[str, int]) -> None:
     present = {entry.split for entry in entries}
-    for split, degrees in SPLIT_DEPRESSION_ANGLES.items():
+    for split, degrees in angles.items():
         if split not in present:
             raise PhasebenchError(
                 f"{folder}: DesiredDepression: none of the {n_files} chip files shows a target at {degrees} degrees "

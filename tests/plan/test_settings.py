@@ -1,0 +1,86 @@
+"""A configuration is merged as Snakemake merges it, and messages say from where a value came."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from phasebench.cli.options import chosen_settings, one_value_each
+from phasebench.common.errors import PhasebenchError
+from phasebench.plan.settings import Settings, parse_options, read_settings
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    base = {"scale": "demo", "suites": ["study"], "datasets": {"a": {"path": "a.h5"}}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(base))
+    (tmp_path / "mine.yaml").write_text("datasets: {b: {path: b.h5}}\nscale: small\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_files_and_options_go_before_config_yaml(folder: Path) -> None:
+    found = chosen_settings([Path("mine.yaml")], ["scale=paper", "download=true"], None)
+    assert found.values == {
+        "scale": "paper",
+        "suites": ["study"],
+        "datasets": {"a": {"path": "a.h5"}, "b": {"path": "b.h5"}},
+        "download": True,
+    }
+    assert found.place("scale") == "--config"
+    assert found.place("suites") == "config.yaml"
+    assert found.place("datasets", "a", "path") == "config.yaml"
+    assert found.place("datasets", "b", "path") == "--configfile mine.yaml"
+    assert found.place("device") == "config.yaml"
+    assert found.with_scale("x").place("scale") == "--scale"
+    assert found.with_scale(None) is found
+
+
+@pytest.mark.parametrize(
+    ("files", "options", "message"),
+    [
+        ([], ["device=gpu"], "--config: device: input should be 'auto', 'cpu' or 'cuda'; found 'gpu'"),
+        ([], ["sclae=demo"], "--config: key 'sclae' is not known; known keys: data_root, "),
+        ([], ["suites=[]"], "--config: suites: list should have at least 1 item"),
+        ([], ["scale"], "--config: 'scale' is no pair key=value; write for example --config scale=small"),
+        ([], ["scale=[1"], "--config scale: line 1: not valid YAML: "),
+        (["bad.yaml"], [], "--configfile bad.yaml: datasets.b.path: must be a path: not empty"),
+        (["list.yaml"], [], "--configfile list.yaml: must hold keys and values"),
+        (["none.yaml"], [], "--configfile none.yaml: there is no such file"),
+    ],
+)
+def test_messages_name_the_place(folder: Path, files: list[str], options: list[str], message: str) -> None:
+    (folder / "bad.yaml").write_text('datasets: {b: {path: ""}}')
+    (folder / "list.yaml").write_text("[1]")
+    with pytest.raises(PhasebenchError) as caught:
+        chosen_settings([Path(file) for file in files], options, None).config()
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_snakemake_has_merged_goes_before_what_the_places_say(folder: Path) -> None:
+    found = read_settings(folder, [], {"scale": "paper"}).holding({"scale": "paper", "suites": "study"})
+    assert found.config().suites == ("study",)
+    assert Settings(found.values).place("scale") == "config.yaml"
+
+
+def test_a_file_does_without_config_yaml(folder: Path) -> None:
+    (folder / "config.yaml").unlink()
+    assert read_settings(folder, [Path("mine.yaml")]).place("scale") == "--configfile mine.yaml"
+    with pytest.raises(PhasebenchError, match=r"^config\.yaml: there is no such file$"):
+        read_settings(folder)
+
+
+def test_values_of_the_command_line_have_their_types() -> None:
+    assert parse_options(["a=1", "b=true", "c=", "d=[x, y]", "e={f: g}"]) == {
+        **{"a": 1, "b": True, "c": None},
+        **{"d": ["x", "y"], "e": {"f": "g"}},
+    }
+
+
+def test_several_values_follow_one_option_as_snakemake_takes_them() -> None:
+    given = ["diff", "--config", "a=1", "b=2", "study/run", "--configfile", "x.yaml", "y.json", "--json", "-C", "c=3"]
+    assert list(one_value_each(given)) == [
+        *("diff", "--config", "a=1", "--config", "b=2", "study/run"),
+        *("--configfile", "x.yaml", "--configfile", "y.json", "--json", "-C", "c=3"),
+    ]
