@@ -1,5 +1,6 @@
 """All jobs of a workflow are checked before any is sent, in a dry run too."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 from snakemake.common.tbdstring import TBDString
+from snakemake_interface_common.exceptions import WorkflowError
 
+from snakemake_executor_plugin_submitit import Executor
 from snakemake_executor_plugin_submitit.backends import LocalBackend
 from snakemake_executor_plugin_submitit.dag_check import find_problems
 from snakemake_executor_plugin_submitit.settings import ExecutorSettings
@@ -124,6 +127,15 @@ def test_a_function_that_needs_a_later_file_is_left_for_later() -> None:
 
     late = SimpleNamespace(name="late", threads=1, is_local=False, resources=Later())
     assert find_problems(FakeDag([late]), None) == []
+
+
+def test_immediate_submit_is_refused() -> None:
+    asked = SimpleNamespace(immediate_submit=True)
+    workflow: Any = SimpleNamespace(
+        executor_settings=ExecutorSettings(cluster="local"), remote_execution_settings=asked
+    )
+    with pytest.raises(WorkflowError, match="does not work with --immediate-submit"):
+        Executor(workflow, logging.getLogger())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("gpu", "refused"), [(2, False), (3, True)])

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from support.shipped import shipped_suite
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.validation import as_model
@@ -262,3 +263,11 @@ def test_what_was_read_cannot_be_changed() -> None:
 )
 def test_every_key_is_described(model: type[BaseModel]) -> None:
     assert [name for name, field in model.model_fields.items() if not field.description] == []
+
+
+def test_imagenet_has_twelve_cores_to_decode_for_each_card() -> None:
+    """A core decodes some 325 images of ImageNet a second, and a card may ask for 2,500."""
+    suite = shipped_suite("spectral_batch_norm")
+    cards = suite.recipes["imagenet"].processes
+    assert cards == 4
+    assert suite.experiments["table_4"].resources.threads >= 12 * cards

@@ -1,5 +1,6 @@
 """Several processes that train one run, on this machine's processor through gloo."""
 
+import itertools
 import json
 import os
 import signal
@@ -14,12 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
 from support.tiny_shards import generate_shards
 
 from phasebench.common.errors import PhasebenchError
+from phasebench.common.heartbeat import Watchdog
 from phasebench.common.processes import Processes
 from phasebench.data.store import write_store
 from phasebench.specs.run import Recipe, RunIdentity, RunSpec
@@ -252,7 +255,63 @@ def test_an_error_ends_the_run_though_its_process_does_not_end(error: type[Excep
     assert time.monotonic() - begin < 400
 
 
-def test_processes_wait_for_each_other_as_long_at_the_rendezvous() -> None:
-    master = launcher._store(0, is_master=True)
-    member = launcher._store(master.port, is_master=False)
+def hang(processes: Processes, **_arguments: object) -> None:
+    """The first process waits for the second, which does not come."""
+    if processes.is_first:
+        processes.any(False)
+    time.sleep(500)
+
+
+class PlantedHang:
+    """Makes the processes that it is sent to hang, and their watchdogs impatient."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return plant_hang, ()
+
+
+def plant_hang() -> PlantedHang:
+    launcher.load_procedure = lambda _recipe: hang
+    launcher._SILENCE_SECONDS = 1.0
+    launcher.Watchdog = partial(Watchdog, interval=0.2)  # type: ignore[misc, assignment]
+    return PlantedHang()
+
+
+def test_processes_that_wait_in_vain_end_the_run_in_one_line() -> None:
+    begin = time.monotonic()
+    with pytest.raises(PhasebenchError, match="no process has got on for 0 minutes") as caught:
+        launch_run(identity_of(processes=2), "cpu", data_path=PlantedHang())
+    assert "\n" not in str(caught.value)
+    assert time.monotonic() - begin < 400
+
+
+def test_the_watchdog_is_quiet_while_any_process_gets_on() -> None:
+    said: list[str] = []
+    total = itertools.count()
+    watchdog = Watchdog(lambda _news: next(total), said.append, seconds=0.05, interval=0.01)
+    watchdog.start()
+    time.sleep(0.3)
+    watchdog.stop()
+    assert not said
+    silent = Watchdog(lambda _news: 7, said.append, seconds=0.05, interval=0.01)
+    silent.start()
+    deadline = time.monotonic() + 60
+    while not said and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(said) == 1
+    assert launcher._SILENCE_SECONDS == 600
+
+
+def test_the_rendezvous_is_this_machines_own_and_keeps_a_secret() -> None:
+    master, port = launcher._master_store()
+    listening = [
+        connection.laddr.ip
+        for connection in psutil.Process().net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+    ]
+    assert listening == ["127.0.0.1"]
+    member = launcher._member_store(port, "secret", "group")
+    assert member.add("beats", 3) == 3
+    assert launcher._member_store(port, "guess", "group").add("beats", 0) == 0
+    assert not master.check(["beats"])
+    # A group that is given a store does not set its timeout, and checking a million images takes a while.
     assert master.timeout == member.timeout == timedelta(hours=6)

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from phasebench.common.errors import PhasebenchError
+from phasebench.common.heartbeat import beat
 
 EVALUATION_BATCH = 512
 
@@ -19,9 +20,15 @@ def predict(model: nn.Module, batches: Iterable[Tensor]) -> Tensor:
     was_training = model.training
     model.eval()
     try:
-        return torch.cat([model(batch) for batch in batches])
+        return torch.cat([_logits(model, batch) for batch in batches])
     finally:
         model.train(was_training)
+
+
+def _logits(model: nn.Module, batch: Tensor) -> Tensor:
+    beat()
+    logits: Tensor = model(batch)
+    return logits
 
 
 def load_weights(model: nn.Module, path: Path | str) -> nn.Module:

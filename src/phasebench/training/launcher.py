@@ -1,9 +1,11 @@
 """Launcher of the processes that train one run together: start, stop and end them as one."""
 
 import contextlib
-import ctypes
 import multiprocessing
+import os
+import secrets
 import signal
+import socket
 import sys
 import traceback
 from dataclasses import dataclass
@@ -14,19 +16,22 @@ from typing import Any
 
 import torch
 from torch import distributed
-from torch.distributed import TCPStore  # type: ignore[attr-defined]
+from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
 from phasebench.common.errors import InterruptedRunError, PhasebenchError
+from phasebench.common.heartbeat import Watchdog
 from phasebench.common.messages import show_messages
+from phasebench.common.parent_death import die_with_parent
 from phasebench.common.processes import Processes
 from phasebench.specs.run import RunIdentity
 from phasebench.training.interrupt import StopRequest
 from phasebench.training.procedures import load_procedure
 
 _HOST = "127.0.0.1"
-# The parent notices a process that dies, so this is long: checking a million images may take the others a while.
+_INTERFACE = "lo"
+# The parent notices a process that dies or hangs, so this is long: checking a million images takes a while.
 _PATIENCE = timedelta(hours=6)
-_PR_SET_PDEATHSIG = 1
+_SILENCE_SECONDS = 600.0
 _LOOK_SECONDS = 0.2
 
 
@@ -61,14 +66,14 @@ def launch_run(identity: RunIdentity, device: str, **arguments: Any) -> None:
             f"{identity.run.id}: recipe.processes: {count} processes need as many GPUs, this machine shows {gpus}"
         )
     # The rendezvous is in this process, on a port that the system chose, and is there before any process looks for it.
-    store = _store(0, is_master=True)
+    secret, (_store_here, port) = secrets.token_hex(16), _master_store()
     context = multiprocessing.get_context("spawn")
     threads = max(1, torch.get_num_threads() // count)
     members: list[_Member] = []
     with StopRequest() as stop:
         for rank in range(count):
             ours, theirs = context.Pipe(duplex=False)
-            process = context.Process(target=_member, args=(rank, count, store.port, threads, theirs, arguments))
+            process = context.Process(target=_member, args=(rank, count, port, secret, threads, theirs, arguments))
             process.start()
             theirs.close()
             members.append(_Member(process, ours))
@@ -145,17 +150,29 @@ def _check_end(member: _Member, running: dict[int, _Member], stop: StopRequest, 
         raise PhasebenchError(f"{name} ended with status {member.process.exitcode}; see its output above")
 
 
-def _member(rank: int, count: int, port: int, threads: int, parent: Connection, arguments: dict[str, Any]) -> None:
+def _member(
+    rank: int, count: int, port: int, secret: str, threads: int, parent: Connection, arguments: dict[str, Any]
+) -> None:
     """Join the process group and train; a failure is reported to the parent."""
-    _die_with_parent()
+    die_with_parent()
     show_messages()
     torch.set_num_threads(threads)
     on_gpu = arguments["device"] != "cpu" and torch.cuda.is_available()
     if on_gpu:
         torch.cuda.set_device(rank)
+    # On one node nothing has to listen to the network, and a node's name need not have an address.
+    os.environ |= {"GLOO_SOCKET_IFNAME": _INTERFACE, "NCCL_SOCKET_IFNAME": _INTERFACE}
+    # A connection of its own: the other is busy while a process waits.
+    heartbeat = _member_store(port, secret, "heartbeat")
+    watchdog = Watchdog(
+        lambda news: int(heartbeat.add("beats", news)),
+        lambda problem: parent.send(("error", f"{arguments['identity'].run.id}: {problem}")),
+        _SILENCE_SECONDS,
+    )
+    watchdog.start()
     distributed.init_process_group(
         "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
-        store=_store(port, is_master=False),
+        store=_member_store(port, secret, "group"),
         rank=rank,
         world_size=count,
         timeout=_PATIENCE,
@@ -173,14 +190,31 @@ def _member(rank: int, count: int, port: int, threads: int, parent: Connection, 
     else:
         # It waits for the other processes, which after a failure may themselves be waiting for this one.
         distributed.destroy_process_group()
+    finally:
+        watchdog.stop()
 
 
-def _store(port: int, *, is_master: bool) -> TCPStore:
-    """The rendezvous of the processes; its own timeout holds, since a group that is given a store does not set it."""
-    return TCPStore(_HOST, port, is_master=is_master, wait_for_workers=False, timeout=_PATIENCE)
+def _master_store() -> tuple[TCPStore, int]:
+    """The rendezvous of the processes, which listens on this machine's loopback interface alone, and its port."""
+    with socket.socket() as listener:
+        listener.bind((_HOST, 0))
+        listener.listen()
+        port = int(listener.getsockname()[1])
+        # The store takes the file descriptor over.
+        return TCPStore(
+            _HOST,
+            port,
+            is_master=True,
+            wait_for_workers=False,
+            timeout=_PATIENCE,
+            master_listen_fd=listener.detach(),
+        ), port
 
 
-def _die_with_parent() -> None:
-    """Let the system kill this process when its parent dies, so that the run can be started again."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _member_store(port: int, secret: str, purpose: str) -> PrefixStore:
+    """Connection to the rendezvous; other users of the machine do not know the names of its keys.
+
+    Its own timeout holds, since a group that is given a store does not set it.
+    """
+    store = TCPStore(_HOST, port, is_master=False, wait_for_workers=False, timeout=_PATIENCE)
+    return PrefixStore(f"{secret}/{purpose}", store)

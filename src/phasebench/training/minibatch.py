@@ -77,7 +77,8 @@ def train_run(
         made = {"compiled": ran_compiled(forward), "cuda_graph": replays(recipe, target), "processes": processes.count}
         return {**made, **read, **_highest_test(state), **(provenance or {})}
 
-    train_and_write(identity, data, model, session, output, train=train, entries=entries, compilation=how)
+    with data.keeping_workers():
+        train_and_write(identity, data, model, session, output, train=train, entries=entries, compilation=how)
 
 
 def _workers(device: torch.device) -> int:

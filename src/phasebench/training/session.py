@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from phasebench.common.errors import InterruptedRunError, PhasebenchError
+from phasebench.common.heartbeat import beat
 from phasebench.common.processes import ALONE, Processes
 from phasebench.common.progress import track
 from phasebench.common.scheduler import report_progress
@@ -93,6 +94,7 @@ class Session:
         All processes have to ask; they get the same answer.
         """
         is_due = self.processes.is_first and self.clock.since_save >= self.seconds
+        beat()
         self._stops, saves = self.processes.any(bool(self._stop), is_due)
         return saves or self._stops
 

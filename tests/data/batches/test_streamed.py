@@ -1,6 +1,7 @@
 """Images from shards: what each step sees, whoever decodes it."""
 
 import itertools
+import multiprocessing
 import shutil
 import signal
 from pathlib import Path
@@ -237,7 +238,53 @@ def test_workers_outlive_a_signal_for_longer_than_a_scheduler_waits(number: sign
 
 def test_damage_is_found_before_anything_is_read(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "copy")
-    shard = sorted((tmp_path / "copy/data/shards").iterdir())[3]
+    shard = sorted((tmp_path / "copy/data/shards").glob("*.h5"))[3]
     shard.unlink()
     with pytest.raises(PhasebenchError, match=rf"{shard.name}: the shard is missing"):
+        load(tmp_path / "copy")
+
+
+def test_workers_of_validation_stay_from_one_pass_to_the_next(folder: Path) -> None:
+    data = load(folder, workers=2)
+    expected = [list(data.batches(part, 7)) for part in (data.test, data.validation, data.test)]
+    before = {process.pid for process in multiprocessing.active_children()}
+
+    def workers() -> set[int | None]:
+        return {process.pid for process in multiprocessing.active_children()} - before
+
+    with data.keeping_workers():
+        found, seen = [], set()
+        for part in (data.test, data.validation):
+            found.append(list(data.batches(part, 7)))
+            seen |= workers()
+        # A pass that is left early disturbs no later one.
+        next(iter(data.batches(data.validation, 2)))
+        found.append(list(data.batches(data.test, 7)))
+        assert seen | workers() == workers()
+        assert len(workers()) == 2
+    assert not workers()
+    for batches, others in zip(found, expected, strict=True):
+        assert all(torch.equal(one, other) for one, other in zip(batches, others, strict=True))
+
+
+def test_a_shards_content_is_compared_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(folder, tmp_path / "copy", ignore=shutil.ignore_patterns("*.checked"))
+    measured: list[OpenShard] = []
+    measure = OpenShard.measured_sha256
+
+    def count(shard: OpenShard) -> str:
+        measured.append(shard)
+        return measure(shard)
+
+    monkeypatch.setattr(OpenShard, "measured_sha256", count)
+    load(tmp_path / "copy")
+    assert len(measured) == len(list((tmp_path / "copy/data/shards").glob("*.h5")))
+    load(tmp_path / "copy")
+    assert len(measured) == len(list((tmp_path / "copy/data/shards").glob("*.h5")))
+    # A byte of an image in place, so that only time and content tell.
+    shard = sorted((tmp_path / "copy/data/shards").glob("*.h5"))[3]
+    content = bytearray(shard.read_bytes())
+    content[content.index(b"\xff\xd8\xff") + 20] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(PhasebenchError, match=rf"{shard.name}: the shard's content has another checksum"):
         load(tmp_path / "copy")

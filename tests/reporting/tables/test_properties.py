@@ -46,6 +46,18 @@ def test_laws_and_networks_have_a_line_each(tmp_path: Path, frames: dict[str, pd
     }
 
 
+def test_a_measured_value_and_a_library_that_is_not_there_have_no_expectation(
+    tmp_path: Path, frames: dict[str, pd.DataFrame]
+) -> None:
+    like = frames["properties"].query("subject == 'CReLU' and dtype == 'float32'").head(1)
+    measured = like.assign(subject="a ReLU", law="ms", value=2.5, expected=None, holds=None, is_control=False)
+    absent = measured.assign(subject="library", law="not installed", value=None, dtype="")
+    frames["properties"] = pd.concat([frames["properties"], measured, absent], ignore_index=True)
+    lines = cells(dict(study_of(tmp_path, frames).tables)["layers"])
+    assert lines["a ReLU"][:5] == ["ms", "\N{EN DASH}", "2.5", "\N{EN DASH}", "measured"]
+    assert lines["library"][:5] == ["not installed", *3 * ["\N{EN DASH}"], "measured"]
+
+
 def test_a_broken_law_and_a_control_that_holds_are_marked(tmp_path: Path, frames: dict[str, pd.DataFrame]) -> None:
     table = frames["properties"]
     control = table["subject"] == "CReLU"

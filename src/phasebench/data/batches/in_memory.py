@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -192,6 +193,10 @@ class DeviceData:
         """Encode ``indices`` in order, ``size`` at a time."""
         for part in indices.split(size):
             yield self.batch(part)
+
+    def keeping_workers(self) -> AbstractContextManager[None]:
+        """Nothing: the samples are in memory."""
+        return nullcontext()
 
 
 def load_device_data(

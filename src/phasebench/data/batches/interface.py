@@ -1,6 +1,7 @@
 """Interface of a data set to the training loop, wherever its samples are."""
 
 from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -47,6 +48,9 @@ class TrainingData(Protocol):
 
     def batches(self, indices: Tensor, size: int) -> Iterator[Tensor]:
         """Planes of these samples, in order, ``size`` at a time, as for a test."""
+
+    def keeping_workers(self) -> AbstractContextManager[None]:
+        """Keep processes that decode for :meth:`batches` from one pass to the next."""
 
     def reader_totals(self, processes: Processes = ALONE) -> dict[str, float]:
         """Seconds and images of all reading so far, added up over all processes, each of which has to ask."""

@@ -94,14 +94,14 @@ class TrainingBatches(Dataset[Decoded]):
 
 
 class EvaluationBatches(Dataset[Decoded]):
-    """Map from a number to the images of one batch."""
+    """Map from the indices of a batch to its images."""
 
-    def __init__(self, index: ShardIndex, parts: list[np.ndarray], image_size: int) -> None:
-        self._images, self._parts, self._crop = _ShardImages(index), parts, _centre(image_size)
+    def __init__(self, index: ShardIndex, image_size: int) -> None:
+        self._images, self._crop = _ShardImages(index), _centre(image_size)
 
-    def __getitem__(self, number: int) -> Decoded:
+    def __getitem__(self, indices: np.ndarray) -> Decoded:
         begin = time.perf_counter()
-        images = [self._crop(self._images.decoded(int(image))) for image in self._parts[number]]
+        images = [self._crop(self._images.decoded(int(image))) for image in indices]
         return _stacked(images), time.perf_counter() - begin
 
 

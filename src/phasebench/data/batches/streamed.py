@@ -9,6 +9,7 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from phasebench.common.errors import PhasebenchError
+from phasebench.common.parent_death import die_with_parent
 from phasebench.common.processes import ALONE, Processes
 from phasebench.data.batches.shard_workers import Decoded, EvaluationBatches, TrainingBatches
 from phasebench.data.encodings.base import Encoding
@@ -30,7 +32,7 @@ from phasebench.specs.run import Recipe, RunSpec
 
 StartMethod = Literal["fork", "forkserver"]
 # Longer than any scheduler leaves a stopped job: the training may validate before it looks at the stop, and needs its
-# workers for that. Those of a training that has died end by torch's own watchdog.
+# workers for that.
 _GRACE_SECONDS = 600
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT)
 _MEASURED_IMAGES = 1024
@@ -74,6 +76,8 @@ class StreamedData:
         server has none, and imports torch once for all workers.
     times
         Adds up while training batches are read.
+    kept
+        Reader of evaluation batches whose workers stay, inside :meth:`keeping_workers`.
     """
 
     index: ShardIndex
@@ -89,6 +93,7 @@ class StreamedData:
     workers: int
     start_method: StartMethod = "fork"
     times: ReaderTimes = field(default_factory=ReaderTimes)
+    kept: "list[_Reader]" = field(default_factory=list)
 
     @property
     def device(self) -> torch.device:
@@ -131,9 +136,24 @@ class StreamedData:
     def batches(self, indices: Tensor, size: int) -> Iterator[Tensor]:
         """Encode ``indices`` in order, ``size`` at a time, resized and cut to their centre."""
         parts = [part.cpu().numpy() for part in indices.split(size)]
-        source = EvaluationBatches(self.index, parts, self.image_size)
-        for images, _ in _load(source, range(len(parts)), self.workers, self.start_method, self.device):
+        if self.kept:
+            loaded = self.kept[0].read(parts)
+        else:
+            source = EvaluationBatches(self.index, self.image_size)
+            loaded = _load(source, parts, self.workers, self.start_method, self.device)
+        for images, _ in loaded:
             yield self.test_encoding(images.to(self.device, non_blocking=True), self.statistics)
+
+    @contextmanager
+    def keeping_workers(self) -> Iterator[None]:
+        """Keep the workers of :meth:`batches` from one pass to the next; they start with the first."""
+        source = EvaluationBatches(self.index, self.image_size)
+        with closing(_Reader(source, self.workers, self.start_method, self.device)) as reader:
+            self.kept.append(reader)
+            try:
+                yield
+            finally:
+                self.kept.clear()
 
     def reader_totals(self, processes: Processes = ALONE) -> dict[str, float]:
         """The times, added up over all processes, each of which has to ask."""
@@ -190,7 +210,7 @@ def load_streamed_data(
     spread = np.unique(np.linspace(0, len(train) - 1, _MEASURED_IMAGES).astype(np.int64))
     parts = np.array_split(np.sort(train)[spread], max(1, workers))
     start_method: StartMethod = "fork" if processes.count == 1 else "forkserver"
-    chosen = _load(EvaluationBatches(index, parts, recipe.image_size), range(len(parts)), workers, start_method, device)
+    chosen = _load(EvaluationBatches(index, recipe.image_size), parts, workers, start_method, device)
     encoding = load_encoding(spec.encoding)
     statistics = encoding.statistics(torch.cat([images for images, _ in chosen]))
     return StreamedData(
@@ -209,38 +229,60 @@ def load_streamed_data(
     )
 
 
+class _Reader:
+    """Reader of batches by worker processes, which stay from one pass to the next and are ended by :meth:`close`."""
+
+    def __init__(
+        self, source: "Dataset[Decoded]", workers: int, start_method: StartMethod, device: torch.device
+    ) -> None:
+        self._order: list[Any] = []
+        self._batches: Iterator[Decoded] | None = None
+        self._loader: DataLoader[Decoded] = DataLoader(
+            source,
+            batch_size=None,
+            # The same list for all passes; each finds its own order in it.
+            sampler=self._order,
+            num_workers=workers,
+            multiprocessing_context=start_method if workers else None,
+            persistent_workers=workers > 0,
+            pin_memory=device.type == "cuda",
+            worker_init_fn=_outlive_signals,
+            # Of no use here; without one of its own the loader draws from torch's.
+            generator=torch.Generator(),
+        )
+
+    def read(self, order: Sequence[Any]) -> Iterator[Decoded]:
+        """The source's items in an order; a pass that was left early is ended by the next."""
+        self._order[:] = order
+        # Workers keep the mask until they can stand the signals, and a server that forks them for ever.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+        multiprocessing.set_forkserver_preload(["phasebench.data.batches.shard_workers"])
+        try:
+            self._batches = iter(self._loader)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        yield from self._batches
+
+    def close(self) -> None:
+        """End the workers. Left to the interpreter's exit, they would be waited for, and they wait for signals."""
+        if isinstance(self._batches, _MultiProcessingDataLoaderIter):
+            self._batches._shutdown_workers()
+
+
 def _load(
-    source: "Dataset[Decoded]", order: Sequence[int], workers: int, start_method: StartMethod, device: torch.device
+    source: "Dataset[Decoded]", order: Sequence[Any], workers: int, start_method: StartMethod, device: torch.device
 ) -> Iterator[Decoded]:
-    workers = min(workers, len(order))
-    loader: DataLoader[Decoded] = DataLoader(
-        source,
-        batch_size=None,
-        sampler=order,
-        num_workers=workers,
-        multiprocessing_context=start_method if workers else None,
-        pin_memory=device.type == "cuda",
-        worker_init_fn=_outlive_signals,
-        # Of no use here; without one of its own the loader draws from torch's.
-        generator=torch.Generator(),
-    )
-    # Workers keep the mask until they can stand the signals, and a server that forks them for ever.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
-    multiprocessing.set_forkserver_preload(["phasebench.data.batches.shard_workers"])
-    try:
-        batches = iter(loader)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    try:
-        yield from batches
-    finally:
-        # Left to the interpreter's exit, workers would be waited for that wait for signals.
-        if isinstance(batches, _MultiProcessingDataLoaderIter):
-            batches._shutdown_workers()
+    """Read one pass, by workers of its own."""
+    with closing(_Reader(source, min(workers, len(order)), start_method, device)) as reader:
+        yield from reader.read(order)
 
 
 def _outlive_signals(_worker: int) -> None:
-    """Delay a worker's end after a scheduler's signal for as long as the training takes to save itself."""
+    """Delay a worker's end after a scheduler's signal for as long as the training takes to save itself.
+
+    One whose training has died would wait for ever until somebody takes its last images.
+    """
+    die_with_parent()
     for number in _STOP_SIGNALS:
         signal.signal(number, lambda *_: signal.alarm(_GRACE_SECONDS))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
