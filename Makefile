@@ -51,11 +51,12 @@ format: $(READY)
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-## lock: resolve pyproject.toml anew into requirements.lock
+## lock: resolve pyproject.toml anew into requirements.lock, and write the conda environments from it
 lock: $(READY)
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
 		--no-emit-package snakemake-executor-plugin-submitit --python-version 3.11 --extra dev --extra docs \
 		--output-file requirements.lock pyproject.toml
+	$(BIN)/python envs/from_lock.py
 
 ## schemas: write workflow/schemas from the typed models
 schemas: $(READY)

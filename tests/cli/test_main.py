@@ -107,6 +107,7 @@ def test_models_are_listed_with_their_measured_parameters() -> None:
         "cifarnet_surreal": 35_274,
         "cifarnet_real": 34_282,
         "mstar_cds": 29_505,
+        "mstar_cds_text": 29_050,
         "mstar_dcn": 863_587,
         "mstar_surreal": 65_905,
         "mstar_real": 32_625,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.checkout import ROOT
 
+from phasebench.common.errors import PhasebenchError
 from phasebench.common.messages import show_messages
 
 PACKAGE = ROOT / "src" / "phasebench"
@@ -73,3 +74,9 @@ def test_whoever_only_imports_the_package_hears_warnings_alone() -> None:
     code = "import logging, phasebench; l = logging.getLogger('phasebench.x'); l.info('unseen'); l.warning('seen')"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (result.stdout, result.stderr) == ("", "seen\n")
+
+
+def test_an_error_is_one_line_whatever_name_it_quotes() -> None:
+    assert str(PhasebenchError("key 'a\nb\u2028c\x1b\udc80ü' is not known")) == (
+        "key 'a\\nb\\u2028c\\x1b\\udc80ü' is not known"
+    )

@@ -34,3 +34,10 @@ def test_a_card_is_shared_if_the_executor_says_so(monkeypatch: pytest.MonkeyPatc
     assert gpu_share() == 1
     monkeypatch.setenv("SUBMITIT_GPU_SHARE", "8")
     assert gpu_share() == 8
+
+
+@pytest.mark.parametrize("text", ["x", "", "-1", "1.5", "9" * 5000, "\u00b2"])
+def test_a_variable_that_is_no_count_is_taken_for_not_set(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("SLURM_RESTART_COUNT", text)
+    monkeypatch.setenv("SUBMITIT_GPU_SHARE", text)
+    assert (scheduler_restarts(), gpu_share()) == (0, 1)

@@ -52,7 +52,7 @@ def few_conditions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for module in (rotation, phase_normalisation, colour_jitter, mixed_batches, weight_projections):
         monkeypatch.setattr(module, "N_DRAWS", 1)
     monkeypatch.setattr(colour_jitter, "STRENGTHS", (0.0, 1.0))
-    changes = {name: (change, conditions[:1]) for name, (change, conditions) in robustness.CHANGES.items()}
+    changes = {name: (robustness.CHANGES[name][0], (2.0,)) for name in ("noise", "quadratic_phase", "magnitude")}
     monkeypatch.setattr(robustness, "CHANGES", changes)
     monkeypatch.setattr(confidence, "ANGLES_DEGREES", (0, 90))
     monkeypatch.setattr(embedding, "ANGLES_DEGREES", (0, 90, 180, 270))

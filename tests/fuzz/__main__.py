@@ -9,6 +9,7 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
+from fuzz import full_disks
 from fuzz.judge import BAD, judge_in_children
 from fuzz.mutations import mutated
 from fuzz.readers import READERS, Reader
@@ -68,7 +69,8 @@ def main(inputs: int, seconds: float, first_seed: int, names: list[str]) -> int:
     cells = " | ".join(f"{total[column]:,}" for column in COLUMNS)
     print(f"| all | {sum(total.values()):,} | {cells} |")
     print(f"\nseed {first_seed}, {time.monotonic() - started:.0f} s", *found, sep="\n")
-    return int(any(total[column] for column in BAD))
+    print()
+    return int(any(total[column] for column in BAD) or full_disks.main())
 
 
 if __name__ == "__main__":

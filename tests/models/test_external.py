@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.models.external import ExternalNetwork, build_external_model
+from phasebench.models.inference import load_weights
 from phasebench.models.registry import count_parameters
 from phasebench.nn.complex.layout import as_complex
 from phasebench.specs.run import ExternalModel
@@ -144,6 +146,16 @@ def test_a_conversion_keeps_imaginary_parts(file: Path) -> None:
     for name, value in network.double().state_dict().items():
         assert value.dtype == torch.complex128
         torch.testing.assert_close(value.to(torch.complex64), before[name], rtol=0, atol=0)
+
+
+def test_complex_weights_are_read_back_as_they_were_written(file: Path, tmp_path: Path) -> None:
+    first, second = (build(file, "Complex", "complex", "modulus") for _ in range(2))
+    with torch.no_grad():
+        for parameter in first.parameters():
+            parameter.mul_(1.0 + 2.0j)
+    save_file(first.state_dict(), tmp_path / "weights.safetensors")
+    load_weights(second, tmp_path / "weights.safetensors")
+    torch.testing.assert_close(second.state_dict(), first.state_dict(), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(

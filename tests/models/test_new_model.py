@@ -12,6 +12,7 @@ from support.tiny_benchmark import STUDY, copy_checkout
 import phasebench.models
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import write_text
+from phasebench.evaluation import embedding
 from phasebench.evaluation.run import evaluate_run
 from phasebench.models.registry import REGISTRY, ModelEntry
 from phasebench.provenance.record import collect_provenance
@@ -71,6 +72,8 @@ def test_a_new_model_is_planned_measured_and_reported(checkout: Path, monkeypatc
     with pytest.raises(PhasebenchError, match="'toy' is not a registered model"):
         plan_tiny(checkout)
     monkeypatch.setitem(REGISTRY, "toy", LINE)
+    # t-SNE of a few points.
+    monkeypatch.setattr(embedding, "ANGLES_DEGREES", range(0, 360, 60))
     plan = plan_tiny(checkout)
     [(run_id, planned)] = plan.runs.items()
     assert planned.evaluations == tuple(plan.suites[0].experiments["table_1"].evaluations)

@@ -7,8 +7,10 @@ import pytest
 from support.checkout import ROOT
 from support.shipped import shipped_suite
 
+from phasebench.cli.main import app
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.validation import as_model
+from phasebench.plan import external
 from phasebench.plan.config import Config, Scale
 from phasebench.plan.datasets import DatasetChoices
 from phasebench.plan.external import NOT_OF_THE_STUDY, check_networks, external_rows
@@ -134,3 +136,11 @@ def test_names_are_its_own_and_an_experiment_is_named(file: str) -> None:
         check_networks(taken, [shipped_suite(STUDY)], DEMO, Settings({}))
     with pytest.raises(PhasebenchError, match=r"models\.mine: .*name an experiment in 'beside' or 'replaces'"):
         config(file, beside=[])
+
+
+def test_networks_that_installed_packages_offer_are_listed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(external, "offered_networks", lambda: {"toy": "toy_nets.nets:net"})
+    app(["models"], standalone_mode=False)
+    assert capsys.readouterr().out.endswith("for models in config.yaml: toy (toy_nets.nets:net)\n")

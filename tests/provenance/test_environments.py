@@ -2,10 +2,12 @@
 
 import ast
 import re
+import runpy
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from support.checkout import ROOT
 
 from phasebench.common.errors import PhasebenchError
@@ -93,6 +95,25 @@ def test_versions_are_those_of_the_lock(name: str) -> None:
     assert pins.pop("python") == "3.11"
     locked = locked_versions()
     assert pins == {package: locked[package] for package in pins}
+
+
+def test_the_environments_are_written_from_the_lock() -> None:
+    written = runpy.run_path(str(ROOT / "envs/from_lock.py"))["texts"]()
+    assert {path.name for path in written} == {"train.yaml", "analysis.yaml", "snakemake.yaml"}
+    assert all(path.read_text(encoding="utf-8") == text for path, text in written.items()), "run `make lock`"
+    for text in written.values():
+        lines = yaml.safe_load(text)["dependencies"][-1]["pip"]
+        # pip then refuses everything that is not listed here.
+        assert all("--hash=sha256:" in line for line in lines)
+        assert "nodefaults" not in text
+    names = {path.stem: set(re.findall(r"- \"?([a-z0-9-]+)==", text)) for path, text in written.items()}
+    assert {"torch", "triton", "sympy", "numpy"} <= names["train"]
+    # Snakemake's own needs neither torch nor what draws.
+    assert not names["snakemake"] & {"torch", "scipy", "matplotlib"}
+
+
+def test_what_nobody_imports_is_no_part_of_an_identity() -> None:
+    assert "sympy" not in read_pins(ROOT / "envs/train.yaml", "train")
 
 
 @pytest.mark.parametrize("rule", TARGETS)

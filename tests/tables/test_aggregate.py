@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from phasebench.claims.verdicts import judge_claims
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import write_table, write_text
 from phasebench.properties.rows import Property, write_properties
@@ -201,6 +202,26 @@ def test_a_run_that_diverged_decides_no_claim(tmp_path: Path) -> None:
     assert mark == "not tested"
     assert reason == "shortened training or a smaller network"
     assert read_tables(results / "tables").runs["diverged_at"].dropna().tolist() == [17]
+
+
+def test_a_network_that_is_no_studys_is_in_the_tables_and_decides_no_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results, other = tmp_path / "results", FIRST.model_copy(update={"model": "mine"})
+    for run in (FIRST, other):
+        write_run(results, run, 0.5)
+    judged: list[pd.DataFrame] = []
+
+    def judge(studies: object, measured: pd.DataFrame, *rest: Any) -> pd.DataFrame:
+        judged.append(measured)
+        return judge_claims([], measured, *rest)
+
+    monkeypatch.setattr("phasebench.tables.aggregate.judge_claims", judge)
+    row = {"label": "Mine (not of the study)", "study": "", "published_parameters": None}
+    changes = {"runs": {FIRST.id: {}, other.id: {}}, "models": {**SPEC.settings["models"], "mine": row}}
+    aggregate_results(SPEC.model_copy(update={"settings": {**SPEC.settings, **changes}}), results, results / "tables")
+    assert set(judged[0]["model"]) == {"net"}
+    assert set(pd.read_parquet(results / "tables/metrics.parquet")["model"]) == {"net", "mine"}
 
 
 def test_runs_without_validation_have_the_accuracy_of_their_last_epoch(results: Path) -> None:

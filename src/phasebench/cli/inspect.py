@@ -119,8 +119,9 @@ def models(
         bool, typer.Option("--count", help="Build all networks and store their counts anew, after a change.")
     ] = False,
 ) -> None:
-    """List the registered models with their parameter counts, for ten classes."""
+    """List the registered models with their parameter counts, for ten classes, and what installed packages offer."""
     from phasebench.models.listing import list_models, write_counts
+    from phasebench.plan.external import offered_networks
 
     if count:
         write_counts()
@@ -135,3 +136,5 @@ def models(
     for row in rows:
         table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value or "") for value in row.values()))
     Console().print(table)
+    for name, target in sorted(offered_networks().items()):
+        print(f"offered by an installed package, for models in config.yaml: {name} ({target})")

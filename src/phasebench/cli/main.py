@@ -55,7 +55,7 @@ def prepare(
     from phasebench.specs.stage import DatasetIdentity, read_identity
 
     identity = read_identity(DatasetIdentity, spec)
-    check_code(str(spec), identity.code, dataset_code(own_source(), identity.source))
+    check_code(str(spec), identity.code, dataset_code(own_source(), identity.source, identity.options))
     prepare_dataset(identity.source, identity.options, data_root, download, output, manifest, identity.to_json())
     record_downloads(identity, data_root, output)
 
@@ -76,7 +76,7 @@ def plan_shards(
     from phasebench.specs.stage import DatasetIdentity, read_identity
 
     identity, tree = read_identity(DatasetIdentity, spec), own_source()
-    check_code(str(spec), identity.code, dataset_code(tree, identity.source))
+    check_code(str(spec), identity.code, dataset_code(tree, identity.source, identity.options))
     images = list_images(identity.source, identity.options, data_root, output.parent)
     plan_shards(
         images,

@@ -78,7 +78,7 @@ def atomic_file(path: Path | str, durable: bool = True, previous: Path | None = 
 
 
 def _owner(error: OSError, target: Path) -> str:
-    """Whose folder it is, where that is why it cannot be written."""
+    """Name the owner of the folder, where that is why it cannot be written."""
     if not isinstance(error, PermissionError):
         return ""
     with contextlib.suppress(OSError, KeyError):

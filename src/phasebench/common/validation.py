@@ -120,7 +120,7 @@ def _explain(model: type[BaseModel], error: Mapping[str, Any], place: Sequence[s
     if error["type"] == "json_invalid":
         return "content: not complete JSON"
     tagged = tuple(part for part in error["loc"] if part != "[key]")
-    location = (*place, *(part for part in tagged if not _is_tag(part)))
+    location = (*place, *(part for part in tagged if not _is_tag(part))) or tuple(error["loc"])
     if error["type"] in ("extra_forbidden", "missing"):
         *parents, key = location
         where = _dotted(parents)

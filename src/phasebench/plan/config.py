@@ -43,7 +43,13 @@ class DatasetChoice(Frozen):
     """Origin of the samples of a study's data set."""
 
     name: Name | None = Field(default=None, description="the data set's own name, if it stands in for the study's")
-    source: Name | None = Field(default=None, description="a data source; the study's data set itself if not given")
+    source: (
+        Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9_]*|.+:[A-Za-z_][\w.]*)$"), AfterValidator(expand_path)] | None
+    ) = Field(
+        default=None,
+        description="a data source, or a function as package.module:name or /path/file.py:name; the study's data set "
+        "itself if not given",
+    )
     path: UserPath | None = Field(default=None, description="short for options: {path: ...}")
     options: dict[str, Scalar] = Field(default_factory=dict, description="the source's own options")
 

@@ -1,11 +1,12 @@
 """Choice of the data set that is used for each of a study's, and its preparation."""
 
 from phasebench.common.errors import PhasebenchError
+from phasebench.common.targets import find_target
 from phasebench.common.user_paths import expand_path
 from phasebench.common.validation import joined
 from phasebench.data.shards.registry import SHARDED_SOURCES
 from phasebench.data.sources.raw_place import raw_place
-from phasebench.data.sources.registry import SOURCES
+from phasebench.data.sources.registry import FUNCTION_OPTION, FUNCTION_SOURCE, SOURCES
 from phasebench.plan.config import Config, DatasetChoice, Scale, ScaledExperiment
 from phasebench.plan.settings import Settings
 from phasebench.specs.run import Frozen, Name, RunSpec, Scalar
@@ -45,10 +46,20 @@ class DatasetChoices:
         study_dataset = run.stands_in_for or run.dataset
         choice, place = self._choice(run.suite, run.experiment, study_dataset)
         source = choice.source or study_dataset
+        options = dict(choice.options)
+        if ":" in source:
+            try:
+                find_target(source)
+            except PhasebenchError as error:
+                raise PhasebenchError(f"{place}: source: {error}") from error
+            source, options[FUNCTION_OPTION] = FUNCTION_SOURCE, source
         known = (*SOURCES, *SHARDED_SOURCES)
         if source not in known:
             raise PhasebenchError(f"{place}: source: '{source}' is not a data source; known: {joined(known)}")
-        options = dict(choice.options)
+        if source == FUNCTION_SOURCE and FUNCTION_OPTION not in options:
+            raise PhasebenchError(
+                f"{place}: source: 'function' needs a name; write module:function or /path/file.py:function"
+            )
         if choice.path is not None:
             options["path"] = choice.path
         target = (SHARDED_SOURCES if source in SHARDED_SOURCES else SOURCES).find(source)

@@ -13,7 +13,7 @@ from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import canonical_json, read_json_if_whole, sha256_of_text, write_plan
 from phasebench.plan.plan import BenchmarkPlan
 from phasebench.provenance.stage_code import run_code
-from phasebench.specs.paths import CONFIG_FILE, Results
+from phasebench.specs.paths import Results
 from phasebench.specs.run import RunSpec
 
 _PREFIX = "phasebench: error: "
@@ -71,7 +71,7 @@ def check_apart(specs: Sequence[RunSpec], source: Path) -> None:
     )
     if done.returncode:
         last = ([*filter(None, done.stderr.splitlines())] or [f"their check ended with status {done.returncode}"])[-1]
-        raise PhasebenchError(f"{CONFIG_FILE}: models: {last.removeprefix(_PREFIX)}")
+        raise PhasebenchError(f"configuration: models: {last.removeprefix(_PREFIX)}")
 
 
 def _key(spec: RunSpec, tree: SourceTree) -> str:

@@ -27,6 +27,7 @@ from phasebench.provenance.stage_code import (
     baselines_code,
     dataset_code,
     evaluation_code,
+    function_targets,
     overhead_code,
     properties_code,
     report_code,
@@ -90,8 +91,8 @@ class Identities:
             dataset=spec.name,
             source=spec.source,
             options=spec.options,
-            code=dataset_code(self._tree, spec.source),
-            environment=self._train_pins,
+            code=dataset_code(self._tree, spec.source, spec.options),
+            environment=self._environment(function_targets(spec.source, spec.options)),
             raw=self._raw.of(spec.name, spec.source, spec.options),
         )
 
@@ -229,7 +230,7 @@ class Identities:
         write_plan(self._results.spec(kind, name), identity.to_json())
 
     def _environment(self, targets: Sequence[str]) -> dict[str, str]:
-        """The pins of training, and the versions of what external networks import beside these."""
+        """The pins of training, and the versions of what external networks or functions import beside these."""
         return {**package_versions(self._tree, targets), **self._train_pins} if targets else self._train_pins
 
     def _analysis(

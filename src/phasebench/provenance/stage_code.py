@@ -14,7 +14,7 @@ from phasebench.common.files import canonical_json, sha256_of_text
 from phasebench.common.registry import unknown
 from phasebench.data.encodings.registry import ENCODINGS
 from phasebench.data.shards.registry import SHARDED_SOURCES
-from phasebench.data.sources.registry import SOURCES
+from phasebench.data.sources.registry import FUNCTION_OPTION, FUNCTION_SOURCE, SOURCES
 from phasebench.evaluation.requirements import READ_FIELDS
 from phasebench.models.registry import REGISTRY
 from phasebench.plan.registries import (
@@ -89,12 +89,20 @@ def properties_code(tree: SourceTree, laws: Iterable[str], networks: Iterable[Ma
     return {**tree.hashes([_PROPERTIES], {**chosen, BUILDERS_TABLE: ()}), **_rows(names)}
 
 
-def dataset_code(tree: SourceTree, source: str) -> dict[str, str]:
-    """The hashes of the modules that prepare a data set from this source."""
+def dataset_code(tree: SourceTree, source: str, options: Mapping[str, object] | None = None) -> dict[str, str]:
+    """The hashes of the modules that prepare a data set from this source; of a function, also its own."""
     if source in SHARDED_SOURCES:
         stages, chosen = [_PLAN_SHARDS, _WRITE_SHARD, _GATHER_SHARDS], [SHARDED_SOURCES[source]]
         return tree.hashes(stages, {SHARDED_SOURCES_TABLE: chosen})
-    return tree.hashes([_PREPARE], {SOURCES_TABLE: [SOURCES.find(source)]})
+    loader = {SOURCES_TABLE: [SOURCES.find(source)]}
+    if targets := function_targets(source, options):
+        return external_hashes(tree, targets, loader, [_PREPARE])
+    return tree.hashes([_PREPARE], loader)
+
+
+def function_targets(source: str, options: Mapping[str, object] | None) -> list[str]:
+    """The function that a data set comes from; none for other sources."""
+    return [str(options[FUNCTION_OPTION])] if source == FUNCTION_SOURCE and options else []
 
 
 def shard_code(tree: SourceTree) -> dict[str, str]:

@@ -130,9 +130,12 @@ def aggregate_results(
         ),
     }
     studies = [StudyClaims.model_validate(study) for study in settings["claims"]]
+    measured_values = pd.concat([tables["metrics"], tables["items"]], ignore_index=True)
+    # Claims are about the studies' networks: one from outside decides none, nor what any network can learn there.
+    external = [name for name, entry in settings["models"].items() if not entry["study"]]
     tables["claims"] = judge_claims(
         studies,
-        pd.concat([tables["metrics"], tables["items"]], ignore_index=True),
+        measured_values[~measured_values["model"].isin(external)],
         tables["analyses"],
         tables["runs"],
         published,

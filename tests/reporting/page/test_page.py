@@ -15,6 +15,7 @@ import pytest
 from scipy.stats import t as student_t
 from support.checkout import ROOT
 from support.page import Page
+from support.reports import build_without_figures
 from support.synthetic_tables import CIFARNET, LABELS, SUITE, write_tables
 
 from phasebench.common.errors import PhasebenchError
@@ -163,7 +164,7 @@ def test_a_cell_whose_runs_all_diverged_has_no_number(tmp_path: Path) -> None:
     runs = frames["runs"]
     lost = (runs["model"] == "cifarnet_real") | (runs["run"] == runs["run"][0])
     runs.assign(diverged_at=runs["steps"].where(lost)).to_parquet(tmp_path / "tables/runs.parquet")
-    build_report(tmp_path / "tables", tmp_path / "report", tmp_path / "logs")
+    build_without_figures(tmp_path / "tables", tmp_path / "report", tmp_path / "logs")
     page = Page((tmp_path / "report/benchmark.html").read_text(encoding="utf-8"))
     rows = {row[0].strip(): row[2 + 6].split() for row in page.rows if len(row) == 2 + 9}
     assert " ".join(rows[LABELS["cifarnet_real"][0]]) == "diverged 87.47 published in Table 1 3 diverged"
@@ -191,7 +192,7 @@ def test_runs_on_images_in_shards_say_how_fast_they_were_decoded(tmp_path: Path)
     runs = frames["runs"].astype({"decoded_images_per_second": "float64", "wait_seconds": "float64"})
     runs.loc[0, ["decoded_images_per_second", "wait_seconds"]] = (4321.0, 75.0)
     runs.to_parquet(tmp_path / "tables" / "runs.parquet")
-    build_report(tmp_path / "tables", tmp_path / "report", tmp_path / "logs")
+    build_without_figures(tmp_path / "tables", tmp_path / "report", tmp_path / "logs")
     page = Page((tmp_path / "report" / "benchmark.html").read_text(encoding="utf-8"))
     (header,) = [row for row in page.rows if "Wall time" in row]
     assert header[10:12] == ["Decoded/s", "Waiting"]
@@ -214,7 +215,7 @@ def test_settings_and_environments_stand_once_with_all_their_runs(
     for name, frame in (frames | {"runs": runs}).items():
         folder.mkdir(exist_ok=True)
         frame.to_parquet(folder / f"{name}.parquet")
-    build_report(folder, tmp_path / "report", tmp_path / "logs")
+    build_without_figures(folder, tmp_path / "report", tmp_path / "logs")
     settings = pd.read_csv(tmp_path / "report/tables/settings.csv").query("number == 2").set_index("name")["value"]
     assert settings.to_dict() == {
         "optimizer": "sgd",
@@ -340,7 +341,7 @@ def test_without_histories_and_rotations_there_are_no_figures(tmp_path: Path) ->
 
 
 def test_quantities_that_were_never_recorded_leave_their_axes_empty(tmp_path: Path) -> None:
-    frames = write_tables(tmp_path / "tables", seeds=(0,))
+    frames = write_tables(tmp_path / "tables", images=(("svhn", None, "rgb"),), mstar_fractions=(), seeds=(0,))
     frames["history"].assign(train_loss=float("nan")).to_parquet(tmp_path / "tables" / "history.parquet")
     build_report(tmp_path / "tables", tmp_path / "report", tmp_path / "logs")
     text = (tmp_path / "report" / "benchmark.html").read_text(encoding="utf-8")

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.page import Page
+from support.reports import build_without_figures
 from support.synthetic_tables import CIFARNET, SUITE, write_tables
 
 from phasebench.common.statistics import holm, paired_test
 from phasebench.reporting.experiments import arrange
 from phasebench.reporting.page import summary
-from phasebench.reporting.page.build import build_report
 from phasebench.reporting.tables import accuracy, significance
 from phasebench.reporting.tables.accuracy import AccuracyTable, accuracy_table
 from phasebench.tables.read import read_tables
@@ -52,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def page(folder: Path) -> tuple[Page, str, Path]:
     report = folder.parent / f"{folder.name}-report"
-    build_report(folder, report, folder.parent / "logs")
+    build_without_figures(folder, report, folder.parent / "logs")
     text = (report / "benchmark.html").read_text(encoding="utf-8")
     return Page(text), text, report
 

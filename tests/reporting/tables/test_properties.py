@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from support.reports import build_without_figures
 from support.synthetic_tables import SUITE, write_tables
 
 from phasebench.reporting.cells import PlainTable
-from phasebench.reporting.page.build import build_report
 from phasebench.reporting.tables.properties import StudyProperties, study_properties
 from phasebench.tables.read import read_tables
 
@@ -46,6 +46,18 @@ def test_laws_and_networks_have_a_line_each(tmp_path: Path, frames: dict[str, pd
     }
 
 
+def test_a_measured_value_and_a_library_that_is_not_there_have_no_expectation(
+    tmp_path: Path, frames: dict[str, pd.DataFrame]
+) -> None:
+    like = frames["properties"].query("subject == 'CReLU' and dtype == 'float32'").head(1)
+    measured = like.assign(subject="a ReLU", law="ms", value=2.5, expected=None, holds=None, is_control=False)
+    absent = measured.assign(subject="library", law="not installed", value=None, dtype="")
+    frames["properties"] = pd.concat([frames["properties"], measured, absent], ignore_index=True)
+    lines = cells(dict(study_of(tmp_path, frames).tables)["layers"])
+    assert lines["a ReLU"][:5] == ["ms", "\N{EN DASH}", "2.5", "\N{EN DASH}", "measured"]
+    assert lines["library"][:5] == ["not installed", *3 * ["\N{EN DASH}"], "measured"]
+
+
 def test_a_broken_law_and_a_control_that_holds_are_marked(tmp_path: Path, frames: dict[str, pd.DataFrame]) -> None:
     table = frames["properties"]
     control = table["subject"] == "CReLU"
@@ -60,7 +72,7 @@ def test_a_broken_law_and_a_control_that_holds_are_marked(tmp_path: Path, frames
 
 
 def test_the_page_and_the_files_have_them(tmp_path: Path, frames: dict[str, pd.DataFrame]) -> None:
-    build_report(tmp_path, tmp_path / "reports", tmp_path / "logs")
+    build_without_figures(tmp_path, tmp_path / "reports", tmp_path / "logs")
     page = (tmp_path / "reports/benchmark.html").read_text()
     assert f'<section id="{SUITE}-properties"' in page
     rows = pd.read_csv(tmp_path / f"reports/tables/{SUITE}-properties-layers.csv")
@@ -71,5 +83,5 @@ def test_the_page_and_the_files_have_them(tmp_path: Path, frames: dict[str, pd.D
 
 def test_a_benchmark_without_properties_has_no_such_section(tmp_path: Path) -> None:
     write_tables(tmp_path)
-    build_report(tmp_path, tmp_path / "reports", tmp_path / "logs")
+    build_without_figures(tmp_path, tmp_path / "reports", tmp_path / "logs")
     assert '-properties"' not in (tmp_path / "reports/benchmark.html").read_text()

@@ -5,6 +5,7 @@ sequence. Every random number follows from the seed, the epoch or step, and the 
 number of workers, nor that of processes, nor an interruption changes what a step sees.
 """
 
+import multiprocessing
 import signal
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -29,7 +30,7 @@ from phasebench.data.shards.index import ShardIndex, read_index, verify_shards
 from phasebench.data.splits import split_as_specified
 from phasebench.specs.run import Recipe, RunSpec
 
-StartMethod = Literal["fork", "spawn"]
+StartMethod = Literal["fork", "forkserver"]
 # Longer than any scheduler leaves a stopped job: the training may validate before it looks at the stop, and needs its
 # workers for that.
 _GRACE_SECONDS = 600
@@ -71,7 +72,8 @@ class StreamedData:
     workers
         Processes that decode; 0: the training process itself.
     start_method
-        How they are started. A fork of a process that trains with others would inherit locks of their threads.
+        How they are started. A fork of a process that trains with others would inherit locks of their threads; a fork
+        server has none, and imports torch once for all workers.
     times
         Adds up while training batches are read.
     kept
@@ -207,7 +209,7 @@ def load_streamed_data(
     # A full pass would take hours; images evenly spread over the shards tell the same.
     spread = np.unique(np.linspace(0, len(train) - 1, _MEASURED_IMAGES).astype(np.int64))
     parts = np.array_split(np.sort(train)[spread], max(1, workers))
-    start_method: StartMethod = "fork" if processes.count == 1 else "spawn"
+    start_method: StartMethod = "fork" if processes.count == 1 else "forkserver"
     chosen = _load(EvaluationBatches(index, recipe.image_size), parts, workers, start_method, device)
     encoding = load_encoding(spec.encoding)
     statistics = encoding.statistics(torch.cat([images for images, _ in chosen]))
@@ -252,8 +254,9 @@ class _Reader:
     def read(self, order: Sequence[Any]) -> Iterator[Decoded]:
         """The source's items in an order; a pass that was left early is ended by the next."""
         self._order[:] = order
-        # Workers keep the mask until they can stand the signals.
+        # Workers keep the mask until they can stand the signals, and a server that forks them for ever.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+        multiprocessing.set_forkserver_preload(["phasebench.data.batches.shard_workers"])
         try:
             self._batches = iter(self._loader)
         finally:

@@ -24,6 +24,8 @@ SOURCES: Registry[str] = Registry(
         "kmnist": "phasebench.data.sources.images.vision:load_kmnist",
         "fashion_mnist": "phasebench.data.sources.images.vision:load_fashion_mnist",
         "hdf5": "phasebench.data.sources.images.image_hdf5:load",
+        "arrays": "phasebench.data.sources.arrays.array_files:load",
+        "function": "phasebench.data.sources.arrays.function:load",
         "digits": "phasebench.data.sources.images.digits:load",
         "colour_shapes": "phasebench.data.sources.images.colour_shapes:load",
         "audio_folder": "phasebench.data.sources.audio.folder:load",
@@ -33,7 +35,10 @@ SOURCES: Registry[str] = Registry(
 COLOURLESS_SOURCES = frozenset(
     {"mstar", "simulated_mstar", "mnist", "kmnist", "fashion_mnist", "digits", "audio_folder", "music_clips"}
 )
-"""Those whose samples never are images with three colours; of ``hdf5`` the file decides."""
+"""Those whose samples never are images with three colours; of ``hdf5``, ``arrays`` and ``function`` the data decide."""
+FUNCTION_SOURCE = "function"
+"""Source of the data sets that the configuration names as ``module:function``, kept in the option below."""
+FUNCTION_OPTION = "target"
 
 
 def load_source(name: str, options: Mapping[str, Scalar], data_root: Path, download: bool) -> "LoadedDataset":

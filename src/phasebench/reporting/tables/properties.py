@@ -235,5 +235,7 @@ def _cost(rows: pd.DataFrame) -> PlainCell:
 
 
 def _number(value: float) -> str:
-    """A number of any size to three digits: '3.1e-16', '0.75', '13'."""
+    """A number of any size to three digits: '3.1e-16', '0.75', '13'; a dash for NaN."""
+    if math.isnan(value):
+        return NONE
     return f"{value:.1e}" if 0 < abs(value) < 0.001 else f"{value:.3g}"

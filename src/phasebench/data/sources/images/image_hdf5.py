@@ -1,6 +1,7 @@
-"""Images that someone already has, in one HDF5 file.
+"""Images or complex chips that someone already has, in one HDF5 file.
 
-Layout: ``train/images`` and ``test/images``, uint8 (N, H, W, C) with C 1 or 3; ``train/labels`` and ``test/labels``,
+Layout: ``train/images`` and ``test/images``, uint8 (N, H, W, C) with C 1 or 3, or ``train/chips`` and ``test/chips``,
+complex64 (N, H, W), in their place; ``train/labels`` and ``test/labels``,
 integers (N,); root attribute ``classes``, the class names in the order of the labels; optionally the root attribute
 ``name``.
 """
@@ -49,15 +50,17 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
     """
     path = data_root / Path(parse_options("hdf5", Options, options).path)
     with open_hdf5(path, _REMEDY) as file:
-        images = [_images(file, f"{split}/images") for split in _SPLITS]
+        are_chips = "train/chips" in file
+        key = "chips" if are_chips else "images"
+        images = [(_chips if are_chips else _images)(file, f"{split}/{key}") for split in _SPLITS]
         if images[0].shape[1:] != images[1].shape[1:]:
             raise PhasebenchError(
-                f"{path}: test/images: {images[1].shape[1:]} differs from train/images {images[0].shape[1:]}"
+                f"{path}: test/{key}: {images[1].shape[1:]} differs from train/{key} {images[0].shape[1:]}"
             )
         classes = _classes(file)
         counts = [len(part) for part in images]
         labels = [_labels(file, f"{split}/labels", n, len(classes)) for split, n in zip(_SPLITS, counts, strict=True)]
-        samples = np.empty((sum(counts), *images[0].shape[1:]), dtype=np.uint8)
+        samples = np.empty((sum(counts), *images[0].shape[1:]), dtype=images[0].dtype)
         images[0].read_direct(samples[: counts[0]])
         images[1].read_direct(samples[counts[0] :])
         name = str(file.attrs.get("name", ""))
@@ -77,6 +80,15 @@ def _images(file: h5py.File, key: str) -> h5py.Dataset:
             f"{file.filename}: {key}: {images.dtype} {images.shape}, must be uint8 (N, height, width, 1 or 3)"
         )
     return images
+
+
+def _chips(file: h5py.File, key: str) -> h5py.Dataset:
+    chips = require_dataset(file, key, _REMEDY)
+    if chips.dtype != np.complex64 or chips.ndim != 3 or not len(chips):
+        raise PhasebenchError(
+            f"{file.filename}: {key}: {chips.dtype} {chips.shape}, must be complex64 (N, height, width)"
+        )
+    return chips
 
 
 def _labels(file: h5py.File, key: str, n_images: int, n_classes: int) -> np.ndarray:
