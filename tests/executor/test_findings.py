@@ -5,7 +5,7 @@ from pathlib import Path
 
 from support.checkout import ROOT
 
-TABLE = (ROOT / "docs/cluster_findings.md").read_text(encoding="utf-8")
+TABLE = (ROOT / "docs/cluster_findings.md").read_text(encoding="utf-8").split("\n## ")[0]
 NUMBERS = [
     *(f"A{n}" for n in range(1, 9)),
     *(f"B{n}" for n in range(1, 14)),
@@ -24,7 +24,7 @@ def rows() -> list[list[str]]:
 def test_each_finding_has_a_row_and_each_row_a_test_or_the_word_that_it_has_none() -> None:
     assert [found[0] for row in rows() if (found := re.match(r"[A-Z]\d+(?= )", row[0]))] == NUMBERS
     for finding, _, test in rows():
-        assert "`test_" in test or test.startswith("not tested") or test == "none", finding
+        assert "`test_" in test or test.startswith("not tested"), finding
 
 
 def test_the_tests_exist() -> None:

@@ -448,7 +448,8 @@ def test_properties_follow_the_layers_laws_and_networks_of_their_study(checkout:
         ("properties/complex_convolution.py", changed("GAUSS_SHARE"), {STUDY, "complex_cnn_analysis"}),
         ("properties/networks.py", changed("logit_change"), {*suites}),
         ("properties/graph_convolution.py", reworded, set()),
-        ("data/encodings/colour.py", changed("_WHITE"), set()),
+        # By the law of hues in LAB.
+        ("data/encodings/colour.py", changed("_WHITE"), {STUDY}),
         ("training/loop.py", decorated("fit"), set()),
     ):
         edit(source / file)

@@ -148,7 +148,7 @@ def test_a_controller_that_is_away_at_submission_costs_no_job_and_no_retry(
 
 def test_results_that_are_seen_late_are_waited_for(slurm_none: PrivateCluster, make_workflow: MakeWorkflow) -> None:
     workflow = make_workflow(slurm_none)
-    process = workflow.start("--retries=0", "--latency-wait=20", jobs=1, steps=ENDLESS)
+    process = workflow.start("--retries=0", "--latency-wait=5", jobs=1, steps=ENDLESS)
     workflow.wait_until_working(1)
     (folder,) = [path for path in (workflow.folder / ".snakemake/submitit").iterdir() if path.is_dir()]
     # A file system that does not show the file yet: Snakemake looks when it is gone again.
@@ -158,7 +158,8 @@ def test_results_that_are_seen_late_are_waited_for(slurm_none: PrivateCluster, m
     wait_for(result.exists)
     result.rename(hidden)
     process.send_signal(signal.SIGCONT)
-    time.sleep(60)
+    # Several times the latency: what a directory may be remembered for is waited for as well.
+    time.sleep(20)
     assert process.poll() is None
     hidden.rename(result)
     assert "has failed" not in workflow.finish(process)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -309,9 +309,10 @@ def test_the_rendezvous_is_this_machines_own_and_keeps_a_secret() -> None:
         if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
     ]
     assert listening == ["127.0.0.1"]
-    member = launcher._member_store(port, "secret", "group")
+    place = launcher.Place(1, 1, 2, None, "127.0.0.1", port, "secret")
+    member = place.store("group")
     assert member.add("beats", 3) == 3
-    assert launcher._member_store(port, "guess", "group").add("beats", 0) == 0
+    assert replace(place, secret="guess").store("group").add("beats", 0) == 0
     assert not master.check(["beats"])
     # A group that is given a store does not set its timeout, and checking a million images takes a while.
     assert master.timeout == member.timeout == timedelta(hours=6)

@@ -29,6 +29,12 @@ def _number(name: str, otherwise: int) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < _LONGEST_COUNT else otherwise
 
 
+def nodes_and_tasks() -> tuple[int, int]:
+    """Numbers of nodes and tasks that SLURM gave to this job; one of each outside of SLURM."""
+    nodes = os.environ.get("SLURM_NNODES") or os.environ.get("SLURM_JOB_NUM_NODES") or "1"
+    return int(nodes), int(os.environ.get("SLURM_NTASKS") or "1")
+
+
 def report_progress(step: int) -> None:
     """Write down a step that a requeued job will not repeat; time limits between which it grows do not count."""
     path = os.environ.get("SUBMITIT_PROGRESS_FILE")

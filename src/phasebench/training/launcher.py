@@ -3,15 +3,19 @@
 import contextlib
 import multiprocessing
 import os
+import pickle
 import secrets
 import signal
 import socket
+import subprocess
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,6 +27,7 @@ from phasebench.common.heartbeat import Watchdog
 from phasebench.common.messages import show_messages
 from phasebench.common.parent_death import die_with_parent
 from phasebench.common.processes import Processes
+from phasebench.common.scheduler import nodes_and_tasks
 from phasebench.specs.run import RunIdentity
 from phasebench.training.interrupt import StopRequest
 from phasebench.training.procedures import load_procedure
@@ -37,6 +42,8 @@ _LOOK_SECONDS = 0.2
 
 def launch_run(identity: RunIdentity, device: str, **arguments: Any) -> None:
     """Train a run in as many processes as its recipe asks for; a single one is this process itself.
+
+    In a SLURM job with as many tasks on several nodes, ``srun`` starts the processes there.
 
     Parameters
     ----------
@@ -60,6 +67,10 @@ def launch_run(identity: RunIdentity, device: str, **arguments: Any) -> None:
     if count == 1:
         load_procedure(identity.run.recipe)(**arguments)
         return
+    nodes, tasks = nodes_and_tasks()
+    if nodes > 1 and tasks == count:
+        _launch_over_nodes(nodes, count, arguments)
+        return
     gpus = torch.cuda.device_count() if device != "cpu" else 0
     if 0 < gpus < count:
         raise PhasebenchError(
@@ -72,8 +83,9 @@ def launch_run(identity: RunIdentity, device: str, **arguments: Any) -> None:
     members: list[_Member] = []
     with StopRequest() as stop:
         for rank in range(count):
+            place = Place(rank, rank, count, threads, _HOST, port, secret)
             ours, theirs = context.Pipe(duplex=False)
-            process = context.Process(target=_member, args=(rank, count, port, secret, threads, theirs, arguments))
+            process = context.Process(target=_member, args=(place, theirs, arguments))
             process.start()
             theirs.close()
             members.append(_Member(process, ours))
@@ -150,48 +162,127 @@ def _check_end(member: _Member, running: dict[int, _Member], stop: StopRequest, 
         raise PhasebenchError(f"{name} ended with status {member.process.exitcode}; see its output above")
 
 
-def _member(
-    rank: int, count: int, port: int, secret: str, threads: int, parent: Connection, arguments: dict[str, Any]
-) -> None:
-    """Join the process group and train; a failure is reported to the parent."""
+def _member(place: "Place", parent: Connection, arguments: dict[str, Any]) -> None:
+    """Train as one of the processes of this machine; a failure is reported to the parent."""
     die_with_parent()
-    show_messages()
-    torch.set_num_threads(threads)
-    on_gpu = arguments["device"] != "cpu" and torch.cuda.is_available()
-    if on_gpu:
-        torch.cuda.set_device(rank)
     # On one node nothing has to listen to the network, and a node's name need not have an address.
     os.environ |= {"GLOO_SOCKET_IFNAME": _INTERFACE, "NCCL_SOCKET_IFNAME": _INTERFACE}
+    train_as_member(place, lambda kind, text: parent.send((kind, text)), arguments)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Place of one process among those that train together, and their rendezvous.
+
+    Attributes
+    ----------
+    rank, local_rank
+        Its number among all, and among those of its node, which is that of its GPU.
+    count
+        All of them.
+    threads
+        For torch; None leaves them as they are.
+    host, port, secret
+        The rendezvous; other users of the machine do not know the names of its keys.
+    """
+
+    rank: int
+    local_rank: int
+    count: int
+    threads: int | None
+    host: str
+    port: int
+    secret: str
+
+    def store(self, purpose: str) -> PrefixStore:
+        """Connection to the rendezvous; its own timeout holds, since a group that is given a store does not set it."""
+        store = TCPStore(self.host, self.port, is_master=False, wait_for_workers=False, timeout=_PATIENCE)
+        return PrefixStore(f"{self.secret}/{purpose}", store)
+
+
+def train_as_member(place: Place, report: Callable[[str, str], None], arguments: dict[str, Any]) -> None:
+    """Join the process group and train; a failure is reported, by its kind and a message."""
+    show_messages()
+    if place.threads is not None:
+        torch.set_num_threads(place.threads)
+    on_gpu = arguments["device"] != "cpu" and torch.cuda.is_available()
+    if on_gpu:
+        torch.cuda.set_device(place.local_rank)
     # A connection of its own: the other is busy while a process waits.
-    heartbeat = _member_store(port, secret, "heartbeat")
+    heartbeat = place.store("heartbeat")
     watchdog = Watchdog(
         lambda news: int(heartbeat.add("beats", news)),
-        lambda problem: parent.send(("error", f"{arguments['identity'].run.id}: {problem}")),
+        lambda problem: report("error", f"{arguments['identity'].run.id}: {problem}"),
         _SILENCE_SECONDS,
     )
     watchdog.start()
     distributed.init_process_group(
         "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
-        store=_member_store(port, secret, "group"),
-        rank=rank,
-        world_size=count,
+        store=place.store("group"),
+        rank=place.rank,
+        world_size=place.count,
         timeout=_PATIENCE,
     )
     try:
-        load_procedure(arguments["identity"].run.recipe)(**arguments, processes=Processes(rank, count))
+        processes = Processes(place.rank, place.count)
+        load_procedure(arguments["identity"].run.recipe)(**arguments, processes=processes)
     except InterruptedRunError as error:
-        parent.send(("interrupted", str(error)))
+        report("interrupted", str(error))
     except PhasebenchError as error:
-        parent.send(("error", str(error)))
+        report("error", str(error))
     except Exception:
         traceback.print_exc()
-        parent.send(("failure", f"process {rank} of {count} failed; see its traceback above"))
+        report("failure", f"process {place.rank} of {place.count} failed; see its traceback above")
         sys.exit(1)
     else:
         # It waits for the other processes, which after a failure may themselves be waiting for this one.
         distributed.destroy_process_group()
     finally:
         watchdog.stop()
+
+
+def _launch_over_nodes(nodes: int, count: int, arguments: dict[str, Any]) -> None:
+    """Train in the tasks of this SLURM job on all of its nodes, which ``srun`` starts."""
+    master = TCPStore(socket.gethostname(), 0, is_master=True, wait_for_workers=False, timeout=_PATIENCE)
+    place = Place(0, 0, count, None, master.host, master.port, secrets.token_hex(16))
+    reports = place.store("report")
+    order = Path(arguments["checkpoint"]).with_suffix(".srun")
+    order.parent.mkdir(parents=True, exist_ok=True)
+    with open(order, "wb", opener=lambda path, flags: os.open(path, flags, mode=0o600)) as handle:
+        pickle.dump((place, arguments), handle)
+    command = ["srun", f"--nodes={nodes}", f"--ntasks={count}", "--overlap", "--kill-on-bad-exit=1", "--export=ALL"]
+    command += [f"--cpus-per-task={cores}"] if (cores := os.environ.get("SLURM_CPUS_PER_TASK")) else []
+    forwarded = False
+    try:
+        with StopRequest() as stop:
+            process = subprocess.Popen([*command, sys.executable, "-m", "phasebench.training.srun_member", str(order)])
+            while (status := _ended(process)) is None and not reports.check(["error"]):
+                if stop and not forwarded:
+                    forwarded = True
+                    # srun hands this signal on to its tasks.
+                    process.send_signal(signal.SIGUSR2)
+            if status is None:
+                process.terminate()
+                process.wait()
+    finally:
+        order.unlink(missing_ok=True)
+    for kind in ("error", "failure"):
+        if reports.check([kind]):
+            raise PhasebenchError(reports.get(kind).decode())
+    if reports.check(["interrupted"]) or (status and stop):
+        raise InterruptedRunError(
+            reports.get("interrupted").decode() if reports.check(["interrupted"]) else f"stopped by {stop.signal}"
+        )
+    if status:
+        raise PhasebenchError(f"srun ended with status {status}; see the output above")
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int | None:
+    """Status of a process that ends soon, or None."""
+    try:
+        return process.wait(_LOOK_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _master_store() -> tuple[TCPStore, int]:
@@ -209,12 +300,3 @@ def _master_store() -> tuple[TCPStore, int]:
             timeout=_PATIENCE,
             master_listen_fd=listener.detach(),
         ), port
-
-
-def _member_store(port: int, secret: str, purpose: str) -> PrefixStore:
-    """Connection to the rendezvous; other users of the machine do not know the names of its keys.
-
-    Its own timeout holds, since a group that is given a store does not set it.
-    """
-    store = TCPStore(_HOST, port, is_master=False, wait_for_workers=False, timeout=_PATIENCE)
-    return PrefixStore(f"{secret}/{purpose}", store)
