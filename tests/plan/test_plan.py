@@ -258,7 +258,7 @@ def test_the_configuration_has_the_last_word_on_data(tmp_path: Path) -> None:
         ),
         (
             {"datasets": {"svhn": {"source": "hdf6"}}},
-            "config.yaml: datasets.svhn: source: 'hdf6' is not a data source; known: audio_folder, cifar10, ",
+            "config.yaml: datasets.svhn: source: 'hdf6' is not a data source; known: arrays, audio_folder, ",
         ),
         (
             {"datasets": {"svhn": {"name": "cifar10", "source": "digits"}}},

@@ -29,7 +29,8 @@ from phasebench.specs.stage import DatasetIdentity, StageIdentity, read_identity
 ANALYSES = {f"analyses/co_domain_symmetry/{name}" for name in ("table_1/bias_variance", "table_2/trend")}
 STUDY = "co_domain_symmetry"
 BASELINES, PROPERTIES = f"baselines/{STUDY}", f"properties/{STUDY}"
-MODELS = {name for name, entry in REGISTRY.items() if entry.study == STUDY}
+# The layers in the order of the paper's text are trained at no scale of the tests.
+MODELS = {name for name, entry in REGISTRY.items() if entry.study == STUDY} - {"mstar_cds_text"}
 TYPE_E = "cifarnet_type_e"
 
 
@@ -122,13 +123,13 @@ def test_nothing_changes_without_an_edit(checkout: Path) -> None:
     assert write(checkout) == set()
 
 
-def test_the_order_of_keys_and_a_touch_change_nothing(checkout: Path) -> None:
+def test_the_order_of_keys_and_a_touch_change_nothing_but_the_order_of_the_page(checkout: Path) -> None:
     write(checkout)
     for path in (*(checkout / "workflow").rglob("*.yaml"), *(checkout / "src").rglob("*.py")):
         path.touch()
     for path in (checkout / "workflow").rglob("*.yaml"):
         path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()), sort_keys=True))
-    assert write(checkout) == set()
+    assert write(checkout) == {"aggregate"}
 
 
 # An edit of the package -> the models whose runs it changes, and whether anything else changes.

@@ -169,7 +169,7 @@ def test_the_readme_counts_claims_and_published_numbers() -> None:
 
 @pytest.mark.parametrize("scale", sorted(path.stem for path in (ROOT / "workflow/scales").glob("*.yaml")))
 def test_the_readme_counts_the_runs_of_every_scale(scale: str) -> None:
-    assert f"\n| `{scale}` | {len(shipped_plan(scale).runs)} |" in prose(ROOT / "README.md")
+    assert f"\n| `{scale}` | {len(shipped_plan(scale).runs):,} |" in prose(ROOT / "README.md")
 
 
 def test_the_quick_start_counts_the_jobs_of_the_demo() -> None:
