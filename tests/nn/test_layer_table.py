@@ -84,6 +84,8 @@ BUILDERS: dict[str, Callable[[], nn.Module]] = {
     "ManifoldPrototypeDistance": lambda: complex_layers.ManifoldPrototypeDistance(5, 3),
     "InvariantManifoldPrototypeDistance": lambda: complex_layers.InvariantManifoldPrototypeDistance(5, 3),
     "SpectralBatchNorm2d": lambda: spectral.SpectralBatchNorm2d(5),
+    "SpectralGroupNorm2d": lambda: spectral.SpectralGroupNorm2d(1, 5),
+    "ComplexSpectralBatchNorm2d": lambda: spectral.ComplexSpectralBatchNorm2d(5),
     "ConstantDownscale": lambda: spectral.ConstantDownscale(4.0),
     "GraphConvolution": lambda: graph.GraphConvolution(7, 4),
     "HermitianGraphConvolution": lambda: graph.HermitianGraphConvolution(7, 4),

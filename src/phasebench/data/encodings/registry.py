@@ -35,6 +35,8 @@ ENCODINGS: Registry[str] = Registry(
         "mfcc_and_phase": "phasebench.data.encodings.audio:MfccAndPhase",
         "grey_unit": "phasebench.data.encodings.grey:GreyUnit",
         "grey_proportional_phase": "phasebench.data.encodings.grey:GreyProportionalPhase",
+        "grey_fourier_phase": "phasebench.data.encodings.fourier:GreyFourierPhase",
+        "grey_fourier_magnitude": "phasebench.data.encodings.fourier:GreyFourierMagnitude",
     },
 )
 COLOUR_ENCODINGS = frozenset(

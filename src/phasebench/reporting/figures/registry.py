@@ -6,6 +6,8 @@ from phasebench.reporting.drawing.palette import LineStyle
 from phasebench.reporting.drawing.panels import StudyFigure
 from phasebench.reporting.experiments import Experiment
 from phasebench.reporting.figures.bias_variance import class_figure, violin_figure
+from phasebench.reporting.figures.calibration import calibration_figure
+from phasebench.reporting.figures.class_report import class_report_figure
 from phasebench.reporting.figures.confidence import confidence_figure
 from phasebench.reporting.figures.embedding import embedding_figure
 from phasebench.reporting.figures.epoch_curves import epoch_curves_figure
@@ -14,6 +16,7 @@ from phasebench.reporting.figures.loss_curves import loss_figure
 from phasebench.reporting.figures.overhead import overhead_figure
 from phasebench.reporting.figures.phase_normalisation import phase_normalisation_figure
 from phasebench.reporting.figures.projections import constraint_figure, projections_figure, trained_weights_figure
+from phasebench.reporting.figures.robustness import robustness_figure
 from phasebench.reporting.figures.robustness_curves import jitter_figure, rotation_figure, training_figure
 from phasebench.reporting.figures.similarity import similarity_figure
 from phasebench.reporting.figures.spectra import spectra_figure
@@ -27,7 +30,10 @@ FIGURES: tuple[FigureMaker, ...] = (
     rotation_figure,
     jitter_figure,
     phase_normalisation_figure,
+    robustness_figure,
     confidence_figure,
+    calibration_figure,
+    class_report_figure,
     embedding_figure,
     violin_figure,
     class_figure,
