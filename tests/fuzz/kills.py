@@ -192,7 +192,8 @@ def start(run: Callable[[], object], base: Path, moment: Moment | None = None) -
         os.kill(child, signal.SIGKILL)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     os.close(receiver)
-    with contextlib.suppress(OSError):
+    # Killed at its very end, it may have left the file empty.
+    with contextlib.suppress(OSError, ValueError):
         return Ending(status, time.monotonic() - began, int((base / "calls").read_text()))
     return Ending(status, time.monotonic() - began, 0)
 
