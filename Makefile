@@ -9,7 +9,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 SLURM_CLUSTERS ?= 4
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist worksteal -rs
 
-.PHONY: demo test test-local test-slurm fuzz lint format docs lock schemas bench gpu-check clean
+.PHONY: demo test test-local test-slurm fuzz kills lint format docs lock schemas bench gpu-check clean
 
 ## demo: run the whole benchmark on embedded data; the report is reports/benchmark.html
 demo: $(READY)
@@ -40,6 +40,10 @@ lint: $(READY)
 ## fuzz: try mutated files with each reader, in minutes, and print the counts; INPUTS=500 SECONDS=60 for each, SEED=1
 fuzz: $(READY)
 	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m fuzz
+
+## kills: kill each stage at random moments, start it again, and compare what it makes; KILLS=20 for each, SEED=1
+kills: $(READY)
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m fuzz.kills
 
 ## format: bring all files into the project's format
 format: $(READY)

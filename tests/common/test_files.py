@@ -5,6 +5,7 @@ import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ import phasebench
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import (
     atomic_file,
+    check_working_folder,
     csv_text,
     read_json,
     sha256_of_text,
@@ -161,6 +163,17 @@ def test_a_folder_of_somebody_else_is_named_with_its_owner(tmp_path: Path, monke
     with pytest.raises(PhasebenchError) as caught:
         write_text(tmp_path / "new/a", "text")
     assert re.search(r"a: cannot be written: Permission denied; .*new belongs to \w+: ask for", str(caught.value))
+
+
+def test_a_read_only_file_system_is_refused_before_snakemake_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_working_folder(tmp_path)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY | os.ST_NOSUID))
+    with pytest.raises(PhasebenchError, match=rf"^{tmp_path}: the file system is read-only; work in another folder.*$"):
+        check_working_folder(tmp_path)
+    (tmp_path / ".snakemake").mkdir()
+    check_working_folder(tmp_path)
 
 
 def test_halves_of_characters_in_a_changed_file_are_refused_or_hashed(tmp_path: Path) -> None:

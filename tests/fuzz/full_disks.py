@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from safetensors.torch import save
 from support.full_disk import full_disk
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.files import sha256_of_file, write_plan, write_table, write_text
+from phasebench.common.files import csv_text, sha256_of_file, write_bytes, write_plan, write_table, write_text
 from phasebench.data.shards.index import ShardContent, write_shard_file
 from phasebench.data.store import write_store
 from phasebench.training.checkpoint import TrainingState, save_checkpoint
@@ -42,9 +43,11 @@ def _table(path: Path, number: int) -> None:
 WRITERS: dict[str, Callable[[Path, int], object]] = {
     "text": lambda path, number: write_text(path, f"{number}" * 9000),
     "spec file": lambda path, number: write_plan(path, f"{number}" * 9000),
+    "CSV": lambda path, number: write_text(path, csv_text(pd.DataFrame({"a": [f"={number}"] * 2000}))),
     "table": _table,
     "prepared data": _store,
     "shard": _shard,
+    "weights": lambda path, number: write_bytes(path, save({"w": torch.full((2000,), float(number))})),
     "checkpoint": lambda path, number: save_checkpoint(
         path, "d", TrainingState(number, {"w": torch.full((2000,), float(number))})
     ),

@@ -25,7 +25,7 @@ from phasebench.plan.settings import read_settings
 from phasebench.provenance.integrity import set_aside_damaged
 from phasebench.provenance.timestamps import adopt_results
 from phasebench.provenance.spec_files import plan_benchmark
-from phasebench.common.files import sha256_of_file
+from phasebench.common.files import check_working_folder, sha256_of_file
 from phasebench.specs.paths import Logs, Prepared, Results
 from phasebench.specs.paths import RESULTS_FOLDER, logs_of, prepared_of, results_of
 from phasebench.specs.run_folder import RUN_FILES
@@ -45,6 +45,7 @@ def all_prepared():
 try:
     settings = config
     if workflow.is_main_process:
+        check_working_folder(Path())
         given = workflow.config_settings
         settings = read_settings(Path(), given.configfiles, given.config).holding(
             config

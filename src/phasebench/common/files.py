@@ -266,6 +266,22 @@ def write_plan(path: Path | str, text: str) -> bool:
     return write_if_different(path, text, durable=False)
 
 
+def check_working_folder(folder: Path) -> None:
+    """Refuse a folder on a read-only file system that lacks the files of Snakemake, which would end in a traceback.
+
+    Where they are there, a dry run has nothing to write.
+
+    Raises
+    ------
+    PhasebenchError
+        The folder has no ``.snakemake``, and can get none.
+    """
+    if not (folder / ".snakemake").is_dir() and os.statvfs(folder).f_flag & os.ST_RDONLY:
+        raise PhasebenchError(
+            f"{folder.absolute()}: the file system is read-only; work in another folder, with snakemake --directory"
+        )
+
+
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and a fixed layout: equal values give equal bytes."""
     return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
