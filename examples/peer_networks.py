@@ -3,7 +3,7 @@
 Widths, kernels, groups and strides are those of the study: three convolutions with stride 2, a learned pooling, a 1x1
 convolution to 128 features, a normalisation and a linear classifier; where a library has a layer of its own for one of
 these places, it takes that. All read native complex images ``(N, C, 32, 32)``. They need
-``pip install 'phasebench[peers]'``; docs/extending/model.md trains them beside the study's networks.
+``pip install 'phasebench[peers]'``; docs/extending/network.md trains them beside the study's networks.
 """
 
 from collections.abc import Callable, Sequence
