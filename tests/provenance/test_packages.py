@@ -101,10 +101,10 @@ def test_two_folders_make_one_page(here: Path, package: Path) -> None:
 def test_what_is_finished_here_stays(here: Path, package: Path) -> None:
     before = (here / "results/tiny/runs" / TYPE_I / "run.json").read_bytes()
     found = import_package(package, Checkout(here))
-    assert (found.runs, found.left_out) == ((TYPE_E,), {TYPE_I: "is finished here"})
+    assert (found.runs, found.left_out, found.lacking) == ([TYPE_E], {TYPE_I: "is finished here"}, {})
     assert (here / "results/tiny/runs" / TYPE_I / "run.json").read_bytes() == before
     # Once more brings the same, and nobody passes on what others have made.
-    assert import_package(package, Checkout(here)).runs == (TYPE_E,)
+    assert import_package(package, Checkout(here)).runs == [TYPE_E]
     with pytest.raises(PhasebenchError, match="no finished run there"):
         pack(here, here / "again.zip", TYPE_E)
 
@@ -114,7 +114,7 @@ def test_a_stale_run_is_not_imported_and_an_imported_one_gets_stale(here: Path, 
     planned = scale.read_text()
     scale.write_text(planned.replace("batch_size: 16", "batch_size: 8"))
     found = import_package(package, Checkout(here))
-    assert found.runs == ()
+    assert found.runs == []
     expected = "was made from something else than is planned here: recipe.batch_size 16 -> 8"
     assert found.left_out == {TYPE_I: expected, TYPE_E: expected}
     scale.write_text(planned)
@@ -157,8 +157,14 @@ def test_the_commands(
     monkeypatch.chdir(clusters[1])
     app(["submit-result", TYPE_E, "--from", "B", "--output", str(package)], standalone_mode=False)
     monkeypatch.chdir(here)
-    app(["import", str(package)], standalone_mode=False)
+    suite = Path(f"workflow/suites/{STUDY}.yaml")
+    suite.write_text(suite.read_text().replace("rotation: {}", "confidence: {}\n      rotation: {}"))
+    for _ in range(2):
+        app(["import", str(package)], standalone_mode=False)
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith(f"{package}: 1 run, ")
     assert told[0].endswith(sha256_of_file(package))
     assert told[1] == f"{package}: 1 run from B imported into results/tiny"
+    # The second time too, when the plan asks the imported run for nothing else than it has.
+    lacking = f"{package}: evaluation 'confidence' is missing or not current: {TYPE_E}; it cannot be made here"
+    assert sum(line.startswith(lacking) for line in told) == 2

@@ -9,6 +9,7 @@ from phasebench.cli.options import ConfigFileOption, ConfigOption, ScaleOption, 
 
 exchange = typer.Typer()
 _MOST_NAMED = 5
+_EVALUATE_THERE = "it cannot be made here: run snakemake there at this commit, and import again"
 
 
 @exchange.command()
@@ -54,4 +55,7 @@ def import_results(
                 print(f"{package}: left out: {run_id} {reason}")
         if (more := len(found.left_out) - _MOST_NAMED) > 0:
             print(f"{package}: left out: {counted(more, 'more run')}")
+        for evaluation, runs in sorted(found.lacking.items()):
+            place = runs[0] if len(runs) == 1 else f"{counted(len(runs), 'run')}, such as {runs[0]}"
+            print(f"{package}: evaluation '{evaluation}' is missing or not current: {place}; {_EVALUATE_THERE}")
     print("run snakemake to bring the page up to date")

@@ -63,7 +63,7 @@ def find_imported(
             continue
         if known.damaged_in_run(folder) or not _is_current(planned.spec, folder, prepared, digests):
             continue
-        found[run_id] = ImportedRun(mark.origin, _current_evaluations(planned, folder, digests))
+        found[run_id] = ImportedRun(mark.origin, current_evaluations(planned, folder, digests))
     known.save()
     return found
 
@@ -75,8 +75,18 @@ def _is_current(spec: RunSpec, folder: Path, prepared: Prepared, digests: Curren
     return not manifest.is_file() or read_record(folder).get("data_manifest") == sha256_of_file(manifest)
 
 
-def _current_evaluations(planned: PlannedRun, folder: Path, digests: CurrentDigests) -> tuple[str, ...]:
-    """Those evaluations that were made from what they would be made from now, as the index tells."""
+def current_evaluations(planned: PlannedRun, folder: Path, digests: CurrentDigests) -> tuple[str, ...]:
+    """Names of the evaluations that were made from what they would be made from now, as the index tells.
+
+    Parameters
+    ----------
+    planned : PlannedRun
+        The run, with all evaluations that are asked for.
+    folder : Path
+        Its files.
+    digests : CurrentDigests
+        What results have to be made from.
+    """
     index = Evaluated(evaluations={})
     if planned.evaluations and (folder / EVALUATED).is_file():
         try:

@@ -7,7 +7,7 @@ other member, ``runs/<run id>/<file>``.
 import hashlib
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
@@ -70,11 +70,14 @@ class Import:
         Ids of the runs that were imported.
     left_out
         Run id -> why it was not.
+    lacking
+        Evaluation -> imported runs that came without it, or with one that is not current; it cannot be made here.
     """
 
     origin: str
-    runs: tuple[str, ...]
-    left_out: dict[str, str]
+    runs: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    lacking: dict[str, list[str]] = field(default_factory=dict)
 
 
 def pack_results(
@@ -146,7 +149,8 @@ def import_package(package: Path, checkout: Checkout) -> Import:
     index = read_index_of(package)
     if index.scale != checkout.plan.scale.name:
         raise PhasebenchError(f"{package}: scale '{index.scale}', but '{checkout.plan.scale.name}' is asked for")
-    digest, taken, left_out = sha256_of_file(package), [], {}
+    found = Import(index.origin)
+    digest = sha256_of_file(package)
     parent = checkout.results.folder
     parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=parent, prefix=".import-") as name, zipfile.ZipFile(package) as archive:
@@ -156,11 +160,13 @@ def import_package(package: Path, checkout: Checkout) -> Import:
             _check_run(package, run_id, unpacked.run(run_id))
         for run_id, files in index.runs.items():
             if reason := _refusal(checkout, run_id, unpacked.run(run_id)):
-                left_out[run_id] = reason
+                found.left_out[run_id] = reason
                 continue
+            for evaluation in checkout.lacking_evaluations(run_id, unpacked.run(run_id)):
+                found.lacking.setdefault(evaluation, []).append(run_id)
             _place(unpacked.run(run_id), checkout.folder(run_id), list(files), index.origin, digest)
-            taken.append(run_id)
-    return Import(index.origin, tuple(taken), left_out)
+            found.runs.append(run_id)
+    return found
 
 
 def read_index_of(package: Path) -> PackageIndex:

@@ -244,12 +244,16 @@ def with_imported(
 ) -> BenchmarkPlan:
     """Take those runs of a plan from elsewhere that were imported and are current; parameters as of Identities."""
     identities, found = Identities(plan, root, tree, results, base), Results(results / plan.scale.name)
-    digests = CurrentDigests(
+    prepared = _prepared(plan, root, results, base)
+    return plan.with_imported(find_imported(plan, found, prepared, current_digests(identities)))
+
+
+def current_digests(identities: Identities) -> CurrentDigests:
+    """Digests of the spec files that these identities would give."""
+    return CurrentDigests(
         run=lambda spec: identities.run(spec).digest,
         evaluation=lambda name, samples: sha256_of_text(identities.evaluation(name, samples).to_json()),
     )
-    prepared = _prepared(plan, root, results, base)
-    return plan.with_imported(find_imported(plan, found, prepared, digests))
 
 
 def _prepared(plan: BenchmarkPlan, root: Path, results: Path, base: Path | None) -> Prepared:

@@ -13,8 +13,9 @@ from phasebench.common.logs import logged_failure
 from phasebench.plan.missing import find_missing
 from phasebench.plan.plan import BenchmarkPlan, load_plan
 from phasebench.plan.settings import Settings, read_settings
+from phasebench.provenance.imports import current_evaluations
 from phasebench.provenance.integrity import KnownFiles
-from phasebench.provenance.spec_files import Identities, with_imported
+from phasebench.provenance.spec_files import Identities, current_digests, with_imported
 from phasebench.provenance.stage_code import source_tree
 from phasebench.provenance.staleness import Change, PreparedData, run_changes
 from phasebench.specs.paths import (
@@ -86,6 +87,7 @@ class Checkout:
         tree = source_tree(repository / PACKAGE_FOLDER)
         self.root, self.repository = root, repository
         plan = load_plan(settings, repository, tree, root)
+        self._asked_for = plan.runs
         plan = with_imported(plan, repository, tree, root / RESULTS_FOLDER, root)
         self.plan: BenchmarkPlan = plan if with_missing_data else plan.without(find_missing(plan, root))
         self._identities = Identities(self.plan, repository, tree, root / RESULTS_FOLDER, root)
@@ -171,6 +173,12 @@ class Checkout:
         # Of an imported run the data need not be here.
         data = self._data.get(run.dataset) or PreparedData(run.dataset, False, self._prepared, "")
         return run_changes(self._identities.run(run).to_json(), folder, read_record(folder), data)
+
+    def lacking_evaluations(self, run_id: str, folder: Path) -> tuple[str, ...]:
+        """Evaluations of a planned run that are asked for, and in some folder are missing or not current."""
+        planned = self._asked_for[run_id]
+        current = current_evaluations(planned, folder, current_digests(self._identities))
+        return tuple(name for name in planned.evaluations if name not in current)
 
     def claim_marks(self) -> dict[str, int]:
         """Number of claims of each mark by the last aggregation; empty before it.
