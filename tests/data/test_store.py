@@ -214,7 +214,7 @@ def test_prepare_writes_file_and_manifest(tmp_path: Path) -> None:
 def test_prepare_names_an_unknown_source(tmp_path: Path) -> None:
     with pytest.raises(
         PhasebenchError,
-        match=r"data source 'cifar11' is not known; choose one of audio_folder, cifar10, .*svhn",
+        match=r"data source 'cifar11' is not known; choose one of arrays, audio_folder, .*svhn",
     ):
         prepare_dataset("cifar11", {}, tmp_path, False, tmp_path / "a.h5", tmp_path / "a.json")
     assert not list(tmp_path.iterdir())

@@ -62,6 +62,7 @@ def test_names_in_print() -> None:
         (
             "co_domain_symmetry",
             {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "svhn": "SVHN", "mstar": "MSTAR"}
+            | {"mstar_soc": "MSTAR SOC", "mstar_eoc_30": "MSTAR EOC 30", "mstar_eoc_45": "MSTAR EOC 45"}
             | {"co_domain_symmetry": "Co-domain symmetry", "simulated_mstar": "Simulated MSTAR"},
         ),
         (

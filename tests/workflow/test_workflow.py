@@ -125,7 +125,7 @@ def test_data_that_appear_add_exactly_their_runs(checkout: Path) -> None:
     leave_raw_file(checkout, "mstar/17_DEG/BMP2/HB1.000")
     added = dry_runs.planned(checkout, *settings) - before
     assert {message for message in added if message.startswith("Train ")} != set()
-    assert all("/mstar-complex" in message for message in added if message.startswith(("Train ", "Evaluate ")))
+    assert all("/mstar" in message for message in added if message.startswith(("Train ", "Evaluate ")))
     assert before < before | added
     (checkout / "data/raw/mstar/17_DEG/BMP2/HB1.000").unlink()
     assert dry_runs.planned(checkout, *settings) == before
@@ -134,8 +134,8 @@ def test_data_that_appear_add_exactly_their_runs(checkout: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ("missing_data=error", "config.yaml: missing_data: error: "),
-        ("data_root=nowhere", "config.yaml: data_root: no data set of scale 'paper' is there: "),
+        ("missing_data=error", "--config: missing_data: error: "),
+        ("data_root=nowhere", "--config: data_root: no data set of scale 'paper' is there: "),
     ],
 )
 def test_data_that_must_not_be_missing(checkout: Path, config: str, message: str) -> None:
