@@ -76,6 +76,7 @@ def test_the_change_of_logits_is_a_median_over_images_and_relative_to_their_spre
     [
         ("resnet18", [1.0, 1.0, 1.0, 1.0]),
         ("resnet18_sbn34", [1.0, 1.0, 1 / 8, 1 / 4]),
+        ("resnet18_2bn34_small_gain", [1.0, 1.0, 1 / 8, 1 / 4]),
         ("resnet18_sbn34_before", [1.0, 1.0, 1.0, 1.0]),
         ("resnet18_sbn34_separate", [1.0, 1.0, math.nan, math.nan]),
         ("vgg16_sbn4", [1.0, 1.0, 1.0, 1 / 4, 1.0]),

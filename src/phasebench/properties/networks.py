@@ -229,7 +229,8 @@ def _expected_size(end: nn.Module, n_pixels: int) -> float:
     """Root mean square behind a normalisation at the start; NaN for one without all of its parts."""
     last: Any = [*end.modules()][-1]
     if isinstance(last, nn.BatchNorm2d):
-        return 1.0
+        # Its weights are one, or a smaller gain that a baseline begins with.
+        return float(last.weight.detach().square().mean().sqrt())
     # By its name: the properties of networks without such a layer do not follow its code.
     whole = type(last).__name__ == "SpectralBatchNorm2d" and last.options.divide and not last.separate
     return n_pixels**-0.5 if whole else math.nan
