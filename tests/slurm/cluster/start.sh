@@ -222,6 +222,8 @@ if [ "$ACCOUNTING" = dbd ] && ! alive "$D/run/mariadbd.pid" mariadbd; then
 [mariadbd]
 user=$USER_NAME
 datadir=$D/mysql
+# A server that starts removes the temporary tables of all others from a folder that they share.
+tmpdir=$D/mysql-tmp
 socket=$D/munge/mysql.sock
 pid-file=$D/run/mariadbd.pid
 log-error=$D/log/mariadbd.log
@@ -242,6 +244,7 @@ innodb_use_native_aio=0
 aria_pagecache_buffer_size=8M
 key_buffer_size=4M
 CONF
+  mkdir -p "$D/mysql-tmp"
   if [ ! -d "$D/mysql/mysql" ]; then
     mkdir -p "$D/mysql"
     chmod 700 "$D/mysql"
