@@ -30,7 +30,7 @@ from phasebench.models.mlp import (
 )
 from phasebench.specs.run import FullBatchRecipe, RunIdentity, RunSpec
 from phasebench.training import full_batch
-from phasebench.training.checkpoint import TrainingState
+from phasebench.training.checkpoint import TrainingState, previous_checkpoint
 from phasebench.training.full_batch import descend, train_full_batch
 from phasebench.training.session import Session
 from phasebench.training.snapshots import encoded_columns
@@ -355,7 +355,8 @@ def test_a_stopped_run_goes_on_bit_identically(
 ) -> None:
     arguments = write_arguments(tmp_path / "stopped", store, make_identity())
     assert run_in_process(arguments, wait=0.03, send=number) == status
-    assert arguments["checkpoint"].exists()
+    # A kill between two renamings leaves the checkpoint before alone.
+    assert arguments["checkpoint"].exists() or previous_checkpoint(arguments["checkpoint"]).exists()
     assert not (arguments["output"] / "run.json").exists()
     assert run_in_process(arguments) == 0
     assert not arguments["checkpoint"].exists()

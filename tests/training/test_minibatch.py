@@ -12,6 +12,7 @@ from support.squares import RECIPE, make_spec, write_squares
 from support.training_process import assert_same_run, run_in_process, write_arguments
 
 from phasebench.specs.run import RunIdentity
+from phasebench.training.checkpoint import previous_checkpoint
 from phasebench.training.minibatch import train_run
 
 
@@ -47,7 +48,8 @@ def test_a_signal_ends_in_a_checkpoint_and_status_75(
 ) -> None:
     arguments = write_arguments(tmp_path / "stopped", store, make_identity())
     assert run_in_process(arguments, send=number) == 75
-    assert arguments["checkpoint"].exists()
+    # A kill between two renamings leaves the checkpoint before alone.
+    assert arguments["checkpoint"].exists() or previous_checkpoint(arguments["checkpoint"]).exists()
     assert not arguments["output"].exists()
     assert run_in_process(arguments) == 0
     assert not arguments["checkpoint"].exists()
