@@ -1,5 +1,7 @@
 """Power laws of the error over the size of the training set, of the published table and of runs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from support.checkout import ROOT
 
 from phasebench.analysis.trend import analyse_trend
 from phasebench.claims.published import read_published
+from phasebench.specs.run import ExternalModel
 
 # Least-squares lines through the study's Table 2: slope and intercept.
 TABLE_2_TRENDS = {
@@ -53,3 +56,10 @@ def test_a_lead_is_over_the_best_other_network_of_the_same_size_and_seed() -> No
     leads = table[table["metric"] == "lead"].set_index(["model", "train_fraction"])["value"].to_dict()
     expected = {("a", 0.5): 0.2, ("b", 0.5): -0.3, ("c", 0.5): -0.2, ("a", 1.0): -0.03, ("b", 1.0): 0.03}
     assert leads == {key: pytest.approx(value) for key, value in expected.items()}
+    # A network from outside has a lead, and changes nobody else's.
+    external = ExternalModel(target="a_file.py:Net", domain="complex", input_shape=(1, 8, 8))
+    outside = finished_run([0] * 4, model="z", fraction=0.5, accuracy=0.95)
+    outside = replace(outside, spec=outside.spec.model_copy(update={"external": external}))
+    table = analyse_trend([*runs, outside], NOTHING_PUBLISHED)
+    beside = table[table["metric"] == "lead"].set_index(["model", "train_fraction"])["value"].to_dict()
+    assert beside == {**leads, ("z", 0.5): pytest.approx(0.05)}

@@ -27,6 +27,24 @@ def planned(folder: Path, *suites: str, scale: str = "demo") -> BenchmarkPlan:
     return load_plan({"scale": scale, "suites": list(suites)}, ROOT, TREE, folder)
 
 
+def test_paths_of_studies_are_expanded_as_others_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUDIES", str(tmp_path / "studies"))
+    write_study("other_study", tmp_path / "studies")
+    assert {run.spec.suite for run in planned(Path(), "$STUDIES/other_study").runs.values()} == {"other_study"}
+    for choice, fault in (("$NOWHERE/x", "variable 'NOWHERE'"), ("~nobody7/x", "home folder of '~nobody7'")):
+        with pytest.raises(PhasebenchError, match=rf"^config\.yaml: suites: .*{fault}"):
+            planned(tmp_path, choice)
+
+
+def test_the_printed_command_names_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    app(["new", "study", "other_study", "--folder", "."], standalone_mode=False)
+    (choice,) = re.findall(r"suites=\[(.*)\]", capsys.readouterr().out)
+    assert planned(tmp_path, choice).suites[0].name == "other_study"
+
+
 def examples() -> Iterator[tuple[str, str]]:
     """Every example of the page in its order: language and text."""
     return iter(re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from phasebench.common.scheduler import gpu_share, report_progress, scheduler_job, scheduler_restarts
+from phasebench.common.scheduler import gpu_share, nodes_and_tasks, report_progress, scheduler_job, scheduler_restarts
 
 
 def test_the_job_is_named_as_slurm_does(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,6 +38,14 @@ def test_a_card_is_shared_if_the_executor_says_so(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("text", ["x", "", "-1", "1.5", "9" * 5000, "\u00b2"])
 def test_a_variable_that_is_no_count_is_taken_for_not_set(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setenv("SLURM_RESTART_COUNT", text)
-    monkeypatch.setenv("SUBMITIT_GPU_SHARE", text)
-    assert (scheduler_restarts(), gpu_share()) == (0, 1)
+    for name in ("SLURM_RESTART_COUNT", "SUBMITIT_GPU_SHARE", "SLURM_NNODES", "SLURM_JOB_NUM_NODES", "SLURM_NTASKS"):
+        monkeypatch.setenv(name, text)
+    assert (scheduler_restarts(), gpu_share(), nodes_and_tasks()) == (0, 1, (1, 1))
+
+
+def test_nodes_and_tasks_are_those_of_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "2")
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    assert nodes_and_tasks() == (2, 4)
+    monkeypatch.setenv("SLURM_NNODES", "3")
+    assert nodes_and_tasks() == (3, 4)

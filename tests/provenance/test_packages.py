@@ -14,7 +14,7 @@ from phasebench.analysis.finished import read_run
 from phasebench.cli.main import app
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import sha256_of_file
-from phasebench.provenance.packages import import_package, pack_results
+from phasebench.provenance.packages import import_package, pack_results, read_index_of
 from phasebench.provenance.status import Checkout
 from phasebench.reporting.page.build import build_report
 from phasebench.specs.paths import logs_of, prepared_of, results_of
@@ -107,6 +107,38 @@ def test_what_is_finished_here_stays(here: Path, package: Path) -> None:
     assert import_package(package, Checkout(here)).runs == [TYPE_E]
     with pytest.raises(PhasebenchError, match="no finished run there"):
         pack(here, here / "again.zip", TYPE_E)
+
+
+def test_a_package_comes_twice_where_nothing_but_its_data_is(here: Path, package: Path) -> None:
+    shutil.rmtree(here / "results/tiny/runs")
+    for _ in range(2):
+        found = import_package(package, Checkout(here))
+        assert (set(found.runs), found.left_out) == ({TYPE_I, TYPE_E}, {})
+
+
+def test_what_is_made_again_here_has_the_classes_of_the_data_here(here: Path) -> None:
+    classes = read_run(here / "results/tiny/runs" / TYPE_I, here / "data/prepared/tiny").classes
+    # As an import before has left it.
+    (here / "results/tiny/runs" / TYPE_I / "manifest.json").write_text('{"classes": ["x"]}')
+    assert read_run(here / "results/tiny/runs" / TYPE_I, here / "data/prepared/tiny").classes == classes
+
+
+def test_any_changed_byte_of_the_index_is_found(package: Path) -> None:
+    whole = package.read_bytes()
+    with zipfile.ZipFile(package) as archive:
+        index = archive.getinfo("phasebench.json")
+    # Behind the local header of 30 bytes and the name lies the compressed text; its last byte may be only its end.
+    begin = index.header_offset + 30 + len(index.filename)
+    for position in range(begin, begin + index.compress_size - 1):
+        package.write_bytes(whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :])
+        with pytest.raises(PhasebenchError, match=r"there\.zip: not a complete package of results"):
+            read_index_of(package)
+
+
+def test_an_index_of_something_else_is_named_with_the_package(package: Path) -> None:
+    change(package, "phasebench.json", b'{"scale": 3}', known=False)
+    with pytest.raises(PhasebenchError, match=r"there\.zip: phasebench\.json: \w+: .*ask for the package again$"):
+        read_index_of(package)
 
 
 def test_a_stale_run_is_not_imported_and_an_imported_one_gets_stale(here: Path, package: Path) -> None:

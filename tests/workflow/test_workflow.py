@@ -315,6 +315,15 @@ def check_damaged_files_are_made_again(checkout: Path) -> None:
     succeeds(checkout, "--cores", "2", "--config", "scale=tiny")
 
 
+def check_preview_of_another_workflow(checkout: Path) -> None:
+    """As a module's page after a failure: the config.yaml beside it is the caller's."""
+    own = (checkout / "config.yaml").read_text()
+    (checkout / "config.yaml").write_text("bench: {}\n")
+    command = [sys.executable, "-m", "phasebench", "preview", "--scale", "tiny", "--output", "elsewhere"]
+    assert subprocess.run(command, cwd=checkout).returncode == 0
+    (checkout / "config.yaml").write_text(own)
+
+
 def check_preview(checkout: Path) -> None:
     """A page of what is finished, while other runs failed, were killed or are damaged."""
     runs = checkout / f"results/tiny/runs/{TABLE_1}"
@@ -381,6 +390,7 @@ def test_from_nothing_to_the_report_and_what_runs_again(
     check_lost_files_are_missed(checkout)
     check_damaged_files_are_made_again(checkout)
     check_preview(checkout)
+    check_preview_of_another_workflow(checkout)
 
     copied = copy_checkout(tmp_path_factory.mktemp("copied"))
     for folder in ("data", "results"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from phasebench.common.files import read_json
-from phasebench.specs.imported import DATA_MANIFEST
+from phasebench.specs.imported import DATA_MANIFEST, read_mark
 from phasebench.specs.paths import Prepared
 from phasebench.specs.run import RunSpec, coordinates
 from phasebench.specs.run_folder import (
@@ -71,9 +71,8 @@ def read_run(folder: Path, prepared: Path) -> FinishedRun:
     spec = recorded_spec(folder, record)
     accuracy, n_test = recorded_number(folder, record, "test_accuracy"), int(recorded_number(folder, record, "n_test"))
     predictions = read_run_table(folder, PREDICTIONS, _PREDICTED)[list(_PREDICTED)]
-    manifest = folder / DATA_MANIFEST
-    if not manifest.is_file():
-        manifest = Prepared(prepared).manifest(spec.dataset)
+    # What was imported once and made again here keeps the file, which may be of other data.
+    manifest = folder / DATA_MANIFEST if read_mark(folder) else Prepared(prepared).manifest(spec.dataset)
     classes = read_json(manifest, "prepare the data set again", ["classes"])["classes"]
     history = read_run_table(folder, HISTORY)
     return FinishedRun(spec, accuracy, n_test, tuple(classes), predictions, history)

@@ -4,7 +4,7 @@ A line is fitted to the natural logarithm of the error over that of the training
 error and its text log accuracy; the figure shows the former.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -21,11 +21,11 @@ _LINE_KEYS = coordinates("suite", "experiment", "variant", "train_fraction", "se
 def analyse_trend(runs: Sequence[FinishedRun], published: pd.DataFrame) -> pd.DataFrame:
     """Rows of ``trend_slope``, ``trend_intercept`` and ``trend_error``, the line's value at one per cent.
 
-    ``lead`` is the accuracy of a model less that of the best other one, of the same fraction and seed.
-
     There are some for each model and seed; those of the study's own accuracies are called ``published_trend_slope`` and
     so on and have no seed. A line needs two fractions. A run without any error counts as half an error, since its
     logarithm would be infinite.
+
+    ``lead`` is the error of the best other model of the study less that of a model, of the same fraction and seed.
     """
     measured = pd.DataFrame(
         [
@@ -42,7 +42,8 @@ def analyse_trend(runs: Sequence[FinishedRun], published: pd.DataFrame) -> pd.Da
     for _, line in measured.groupby([*_LINE_KEYS, "seed"], dropna=False, sort=False):
         first = {key: line[key].iloc[0] for key in [*_LINE_KEYS, "seed"]}
         rows += _line(first, "trend", line["train_fraction"], line["error"])
-    rows += _leads(measured)
+    outside = {run.spec.model for run in runs if run.spec.external is not None}
+    rows += _leads(measured, outside)
     accuracies = published[published["metric"] == "test_accuracy"]
     for (dataset, encoding, model), line in accuracies.groupby(["dataset", "encoding", "model"], sort=False):
         first = {"dataset": dataset, "stands_in_for": None, "encoding": encoding, "model": model, "seed": None}
@@ -68,13 +69,16 @@ def _line(first: dict[str, object], name: str, fractions: pd.Series, errors: pd.
     ]
 
 
-def _leads(measured: pd.DataFrame) -> list[dict[str, object]]:
-    """Rows of ``lead``; none where a network stands alone."""
+def _leads(measured: pd.DataFrame, outside: Collection[str]) -> list[dict[str, object]]:
+    """Rows of ``lead``, over the best other network of the study; none where there is no other."""
     setting = [*coordinates("suite", "experiment", "variant", "model", "seed"), "seed"]
     rows: list[dict[str, object]] = []
     for _, rivals in measured.groupby(setting, dropna=False, sort=False):
-        for index in rivals.index if len(rivals) > 1 else ():
-            first = {key: rivals.at[index, key] for key in [*setting, "model"]}
-            lead = rivals["error"].drop(index).min() - rivals.at[index, "error"]
-            rows.append({**first, "n": 1, "metric": "lead", "value": float(lead)})
+        own = rivals["error"][~rivals["model"].isin(outside)]
+        for index in rivals.index:
+            others = own.drop(index, errors="ignore")
+            if len(others):
+                first = {key: rivals.at[index, key] for key in [*setting, "model"]}
+                lead = others.min() - rivals.at[index, "error"]
+                rows.append({**first, "n": 1, "metric": "lead", "value": float(lead)})
     return rows

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from phasebench.claims.model import Measured, Rival, StudyClaims
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.validation import joined
+from phasebench.common.validation import require
 from phasebench.plan.config import Suite
 from phasebench.plan.studies import StudyFiles, shipped_study
 from phasebench.plan.yaml_files import read_model
+from phasebench.specs.paths import STUDY_CLAIMS
 
 
 def read_claims(root: Path, suites: Sequence[Suite], studies: Sequence[StudyFiles] = ()) -> list[StudyClaims]:
@@ -40,7 +41,8 @@ def read_claims(root: Path, suites: Sequence[Suite], studies: Sequence[StudyFile
 def check_claims(study: StudyClaims, suite: Suite, file: str) -> None:
     """Raise a PhasebenchError unless the experiments that the claims name exist and have what the claims name."""
     if study.suite != suite.name:
-        raise PhasebenchError(f"{file}: suite: '{study.suite}' is not the file's name")
+        owner = "folder" if f"/{file}".endswith(f"/{STUDY_CLAIMS}") else "file"
+        raise PhasebenchError(f"{file}: suite: '{study.suite}' is not the {owner}'s name")
     for claim in study.claims:
         place = f"{file}: {claim.id}"
         measured = claim.measured
@@ -65,6 +67,4 @@ def _check_rival(rival: Rival, measured: Measured, suite: Suite, place: str) -> 
 
 
 def _require(names: Iterable[object], known: Collection[object], place: str) -> None:
-    for name in names:
-        if name not in known:
-            raise PhasebenchError(f"{place}: '{name}' is not in the suite; known: {joined(map(str, known))}")
+    require(names, known, place, "is not in the suite")

@@ -332,7 +332,9 @@ def preview(
     from phasebench.tables.aggregate import aggregate_results
     from phasebench.tables.unfinished import Unfinished, progress_lines
 
-    scale = chosen_settings(configfile, config, scale).config().scale
+    # A page after a failure is for its own scale, whatever the folder's config.yaml is for.
+    if scale is None or configfile or config:
+        scale = chosen_settings(configfile, config, scale).config().scale
     results, logs = results_of(scale), logs_of(scale)
     spec = read_identity(StageIdentity, results.spec("aggregate"))
     gaps = aggregate_results(spec, results.folder, results.preview, Unfinished(results, logs, prepared_of(scale)))

@@ -26,7 +26,7 @@ def study(
     folder: Annotated[Path, typer.Option(help="Where the study's folder goes.")] = Path("studies"),
 ) -> None:
     """Write the folder of a study that runs at once: suite, scales, claims and published numbers."""
-    print(f"{write_study(name, folder)}: edit it; snakemake --cores 2 --config 'suites=[{folder / name}]' runs it")
+    print(f"{write_study(name, folder)}: edit it; snakemake --cores 2 --config 'suites=[{folder}/{name}]' runs it")
 
 
 def write_study(name: str, folder: Path) -> Path:

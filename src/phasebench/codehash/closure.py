@@ -24,7 +24,7 @@ from phasebench.codehash.modules import Module, Statement, parse_module
 from phasebench.codehash.registries import registry_class, string_table
 from phasebench.codehash.scoping import Import
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.files import sha256_of_text
+from phasebench.common.files import sha256_of_file, sha256_of_text
 
 # With one of these a definition can use any name of its module.
 _WHOLE_MODULE_NAMES = frozenset({("globals",), ("exec",), ("eval",), ("sys", "modules")})
@@ -84,6 +84,7 @@ class SourceTree:
         self._extended: dict[tuple[Path, str | None], SourceTree] = {}
         self._modules: dict[str, Module | None] = {}
         self._closures: dict[tuple[frozenset[str], frozenset[str]], Closure] = {}
+        self._whole_files: dict[Path, str] = {}
 
     def extended(self, beside: Path, only: str | None = None) -> "SourceTree":
         """The package together with modules in another folder, or with the one of a name; made once for each."""
@@ -185,6 +186,13 @@ class SourceTree:
             if path.is_file():
                 return path
         return None
+
+    def whole_file(self, name: str) -> str | None:
+        """SHA-256 of all bytes of a module's file, as first read; None if the package has none of that name."""
+        path = self.path(name)
+        if path is not None and path not in self._whole_files:
+            self._whole_files[path] = sha256_of_file(path)
+        return None if path is None else self._whole_files[path]
 
     def has(self, top: str) -> bool:
         """True for the name of the package, or of a module beside it that is followed."""

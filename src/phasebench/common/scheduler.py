@@ -31,8 +31,7 @@ def _number(name: str, otherwise: int) -> int:
 
 def nodes_and_tasks() -> tuple[int, int]:
     """Numbers of nodes and tasks that SLURM gave to this job; one of each outside of SLURM."""
-    nodes = os.environ.get("SLURM_NNODES") or os.environ.get("SLURM_JOB_NUM_NODES") or "1"
-    return int(nodes), int(os.environ.get("SLURM_NTASKS") or "1")
+    return _number("SLURM_NNODES", _number("SLURM_JOB_NUM_NODES", 1)), _number("SLURM_NTASKS", 1)
 
 
 def report_progress(step: int) -> None:

@@ -18,11 +18,7 @@ def expand_path(text: str) -> str:
     ValueError
         A variable is not set, there is no such user, or no file system takes such a path.
     """
-    for match in _VARIABLE.finditer(text):
-        name = match[1] or match[2]
-        if not os.environ.get(name):
-            raise ValueError(f"variable '{name}' of the environment is not set; set it, or write the path out")
-    path = Path(_VARIABLE.sub(lambda match: os.environ[match[1] or match[2]], text))
+    path = Path(_VARIABLE.sub(_value, text))
     try:
         path = path.expanduser()
     except RuntimeError as error:
@@ -33,3 +29,11 @@ def expand_path(text: str) -> str:
     if len(encoded[0]) > _LONGEST_PATH or any(len(part) > _LONGEST_PART for part in encoded[1:]):
         raise ValueError(f"is longer than a path can be: {_LONGEST_PATH} bytes, {_LONGEST_PART} in each part")
     return str(path)
+
+
+def _value(variable: re.Match[str]) -> str:
+    name = variable[1] or variable[2]
+    value = os.environ.get(name)
+    if not value:
+        raise ValueError(f"variable '{name}' of the environment is not set; set it, or write the path out")
+    return value

@@ -116,6 +116,13 @@ def joined(names: typing.Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
+def require(names: typing.Iterable[object], known: typing.Collection[object], place: str, complaint: str) -> None:
+    """Raise a PhasebenchError for the first of some names that is not known; ``complaint`` follows the name."""
+    for name in names:
+        if name not in known:
+            raise PhasebenchError(f"{place}: '{name}' {complaint}; known: {joined(map(str, known))}")
+
+
 def _explain(model: type[BaseModel], error: Mapping[str, Any], place: Sequence[str]) -> str:
     if error["type"] == "json_invalid":
         return "content: not complete JSON"

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from phasebench.analysis.requirements import analysis_refusal
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.validation import joined
+from phasebench.common.validation import require
 from phasebench.data.encodings.registry import ENCODINGS
 from phasebench.evaluation.requirements import encoding_refusal, model_refusal, source_refusal
 from phasebench.models.registry import REGISTRY
@@ -20,33 +20,33 @@ from phasebench.specs.run import RunSpec
 def check_suite(suite: Suite, file: str, evaluations: Collection[str], analyses: Collection[str]) -> None:
     """Raise a PhasebenchError unless all that the suite names exists and its evaluations and analyses can work."""
     _check_name(suite.name, file)
-    _require(suite.properties or (), LAWS, f"{file}: properties", "is not a law")
+    require(suite.properties or (), LAWS, f"{file}: properties", "is not a law")
     for name, experiment in suite.experiments.items():
         place = f"{file}: experiments.{name}"
-        _require([experiment.recipe], suite.recipes, f"{place}.recipe", "is not one of the suite's recipes")
-        _require(experiment.grid.models, REGISTRY, f"{place}.grid.models", "is not a registered model")
-        _require(experiment.models, experiment.grid.models, f"{place}.models", "is not in the experiment's grid")
+        require([experiment.recipe], suite.recipes, f"{place}.recipe", "is not one of the suite's recipes")
+        require(experiment.grid.models, REGISTRY, f"{place}.grid.models", "is not a registered model")
+        require(experiment.models, experiment.grid.models, f"{place}.models", "is not in the experiment's grid")
         for model, choice in experiment.models.items():
             recipes = [choice.recipe] if choice.recipe else []
-            _require(recipes, suite.recipes, f"{place}.models.{model}.recipe", "is not one of the suite's recipes")
-        _require(experiment.recipes, experiment.grid.datasets, f"{place}.recipes", "is not in the experiment's grid")
+            require(recipes, suite.recipes, f"{place}.models.{model}.recipe", "is not one of the suite's recipes")
+        require(experiment.recipes, experiment.grid.datasets, f"{place}.recipes", "is not in the experiment's grid")
         for dataset, recipe in experiment.recipes.items():
-            _require([recipe], suite.recipes, f"{place}.recipes.{dataset}", "is not one of the suite's recipes")
+            require([recipe], suite.recipes, f"{place}.recipes.{dataset}", "is not one of the suite's recipes")
         for index, timed in enumerate(experiment.overhead):
             pair = [timed.model, timed.baseline]
-            _require(pair, experiment.grid.models, f"{place}.overhead.{index}", "is not in the experiment's grid")
-        _require(experiment.grid.encodings, ENCODINGS, f"{place}.grid.encodings", "is not an encoding")
-        _require(filter(None, [experiment.test_encoding]), ENCODINGS, f"{place}.test_encoding", "is not an encoding")
+            require(pair, experiment.grid.models, f"{place}.overhead.{index}", "is not in the experiment's grid")
+        require(experiment.grid.encodings, ENCODINGS, f"{place}.grid.encodings", "is not an encoding")
+        require(filter(None, [experiment.test_encoding]), ENCODINGS, f"{place}.test_encoding", "is not an encoding")
         for index, part in enumerate(experiment.parts):
             _require_part(part, experiment.grid, f"{place}.parts.{index}")
-        _require(experiment.evaluations, evaluations, f"{place}.evaluations", "is not an evaluation")
+        require(experiment.evaluations, evaluations, f"{place}.evaluations", "is not an evaluation")
         for evaluation, part in experiment.evaluations.items():
             _require_part(part, experiment.grid, f"{place}.evaluations.{evaluation}")
             _check_evaluation(evaluation, part, experiment, f"{place}.evaluations.{evaluation}")
-        _require(experiment.analyses, analyses, f"{place}.analyses", "is not an analysis")
+        require(experiment.analyses, analyses, f"{place}.analyses", "is not an analysis")
         _check_analyses(suite, experiment, f"{place}.analyses")
         sorting = filter(None, [experiment.sorted_by])
-        _require(sorting, experiment.grid.models, f"{place}.sorted_by", "is not in the experiment's grid")
+        require(sorting, experiment.grid.models, f"{place}.sorted_by", "is not in the experiment's grid")
 
 
 def check_scale(scale: Scale, suite: Suite, file: str, study_file: str | None = None) -> None:
@@ -61,12 +61,12 @@ def check_scale(scale: Scale, suite: Suite, file: str, study_file: str | None = 
         )
     scaled = scale.suites[suite.name]
     place = f"{study_file}: scales.{scale.name}" if study_file else f"{file}: suites.{suite.name}"
-    _require(scaled.recipes, suite.recipes, f"{place}.recipes", "is not one of the suite's recipes")
+    require(scaled.recipes, suite.recipes, f"{place}.recipes", "is not one of the suite's recipes")
     experiments = scaled.experiments or {}
-    _require(experiments, suite.experiments, f"{place}.experiments", "is not one of the suite's experiments")
+    require(experiments, suite.experiments, f"{place}.experiments", "is not one of the suite's experiments")
     for name, experiment in experiments.items():
         grid = suite.experiments[name].grid
-        _require(
+        require(
             experiment.datasets,
             grid.datasets,
             f"{place}.experiments.{name}.datasets",
@@ -74,11 +74,9 @@ def check_scale(scale: Scale, suite: Suite, file: str, study_file: str | None = 
         )
         for index, part in enumerate(experiment.grid):
             _require_part(part, grid, f"{place}.experiments.{name}.grid.{index}")
-        _require(
-            experiment.models, grid.models, f"{place}.experiments.{name}.models", "is not in the experiment's grid"
-        )
+        require(experiment.models, grid.models, f"{place}.experiments.{name}.models", "is not in the experiment's grid")
         evaluations, known = experiment.evaluations or {}, suite.experiments[name].evaluations
-        _require(
+        require(
             evaluations, known, f"{place}.experiments.{name}.evaluations", "is not one of the experiment's evaluations"
         )
         for evaluation, part in evaluations.items():
@@ -92,7 +90,7 @@ def check_config(config: Config, suites: Sequence[Suite], settings: Settings) ->
     }
     for name in config.datasets:
         place = f"{settings.place('datasets', name)}: datasets"
-        _require([name], known, place, "is not a data set of the chosen suites")
+        require([name], known, place, "is not a data set of the chosen suites")
 
 
 def check_display_names(suites: Sequence[Suite], files: Mapping[str, str], scale: Scale, file: str) -> None:
@@ -158,10 +156,4 @@ def _check_name(name: str, file: str) -> None:
 
 def _require_part(part: GridPart, grid: Grid, place: str) -> None:
     for axis in Grid.model_fields:
-        _require(getattr(part, axis) or (), getattr(grid, axis), f"{place}.{axis}", "is not in the experiment's grid")
-
-
-def _require(names: Iterable[object], known: Collection[object], place: str, complaint: str) -> None:
-    for name in names:
-        if name not in known:
-            raise PhasebenchError(f"{place}: '{name}' {complaint}; known: {joined(map(str, known))}")
+        require(getattr(part, axis) or (), getattr(grid, axis), f"{place}.{axis}", "is not in the experiment's grid")

@@ -3,7 +3,7 @@
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.targets import find_target
 from phasebench.common.user_paths import expand_path
-from phasebench.common.validation import joined
+from phasebench.common.validation import require
 from phasebench.data.shards.registry import SHARDED_SOURCES
 from phasebench.data.sources.raw_place import raw_place
 from phasebench.data.sources.registry import FUNCTION_OPTION, FUNCTION_SOURCE, SOURCES
@@ -54,8 +54,7 @@ class DatasetChoices:
                 raise PhasebenchError(f"{place}: source: {error}") from error
             source, options[FUNCTION_OPTION] = FUNCTION_SOURCE, source
         known = (*SOURCES, *SHARDED_SOURCES)
-        if source not in known:
-            raise PhasebenchError(f"{place}: source: '{source}' is not a data source; known: {joined(known)}")
+        require([source], known, f"{place}: source", "is not a data source")
         if source == FUNCTION_SOURCE and FUNCTION_OPTION not in options:
             raise PhasebenchError(
                 f"{place}: source: 'function' needs a name; write module:function or /path/file.py:function"

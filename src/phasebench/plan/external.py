@@ -1,12 +1,12 @@
 """Networks of the configuration: the experiments that they are named for, and their description in a run."""
 
 import importlib.metadata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.targets import find_target
-from phasebench.common.validation import joined
+from phasebench.common.validation import joined, require
 from phasebench.models.registry import REGISTRY
 from phasebench.plan.config import Config, Experiment, NetworkChoice, Scale, Suite
 from phasebench.plan.settings import Settings
@@ -31,12 +31,10 @@ def check_networks(config: Config, suites: Sequence[Suite], scale: Scale, settin
             raise PhasebenchError(f"{place}: target: {error}") from error
         named = (*choice.beside, *choice.replaces)
         for experiment in named:
-            _require(experiment, known, f"{place}: '{experiment}' is no experiment of the chosen suites")
+            require([experiment], known, place, "is no experiment of the chosen suites")
             suite, _ = known[experiment]
             if choice.recipe:
-                _require(
-                    choice.recipe, suite.recipes, f"{place}.recipe: '{choice.recipe}' is no recipe of {suite.name}"
-                )
+                require([choice.recipe], suite.recipes, f"{place}.recipe", f"is no recipe of {suite.name}")
         if both := {*choice.beside} & {*choice.replaces}:
             raise PhasebenchError(f"{place}: {joined(both)} is in 'beside' and in 'replaces'; choose one")
         if not any(_is_run(scale, *experiment.split("/")) for experiment in named):
@@ -109,8 +107,3 @@ def external_rows(config: Config) -> dict[str, dict[str, str | None]]:
 def _is_run(scale: Scale, suite: str, experiment: str) -> bool:
     experiments = scale.suites[suite].experiments
     return experiments is None or experiment in experiments
-
-
-def _require(name: str, known: Collection[str], complaint: str) -> None:
-    if name not in known:
-        raise PhasebenchError(f"{complaint}; known: {joined(known)}")

@@ -263,8 +263,12 @@ def load_plan(settings: object, root: Path, tree: SourceTree, folder: Path | Non
     choices = DatasetChoices(config, settings, scale, scale_file)
     planned = [run for suite in suites for run in expand(suite, scale, scale_file, choices, config.models)]
     runs = _by_name(((run.spec.id, run) for run in planned), f"{scale_file}: datasets: two different runs have the id")
+    # Thousands of runs share a few data sets, whose files are looked for.
+    distinct: dict[tuple[str | None, ...], RunSpec] = {}
+    for spec in (run.spec for run in planned):
+        distinct.setdefault((spec.suite, spec.experiment, spec.dataset, spec.stands_in_for), spec)
     datasets = _by_name(
-        ((run.spec.dataset, choices.spec(run.spec)) for run in planned),
+        ((spec.dataset, choices.spec(spec)) for spec in distinct.values()),
         f"{scale_file}: datasets: two data sets have the name",
     )
     for run in planned:

@@ -90,6 +90,7 @@ def expand(
             continue
         here = ScaledExperiment() if scaled.experiments is None else scaled.experiments[name]
         external = networks_of(networks, suite.name, name)
+        described = {model: external_model(model, choice, experiment) for model, choice in external.items()}
         recipes = {
             recipe: _scaled_recipe(suite, scaled, recipe, scale_file)
             for recipe in dict.fromkeys(
@@ -121,7 +122,7 @@ def expand(
                 variant=_variant(experiment, fraction),
                 model=model,
                 model_options=dict(network.options) if network else _model_options(experiment, here, model),
-                external=external_model(model, network, experiment) if network else None,
+                external=described.get(model),
                 train_fraction=fraction,
                 validation_fraction=experiment.validation_fraction,
                 subset=experiment.subset,

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.validation import as_model, fault_location
+from phasebench.common.validation import as_model, fault_location, first_fault
 from phasebench.common.wording import FILE_OPTION, OPTION, SCALE_OPTION
 from phasebench.plan.config import Config
 from phasebench.plan.yaml_files import parse_yaml, read_yaml
@@ -49,12 +49,12 @@ class Settings:
         PhasebenchError
             A key is not known, or a value is not right; it names the place and the key.
         """
+        if not isinstance(self.values, Mapping):
+            return as_model(Config, self.values, CONFIG_FILE)
         try:
-            if isinstance(self.values, Mapping):
-                Config.model_validate(self.values)
+            return Config.model_validate(self.values)
         except ValidationError as error:
-            return as_model(Config, self.values, self.place(*fault_location(error)))
-        return as_model(Config, self.values, CONFIG_FILE)
+            raise PhasebenchError(f"{self.place(*fault_location(error))}: {first_fault(Config, error)}") from error
 
     def holding(self, values: object) -> "Settings":
         """The same places with the values as Snakemake has merged them."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from phasebench.common.files import canonical_json
 from phasebench.models.registry import REGISTRY
-from phasebench.plan.config import NetworkChoice, Resources, Scale, Suite, TimedModel
+from phasebench.plan.config import Experiment, NetworkChoice, Resources, Scale, Suite, TimedModel
 from phasebench.plan.external import external_model, networks_of
 from phasebench.plan.runs import PlannedRun
 from phasebench.specs.run import RunSpec, coordinates
@@ -198,20 +198,18 @@ def _untrained(suite: Suite) -> tuple[dict[str, Any], ...]:
 
 def _external(suite: Suite, networks: Mapping[str, NetworkChoice]) -> Iterator[dict[str, Any]]:
     """Every external network of the study's grids once, as the stage reads it."""
-    found: dict[str, dict[str, Any]] = {}
+    first: dict[str, tuple[NetworkChoice, Experiment]] = {}
     for experiment_name, experiment in suite.experiments.items():
         for name, choice in networks_of(networks, suite.name, experiment_name).items():
-            external = external_model(name, choice, experiment)
-            found.setdefault(
-                name,
-                {
-                    "model": name,
-                    "input_shape": list(external.input_shape),
-                    "real": choice.domain == "real",
-                    "published_parameters": None,
-                    "invariant_to": None if choice.invariant_to is None else list(choice.invariant_to),
-                    "options": dict(choice.options),
-                    "external": external.model_dump(mode="json"),
-                },
-            )
-    yield from found.values()
+            first.setdefault(name, (choice, experiment))
+    for name, (choice, experiment) in first.items():
+        external = external_model(name, choice, experiment)
+        yield {
+            "model": name,
+            "input_shape": list(external.input_shape),
+            "real": choice.domain == "real",
+            "published_parameters": None,
+            "invariant_to": None if choice.invariant_to is None else list(choice.invariant_to),
+            "options": dict(choice.options),
+            "external": external.model_dump(mode="json"),
+        }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phasebench.common.errors import PhasebenchError
+from phasebench.common.user_paths import expand_path
 from phasebench.common.validation import joined
 from phasebench.plan.config import Scale, ScaledSuite, StudyScales
 from phasebench.plan.yaml_files import read_model
@@ -93,7 +94,7 @@ def find_studies(choices: Iterable[str], root: Path, folder: Path, place: str = 
     """
     found: dict[str, StudyFiles] = {}
     for choice in dict.fromkeys(choices):
-        study = _in_folder(choice, folder) if "/" in choice else shipped_study(choice, root)
+        study = _in_folder(choice, folder, place) if "/" in choice else shipped_study(choice, root)
         if not study.suite.path.is_file():
             known = joined(path.stem for path in (root / SUITES_FOLDER).glob("*.yaml"))
             hint = "make one with `phasebench new study`" if "/" in choice else f"known: {known}"
@@ -104,8 +105,11 @@ def find_studies(choices: Iterable[str], root: Path, folder: Path, place: str = 
     return list(found.values())
 
 
-def _in_folder(choice: str, folder: Path) -> StudyFiles:
-    place = folder / Path(choice).expanduser()
+def _in_folder(choice: str, folder: Path, origin: str) -> StudyFiles:
+    try:
+        place = folder / expand_path(choice)
+    except ValueError as error:
+        raise PhasebenchError(f"{origin}: suites: {error}; found {choice[:60]!a}") from error
     shown = choice.rstrip("/")
     suite, claims, scales = (
         File(place / name, f"{shown}/{name}") for name in (STUDY_SUITE, STUDY_CLAIMS, STUDY_SCALES)

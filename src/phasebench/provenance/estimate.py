@@ -96,7 +96,7 @@ class _Estimate:
         self._checkout, self._costs = checkout, costs
         self._plan, self._results = checkout.plan, checkout.results
         self._prepared = prepared_of(checkout.plan.scale.name, checkout.root)
-        self._digests: dict[str, str] = {}
+        self._digests = checkout.identities.digests
         self._todo: set[str] = set()
 
     def work(self) -> Iterator[Work]:
@@ -171,23 +171,18 @@ class _Estimate:
     def _is_evaluated(self, planned: PlannedRun) -> bool:
         """True if all evaluations of a finished run are there, made from what they would be made from now."""
         folder, run_id = self._checkout.folder(planned.spec.id), planned.spec.id
+
+        def origin(name: str) -> dict[str, str]:
+            return origin_of(self._digests.evaluation(name, planned.samples.get(name)), [folder / RECORD])
+
         try:
             found = read_index(folder).evaluations
             return all(
-                self._results.evaluation(run_id, name).is_file()
-                and found[name].origin == origin_of(self._digest(planned, name), [folder / RECORD])
+                self._results.evaluation(run_id, name).is_file() and found[name].origin == origin(name)
                 for name in planned.evaluations
             )
         except (OSError, KeyError, PhasebenchError):
             return False
-
-    def _digest(self, planned: PlannedRun, evaluation: str) -> str:
-        """SHA-256 of the spec file of an evaluation as it would be written now."""
-        key = planned.evaluation_specs[evaluation]
-        if key not in self._digests:
-            identity = self._checkout.identities.evaluation(evaluation, planned.samples.get(evaluation))
-            self._digests[key] = sha256_of_text(identity.to_json())
-        return self._digests[key]
 
     def _evaluations_of(self, run_id: str) -> dict[str, str] | None:
         planned = self._plan.runs.get(run_id)

@@ -11,9 +11,7 @@ from functools import cache
 from typing import Any
 
 from phasebench.codehash.closure import SourceTree
-from phasebench.common.files import sha256_of_file
 from phasebench.common.targets import Target, find_target
-from phasebench.models.registry import BUILDERS
 from phasebench.plan.registries import BUILDERS_TABLE, MODELS_TABLE
 
 
@@ -43,12 +41,11 @@ def external_hashes(
     PhasebenchError
         A target is none, or there is no such file, package or definition.
     """
-    builders = {BUILDERS_TABLE: list(BUILDERS.values())}
     found = dict[str, str]()
     for text in targets:
         target = find_target(text)
         extended = _extended(tree, target)
-        closure = extended.closure([*roots, _root(target)], {**chosen, **builders})
+        closure = extended.closure([*roots, _root(target)], chosen)
         # Two networks may reach different definitions of one module.
         own = {f"{name} [{text}]" if len(targets) > 1 else name: value for name, value in closure.hashes.items()}
         if target.file is None:
@@ -79,9 +76,8 @@ def _extended(tree: SourceTree, target: Target) -> SourceTree:
 
 
 def _whole_files(tree: SourceTree, target: Target, executed: Iterable[str]) -> dict[str, str]:
-    own = [name for name in executed if name.partition(".")[0] == target.top]
-    paths = {name: tree.path(name) for name in own}
-    return {name: sha256_of_file(path) for name, path in sorted(paths.items()) if path is not None}
+    own = sorted(name for name in executed if name.partition(".")[0] == target.top)
+    return {name: digest for name in own if (digest := tree.whole_file(name)) is not None}
 
 
 @cache

@@ -54,12 +54,14 @@ def find_imported(
     dict
         Run id -> its origin, and those of its evaluations that are current.
     """
+    marks = {run_id: mark for run_id in plan.runs if (mark := read_mark(results.run(run_id))) is not None}
+    if not marks:
+        return {}
     known = KnownFiles(results)
     found = {}
-    for run_id, planned in plan.runs.items():
-        folder = results.run(run_id)
-        mark = read_mark(folder)
-        if mark is None or not all((folder / file).is_file() for file in NEEDED_FILES):
+    for run_id, mark in marks.items():
+        planned, folder = plan.runs[run_id], results.run(run_id)
+        if not all((folder / file).is_file() for file in NEEDED_FILES):
             continue
         if known.damaged_in_run(folder) or not _is_current(planned.spec, folder, prepared, digests):
             continue

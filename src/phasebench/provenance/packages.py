@@ -6,17 +6,18 @@ other member, ``runs/<run id>/<file>``.
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import atomic_file, canonical_json, sha256_of_file, write_bytes
-from phasebench.common.validation import as_model, read_json_model
+from phasebench.common.validation import as_model, first_fault, read_json_model
 from phasebench.provenance.status import Checkout
 from phasebench.specs.evaluated import EVALUATED, read_index
 from phasebench.specs.imported import DATA_MANIFEST, IMPORTED, read_mark, write_mark
@@ -31,6 +32,7 @@ from phasebench.specs.run_folder import (
     WEIGHTS,
     check_file,
     evaluation_file,
+    file_fault,
     read_record,
     read_run_table,
     recorded_number,
@@ -39,6 +41,8 @@ from phasebench.training.run_lock import run_lock
 
 INDEX = "phasebench.json"
 _RUNS = "runs"
+_ZIP_ERRORS = (OSError, KeyError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile)
+"""Errors that damage and encryption end in."""
 _REMEDY = "ask for the package again"
 # ZIP files hold times of change; with a fixed one, equal results give equal bytes.
 _TIME = (1980, 1, 1, 0, 0, 0)
@@ -180,14 +184,14 @@ def read_index_of(package: Path) -> PackageIndex:
     try:
         with zipfile.ZipFile(package) as archive:
             text = archive.read(INDEX)
-        with TemporaryDirectory() as folder:
-            path = Path(folder, INDEX)
-            path.write_bytes(text)
-            return read_json_model(PackageIndex, path, _REMEDY)
     except FileNotFoundError as error:
         raise PhasebenchError(f"{package}: there is no such file") from error
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except _ZIP_ERRORS as error:
         raise PhasebenchError(f"{package}: not a complete package of results; {_REMEDY}") from error
+    try:
+        return PackageIndex.model_validate_json(text)
+    except ValidationError as error:
+        raise PhasebenchError(f"{package}: {INDEX}: {first_fault(PackageIndex, error)}; {_REMEDY}") from error
 
 
 def _finished(results: Results, name: str) -> Iterator[str]:
@@ -223,7 +227,7 @@ def _unpack(package: Path, archive: zipfile.ZipFile, run_id: str, files: dict[st
         member = f"{_RUNS}/{run_id}/{file}"
         try:
             content = archive.read(member)
-        except (KeyError, zipfile.BadZipFile, OSError, ValueError) as error:
+        except _ZIP_ERRORS as error:
             raise PhasebenchError(f"{package}: {member}: cannot be read; {_REMEDY}") from error
         if hashlib.sha256(content).hexdigest() != checksum:
             raise PhasebenchError(f"{package}: {member}: has another checksum than in {INDEX}; {_REMEDY}")
@@ -241,8 +245,8 @@ def _check_run(package: Path, run_id: str, folder: Path) -> None:
             raise refuse(file, "is missing")
     record = read_record(folder, "digest", "data_manifest", "test_accuracy")
     for file in (*NEEDED_FILES, WEIGHTS):
-        if file != RECORD and (folder / file).is_file():
-            check_file(folder, record, file)
+        if file != RECORD and (folder / file).is_file() and (fault := file_fault(folder, record, file)):
+            raise refuse(file, fault)
     if sha256_of_file(folder / SPEC) != record["digest"]:
         raise refuse(SPEC, f"is not what {RECORD} was made from")
     if sha256_of_file(folder / DATA_MANIFEST) != record["data_manifest"]:

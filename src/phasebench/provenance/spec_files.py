@@ -1,7 +1,9 @@
 """Spec files of everything in a plan: identities of data sets, runs and stages, written where they change."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import asdict
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -73,9 +75,10 @@ class Identities:
         self._tree = tree
         scale = plan.scale.name
         self._results = Results(results / scale)
-        prepared = _prepared(plan, root, results, base)
+        self._prepared = _prepared(plan, root, results, base)
         base = root if base is None else base
-        self._raw = RawListings(self._results, prepared, base / plan.config.data_root)
+        self._raw = RawListings(self._results, self._prepared, base / plan.config.data_root)
+        self._environments: dict[tuple[str, ...], dict[str, str]] = {}
         self._train_pins = read_pins(root / TRAIN_ENVIRONMENT, TRAIN_ENVIRONMENT)
         self._published = read_published(root, plan.studies)
         self._analysis_pins = read_pins(root / ANALYSIS_ENVIRONMENT, ANALYSIS_ENVIRONMENT)
@@ -94,6 +97,24 @@ class Identities:
             code=dataset_code(self._tree, spec.source, spec.options),
             environment=self._environment(function_targets(spec.source, spec.options)),
             raw=self._raw.of(spec.name, spec.source, spec.options),
+        )
+
+    def for_plan(self, plan: BenchmarkPlan) -> "Identities":
+        """The same for another plan of the configuration; what was read is not read again."""
+        other = copy(self)
+        other._plan = plan
+        return other
+
+    def with_imported(self) -> BenchmarkPlan:
+        """The plan, with those runs taken from elsewhere that were imported and are current."""
+        return self._plan.with_imported(find_imported(self._plan, self._results, self._prepared, self.digests))
+
+    @cached_property
+    def digests(self) -> CurrentDigests:
+        """Digests of the spec files that these identities would give."""
+        return CurrentDigests(
+            run=lambda spec: self.run(spec).digest,
+            evaluation=cache(lambda name, samples: sha256_of_text(self.evaluation(name, samples).to_json())),
         )
 
     def evaluation(self, name: str, samples: int | None = None) -> StageIdentity:
@@ -231,29 +252,16 @@ class Identities:
 
     def _environment(self, targets: Sequence[str]) -> dict[str, str]:
         """The pins of training, and the versions of what external networks or functions import beside these."""
-        return {**package_versions(self._tree, targets), **self._train_pins} if targets else self._train_pins
+        key = tuple(targets)
+        if key not in self._environments:
+            own = package_versions(self._tree, targets) if targets else {}
+            self._environments[key] = {**own, **self._train_pins}
+        return self._environments[key]
 
     def _analysis(
         self, stage: Literal["analyse", "aggregate", "report"], settings: dict[str, Any], code: dict[str, str]
     ) -> StageIdentity:
         return StageIdentity(stage=stage, settings=settings, code=code, environment=self._analysis_pins)
-
-
-def with_imported(
-    plan: BenchmarkPlan, root: Path, tree: SourceTree, results: Path, base: Path | None = None
-) -> BenchmarkPlan:
-    """Take those runs of a plan from elsewhere that were imported and are current; parameters as of Identities."""
-    identities, found = Identities(plan, root, tree, results, base), Results(results / plan.scale.name)
-    prepared = _prepared(plan, root, results, base)
-    return plan.with_imported(find_imported(plan, found, prepared, current_digests(identities)))
-
-
-def current_digests(identities: Identities) -> CurrentDigests:
-    """Digests of the spec files that these identities would give."""
-    return CurrentDigests(
-        run=lambda spec: identities.run(spec).digest,
-        evaluation=lambda name, samples: sha256_of_text(identities.evaluation(name, samples).to_json()),
-    )
 
 
 def _prepared(plan: BenchmarkPlan, root: Path, results: Path, base: Path | None) -> Prepared:
@@ -291,13 +299,14 @@ def plan_benchmark(settings: object, root: Path, results: Path, write: bool, bas
         missing that must not be.
     """
     tree = source_tree(root / PACKAGE_FOLDER)
-    plan = load_plan(settings, root, tree, root if base is None else base)
+    plan = load_plan(settings, root, tree, base)
     found = Results(results / plan.scale.name)
     record = found.missing_data
     if not write:
         # As the main process saw it: another machine may have no raw data, and more may have come since.
         return plan.with_imported(_read_imported(found)).without(read_json_if_whole(record))
-    plan = with_imported(plan, root, tree, results, base)
+    identities = Identities(plan, root, tree, results, base)
+    plan = identities.with_imported()
     if plan.imported or found.imported.is_file():
         told = {run_id: [origin, *plan.runs[run_id].evaluations] for run_id, origin in plan.imported.items()}
         write_plan(found.imported, canonical_json(told))
@@ -307,7 +316,7 @@ def plan_benchmark(settings: object, root: Path, results: Path, write: bool, bas
     check_networks(plan, tree, results)
     if missing or record.is_file():
         write_plan(record, canonical_json(missing))
-    Identities(plan, root, tree, results, base).write()
+    identities.for_plan(plan).write()
     # Every job compares the code that it runs with its spec file.
     tree.save_hashes()
     return plan

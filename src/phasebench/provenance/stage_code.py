@@ -16,7 +16,7 @@ from phasebench.data.encodings.registry import ENCODINGS
 from phasebench.data.shards.registry import SHARDED_SOURCES
 from phasebench.data.sources.registry import FUNCTION_OPTION, FUNCTION_SOURCE, SOURCES
 from phasebench.evaluation.requirements import READ_FIELDS
-from phasebench.models.registry import REGISTRY
+from phasebench.models.registry import BUILDERS, REGISTRY
 from phasebench.plan.registries import (
     ANALYSES_TABLE,
     BUILDERS_TABLE,
@@ -43,6 +43,8 @@ _EVALUATE = "phasebench.evaluation.run:evaluate_run"
 _ANALYSE = "phasebench.analysis.run:analyse_runs"
 _AGGREGATE = "phasebench.tables.aggregate:aggregate_results"
 _REPORT = "phasebench.reporting.page.build:build_report"
+_BUILDERS = {BUILDERS_TABLE: tuple(BUILDERS.values())}
+"""Functions that build external networks, which only they reach."""
 _MOST_NAMED = 3
 
 
@@ -56,7 +58,7 @@ def run_code(tree: SourceTree, spec: RunSpec) -> dict[str, str]:
     procedure = _entry(tree.string_table(PROCEDURES_TABLE), spec.recipe.procedure, "training procedure")
     chosen = {PROCEDURES_TABLE: [procedure], ENCODINGS_TABLE: encodings}
     if spec.external is not None:
-        return external_hashes(tree, [spec.external.target], {**chosen, MODELS_TABLE: ()})
+        return external_hashes(tree, [spec.external.target], {**chosen, MODELS_TABLE: (), **_BUILDERS})
     entry = REGISTRY.find(spec.model)
     return {**tree.hashes([], {**chosen, MODELS_TABLE: [entry.target], BUILDERS_TABLE: ()}), **_rows([spec.model])}
 
@@ -85,7 +87,7 @@ def properties_code(tree: SourceTree, laws: Iterable[str], networks: Iterable[Ma
     }
     targets = external_targets(networks)
     if targets:
-        return {**external_hashes(tree, targets, chosen, [_PROPERTIES]), **_rows(names)}
+        return {**external_hashes(tree, targets, {**chosen, **_BUILDERS}, [_PROPERTIES]), **_rows(names)}
     return {**tree.hashes([_PROPERTIES], {**chosen, BUILDERS_TABLE: ()}), **_rows(names)}
 
 

@@ -99,7 +99,7 @@ class PreparedData:
         PhasebenchError
             The prepared file is damaged.
         """
-        return tuple(_spec_changes(self._recorded(), self._spec)) if self.is_there else ()
+        return tuple(_spec_changes(self._recorded(), self._spec)) if self.is_there and self._spec else ()
 
     def _recorded(self) -> str:
         """The spec file that it was made from; its checksum, where it was made before the text was kept."""
@@ -151,10 +151,9 @@ def _spec_changes(recorded: str, current: str) -> list[Change]:
     if recorded in (current, sha256_of_text(current)):
         return []
     try:
-        before = json.loads(recorded)
+        before = _mapping(json.loads(recorded))
     except (ValueError, RecursionError):
         before = {}
-    before = before if isinstance(before, dict) else {}
     after = json.loads(current)
     changes = _compared("spec", _settings(before), _settings(after)) if before else []
     for part, subject in _PARTS.items() if before else ():

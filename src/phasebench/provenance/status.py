@@ -15,7 +15,7 @@ from phasebench.plan.plan import BenchmarkPlan, load_plan
 from phasebench.plan.settings import Settings, read_settings
 from phasebench.provenance.imports import current_evaluations
 from phasebench.provenance.integrity import KnownFiles
-from phasebench.provenance.spec_files import Identities, current_digests, with_imported
+from phasebench.provenance.spec_files import Identities
 from phasebench.provenance.stage_code import source_tree
 from phasebench.provenance.staleness import Change, PreparedData, run_changes
 from phasebench.specs.paths import (
@@ -88,9 +88,10 @@ class Checkout:
         self.root, self.repository = root, repository
         plan = load_plan(settings, repository, tree, root)
         self._asked_for = plan.runs
-        plan = with_imported(plan, repository, tree, root / RESULTS_FOLDER, root)
+        identities = Identities(plan, repository, tree, root / RESULTS_FOLDER, root)
+        plan = identities.with_imported()
         self.plan: BenchmarkPlan = plan if with_missing_data else plan.without(find_missing(plan, root))
-        self._identities = Identities(self.plan, repository, tree, root / RESULTS_FOLDER, root)
+        self._identities = identities.for_plan(self.plan)
         self._results = results_of(self.plan.scale.name, root)
         self._logs = logs_of(self.plan.scale.name, root)
         self._whole_files = KnownFiles(self._results)
@@ -140,11 +141,11 @@ class Checkout:
                 f"run '{run_id}' is not planned at scale '{self.plan.scale.name}'; see phasebench status"
             )
         run = self.plan.run(run_id)
-        spec = self._identities.run(run).to_json()
         folder = self.folder(run_id)
         if run_id in self.plan.imported:
             seconds = recorded_number(folder, read_record(folder), "wall_seconds")
             return RunStatus(run_id, "done", seconds=seconds, reason=f"imported from {self.plan.imported[run_id]}")
+        spec = self._identities.run(run).to_json()
         if not (folder / RECORD).is_file():
             failure = logged_failure(self._logs.log("train", run_id))
             checkpoint = self._results.checkpoint(sha256_of_text(spec))
@@ -155,7 +156,7 @@ class Checkout:
             return RunStatus(run_id, "damaged", reason=", ".join(damaged))
         try:
             record = read_record(folder)
-            changes = tuple(self.changes_of(run_id, folder))
+            changes = tuple(run_changes(spec, folder, record, self._data_of(run.dataset)))
             seconds = recorded_number(folder, record, "wall_seconds")
         except PhasebenchError as error:
             return RunStatus(run_id, "damaged", reason=str(error))
@@ -170,14 +171,17 @@ class Checkout:
             A file is damaged.
         """
         run = self.plan.run(run_id)
+        spec = self._identities.run(run).to_json()
+        return run_changes(spec, folder, read_record(folder), self._data_of(run.dataset))
+
+    def _data_of(self, name: str) -> PreparedData:
         # Of an imported run the data need not be here.
-        data = self._data.get(run.dataset) or PreparedData(run.dataset, False, self._prepared, "")
-        return run_changes(self._identities.run(run).to_json(), folder, read_record(folder), data)
+        return self._data.get(name) or PreparedData(name, False, self._prepared, "")
 
     def lacking_evaluations(self, run_id: str, folder: Path) -> tuple[str, ...]:
         """Evaluations of a planned run that are asked for, and in some folder are missing or not current."""
         planned = self._asked_for[run_id]
-        current = current_evaluations(planned, folder, current_digests(self._identities))
+        current = current_evaluations(planned, folder, self._identities.digests)
         return tuple(name for name in planned.evaluations if name not in current)
 
     def claim_marks(self) -> dict[str, int]:

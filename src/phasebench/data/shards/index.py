@@ -18,7 +18,7 @@ from typing import Self
 import numpy as np
 
 from phasebench.common.errors import PhasebenchError
-from phasebench.common.files import canonical_json, write_text
+from phasebench.common.files import canonical_json, read_json_if_whole, write_text
 from phasebench.common.heartbeat import beat
 from phasebench.common.processes import ALONE, Processes
 from phasebench.data.hdf5 import open_hdf5, require_attribute, require_dataset, write_array, write_hdf5
@@ -329,10 +329,9 @@ def verify_shards(index: ShardIndex, threads: int = 1, processes: Processes = AL
             raise PhasebenchError(f"{path}: the shard is missing; delete {_AGAIN}")
         shard = OpenShard(path)
         stamp = _Stamp.of(path, index.sha256[position])
+        known = stamp.is_written(path)
         try:
-            same = shard.sha256 == index.sha256[position] and (
-                stamp.is_written(path) or shard.sha256 == shard.measured_sha256()
-            )
+            same = shard.sha256 == index.sha256[position] and (known or shard.sha256 == shard.measured_sha256())
         except (OSError, ValueError):
             same = False
         if not same or len(shard) != index.counts[position]:
@@ -342,7 +341,8 @@ def verify_shards(index: ShardIndex, threads: int = 1, processes: Processes = AL
             raise PhasebenchError(f"{path}: the index has other labels than the shard; delete {_AGAIN}")
         if not all(split == shard.split for split in split_of[images]):
             raise PhasebenchError(f"{path}: the index has another split than the shard; delete {_AGAIN}")
-        stamp.write(path)
+        if not known:
+            stamp.write(path)
         beat()
 
     with ThreadPoolExecutor(threads) as pool:
@@ -365,16 +365,12 @@ class _Stamp:
 
     def is_written(self, path: Path) -> bool:
         """True if this very file was compared before."""
-        try:
-            return bool(json.loads(path.with_suffix(STAMP_SUFFIX).read_text(encoding="utf-8")) == asdict(self))
-        except (OSError, ValueError):
-            return False
+        return bool(read_json_if_whole(path.with_suffix(STAMP_SUFFIX)) == asdict(self))
 
     def write(self, path: Path) -> None:
         """Write the note; where the folder cannot be written, the next run compares the content again."""
-        if not self.is_written(path):
-            with contextlib.suppress(PhasebenchError, OSError):
-                write_text(path.with_suffix(STAMP_SUFFIX), canonical_json(asdict(self)))
+        with contextlib.suppress(PhasebenchError, OSError):
+            write_text(path.with_suffix(STAMP_SUFFIX), canonical_json(asdict(self)))
 
 
 def _sha256(offsets: np.ndarray, labels: np.ndarray, data: np.ndarray) -> str:

@@ -88,6 +88,8 @@ def test_a_function_of_somebody_else_from_the_plan_to_the_prepared_file(
 
     identity = planned()
     assert (identity.source, identity.options) == ("function", {"target": "own.py:load", "size": 8})
+    # What builds networks has no part in it.
+    assert not any(name.startswith("phasebench.models") for name in identity.code)
     data, manifest = tmp_path / "stripes.h5", tmp_path / "stripes.json"
     prepare_dataset(identity.source, identity.options, tmp_path, False, data, manifest)
     found = read_json(manifest, "")

@@ -50,7 +50,7 @@ def load(options: Mapping[str, Scalar], data_root: Path, download: bool) -> Load
         A file is missing or damaged, needs pickle, or an array is not as it has to be.
     """
     chosen = parse_options("arrays", Options, options)
-    path = data_root / Path(chosen.path).expanduser()
+    path = data_root / chosen.path
     arrays = _of_matlab(path) if path.suffix == ".mat" else _of_numpy(path)
     return as_dataset(str(path), arrays, {"source": "arrays", "name": path.name}, chosen.split_seed)
 
