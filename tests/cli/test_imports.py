@@ -31,6 +31,15 @@ FORBIDDEN = {
     "report": ("h5py", "skimage", "sklearn", "soundfile", "torch", "torchvision"),
 }
 """Command -> what it does without. No command imports snakemake."""
+NETWORKS = [
+    {
+        "model": "cifarnet_type_e",
+        "input_shape": [1, 32, 32],
+        "real": False,
+        "published_parameters": None,
+        "invariant_to": ["phase"],
+    }
+]
 SHOW_AT_EXIT = "import atexit, sys; atexit.register(lambda: print(chr(10) + ' '.join(sys.modules)))"
 SHOW_BEFORE_RESULTS = (
     "import sys, phasebench.training.run as run; "
@@ -62,8 +71,6 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     data = write_squares(folder)
     write_tables(folder / "tables")
     recipe = RECIPE.model_copy(update={"steps": 2, "validate_every": 1})
-    # Shifts of the hue are scikit-image's.
-    laws = sorted(LAWS.keys() - {"lab_hue"})
     identities = {
         "prepare": DatasetIdentity(
             dataset="d", source="colour_shapes", options={"n_train": 20, "n_test": 10}, code={}, environment={}
@@ -71,7 +78,10 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "train": RunIdentity(run=make_spec(recipe), code={}, environment={}),
         "evaluate": StageIdentity(stage="evaluate", settings={"evaluation": "rotation"}, code={}, environment={}),
         "properties": StageIdentity(
-            stage="properties", settings={"suite": "s", "laws": laws, "networks": []}, code={}, environment={}
+            stage="properties",
+            settings={"suite": "s", "laws": sorted(LAWS), "networks": NETWORKS},
+            code={},
+            environment={},
         ),
         "report": StageIdentity(stage="report", settings={}, code={}, environment={}),
     }

@@ -128,6 +128,12 @@ def test_steps_are_timed_and_nothing_else_is_measured_of_a_real_network_alone(mo
     assert {row.holds for row in rows[1:]} == {None}
 
 
+def test_multiplications_of_complex_convolutions_are_counted_by_hand() -> None:
+    (found,) = (row for row in measured("cifarnet_dcn", False) if row.law == "real multiplications")
+    # Maps of 16x16, 8x8 and 4x4, the pooling, the 1x1 convolution and the dense layers.
+    assert found.value == 294_912 + 1_179_648 + 1_179_648 + 4_096 + 17_664
+
+
 def test_weights_follow_no_state_of_the_generator() -> None:
     def rows() -> list[Property]:
         return [row for row in measured("cifarnet_dcn") if row.unit != "ms"]

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from phasebench.models.registry import build_for_input, count_parameters
 from phasebench.nn.complex.layout import rotate
+from phasebench.properties.multiplications import multiplications
 from phasebench.properties.precision import DTYPES, name_of, normal, seeded
 from phasebench.properties.rows import Property
 from phasebench.specs.run import ExternalModel, Frozen, Name, Scalar
@@ -160,16 +161,11 @@ def _parameters(network: UntrainedNetwork, model: nn.Module) -> Property:
 
 def _multiplications(name: str, model: nn.Module, image: Tensor) -> Property:
     """Real multiplications of a pass of one image, in convolutions and products of matrices, as they are computed."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    counter = FlopCounterMode(display=False)
-    with counter:
-        logits_of(model.float().eval(), image)
-    # Torch does not ask whether numbers are complex.
+    model.float().eval()
     native = any(parameter.is_complex() for parameter in model.parameters())
     item = "one image, complex products counted once" if native else "one image"
-    # Each multiplication is counted with the addition of its result.
-    return Property("network", name, "real multiplications", counter.get_total_flops() // 2, item=item)
+    counted = multiplications(lambda: logits_of(model, image))
+    return Property("network", name, "real multiplications", counted, item=item)
 
 
 def step_rows(name: str, model: nn.Module, images: Tensor) -> Iterator[Property]:

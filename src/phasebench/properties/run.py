@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from phasebench.common.memory import keep_freed_memory
 from phasebench.common.progress import track
 from phasebench.properties.networks import UntrainedNetwork, network_properties
 from phasebench.properties.registry import LAWS
@@ -38,6 +39,7 @@ def measure_properties(
     PhasebenchError
         There is no such law or model.
     """
+    keep_freed_memory()
     untrained = [UntrainedNetwork.model_validate(one) for one in networks]
     write_properties(output, suite, _measured(laws, untrained), attributes)
 
