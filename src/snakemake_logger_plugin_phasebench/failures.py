@@ -28,8 +28,9 @@ def failure(description: str, exception: str, reason: str | None, logs: Iterable
     str
         One line; '' if neither a log nor a reason is there.
     """
-    log = next((path for path in logs if _last_line(path)), "")
-    why = reason or _signal(exception) or (_last_line(log) if log else "")
+    tails = ((path, _last_line(path)) for path in logs)
+    log, last = next((tail for tail in tails if tail[1]), ("", ""))
+    why = reason or _signal(exception) or last
     if not why:
         return ""
     return f"failed: {description}: {' '.join(why.split())}" + (f"; log: {log}" if log else "")

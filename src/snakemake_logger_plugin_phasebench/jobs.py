@@ -15,9 +15,7 @@ class Jobs:
     planned
         Rule -> number of its jobs.
     running
-        Number of a job -> its rule and the moment of its start, in seconds.
-    descriptions
-        Number of a job -> what it does, of each job that has started and not finished.
+        Number of a job -> its rule, the moment of its start in seconds, and what it does.
     durations
         Rule -> seconds that its finished jobs took.
     most_running
@@ -27,30 +25,27 @@ class Jobs:
     """
 
     planned: Mapping[str, int] = field(default_factory=dict)
-    running: dict[int, tuple[str, float]] = field(default_factory=dict)
-    descriptions: dict[int, str] = field(default_factory=dict)
+    running: dict[int, tuple[str, float, str]] = field(default_factory=dict)
     durations: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     most_running: int = 1
     failed: int = 0
 
     def start(self, number: int, rule: str, now: float, description: str = "") -> None:
         """Note the start of a job."""
-        self.descriptions[number] = description or rule
-        self.running[number] = (rule, now)
+        self.running[number] = (rule, now, description or rule)
         self.most_running = max(self.most_running, len(self.running))
 
     def finish(self, number: int, now: float) -> None:
         """Note the end of a job."""
-        self.descriptions.pop(number, None)
         if job := self.running.pop(number, None):
-            rule, started = job
+            rule, started, _ = job
             self.durations[rule].append(now - started)
 
     def fail(self, number: int) -> str:
         """Note the failure of a job, which Snakemake may try again, and describe it."""
-        self.running.pop(number, None)
+        job = self.running.pop(number, None)
         self.failed += 1
-        return self.descriptions.pop(number, f"job {number}")
+        return job[2] if job else f"job {number}"
 
     def seconds_left(self, now: float) -> float | None:
         """Estimate the time to the end.
@@ -70,5 +65,5 @@ class Jobs:
             return None
         anything = fmean(seconds for durations in self.durations.values() for seconds in durations)
         left = sum(mean.get(rule, anything) * count for rule, count in counts.items())
-        spent = sum(min(now - started, mean.get(rule, anything)) for rule, started in self.running.values())
+        spent = sum(min(now - started, mean.get(rule, anything)) for rule, started, _ in self.running.values())
         return max(left - spent, 0.0) / self.most_running

@@ -32,6 +32,11 @@ KINDS = ("finding", "property")
 """A finding can only be learned from data; a property follows from the architecture."""
 
 
+def worded(mark: str, number: int) -> str:
+    """A mark or direction behind a number: ``points the same way`` of one, ``point the same way`` of several."""
+    return mark if number == 1 else mark.replace("points ", "point ", 1)
+
+
 def count_marks(marks: Iterable[str]) -> dict[str, int]:
     """The number of claims of each mark, also where there are none."""
     counts = Counter(marks)

@@ -34,7 +34,9 @@ def evaluate_class_report(run: TrainedRun) -> pd.DataFrame:
         if number != label
     ]
     right = (prediction == labels).double().numpy()
-    found += [("serial_accuracy", item, float(right[where].mean())) for item, where in _by_serial(run).items()]
+    if names := _serial_names(run):
+        by_serial = pd.Series(right).groupby(names).mean()
+        found += [("serial_accuracy", str(name), float(value)) for name, value in by_serial.items()]
     rows = [
         {"metric": metric, "condition": float("nan"), "draw": 0, "item": item, "value": value}
         for metric, item, value in found
@@ -42,13 +44,12 @@ def evaluate_class_report(run: TrainedRun) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _by_serial(run: TrainedRun) -> dict[str, np.ndarray]:
-    """Class and serial number -> positions in the test set."""
+def _serial_names(run: TrainedRun) -> list[str]:
+    """Class and serial number of each test sample; none where the data set does not know them."""
     serials = read_extra(run.data_path, "serial") if run.data_path != Path() else None
     if serials is None:
-        return {}
-    names = [
+        return []
+    return [
         f"{run.data.classes[label]} {serial}"
         for label, serial in zip(run.labels.tolist(), serials[run.data.test.cpu().numpy()], strict=True)
     ]
-    return {name: np.flatnonzero(np.array(names) == name) for name in sorted(set(names))}

@@ -26,10 +26,11 @@ from phasebench.nn.complex.prototype import PrototypeDistance
 from phasebench.nn.complex.whitening import ComplexBatchNorm2d
 from phasebench.properties.complex_initialisation import FAN_IN, FAN_OUT, IN_CHANNELS, KERNEL, OUT_CHANNELS, SAMPLING
 from phasebench.properties.peers import LIBRARIES
-from phasebench.properties.precision import name_of, normal, seeded
+from phasebench.properties.precision import name_of, normal, relative_error, seeded
 from phasebench.properties.rows import Property
 
 CHANNELS, SIDE, BATCH, N_CLASSES = 6, 8, 4, 3
+_BIAS = -0.4
 EQUAL = 5e-4
 """Tolerance of a relative error in single precision, small offsets against division by zero included."""
 N_TIMED = 3
@@ -156,11 +157,8 @@ class Pass:
 
 def difference(ours: Tensor, theirs: Tensor) -> float:
     """Largest difference over the largest modulus of ours; infinite for tensors of other shapes."""
-    with torch.no_grad():
-        expected = as_complex(ours) if theirs.is_complex() else ours
-        if expected.shape != theirs.shape:
-            return math.inf
-        return float((theirs - expected).abs().max() / expected.abs().max())
+    expected = as_complex(ours) if theirs.is_complex() else ours
+    return relative_error(theirs, expected) if expected.shape == theirs.shape else math.inf
 
 
 def _weighted_sum(output: Tensor) -> Tensor:
@@ -212,17 +210,17 @@ def _equivariant_relu(library: Any) -> tuple[nn.Module, nn.Module]:
 
 
 @torch.no_grad()
-def _mod_relu(library: Any, theirs: nn.Module, bias: float) -> tuple[nn.Module, nn.Module]:
+def _mod_relu(theirs: nn.Module) -> tuple[nn.Module, nn.Module]:
     ours = ModReLU(CHANNELS)
-    ours.bias.fill_(bias)
+    ours.bias.fill_(_BIAS)
     return ours, theirs
 
 
 @torch.no_grad()
 def _torchcvnn_mod_relu(library: Any) -> tuple[nn.Module, nn.Module]:
     theirs = library.modReLU()
-    theirs.b.fill_(-0.4)
-    return _mod_relu(library, theirs, -0.4)
+    theirs.b.fill_(_BIAS)
+    return _mod_relu(theirs)
 
 
 @torch.no_grad()
@@ -289,7 +287,7 @@ COMPARISONS = (
         gradient_differs="its two ReLUs write into the parts of the input, which torch refuses in the backward pass",
     ),
     Comparison(_CT, "zReLU", _CT_NN, _plain(ZReLU, "zReLU")),
-    Comparison(_CT, "modReLU", _CT_NN, lambda library: _mod_relu(library, library.modReLU(-0.4), -0.4)),
+    Comparison(_CT, "modReLU", _CT_NN, lambda library: _mod_relu(library.modReLU(_BIAS))),
     Comparison(_CT, "CVCardiod", _CT_NN, _plain(Cardioid, "CVCardiod")),
     Comparison(_CT, "GTReLU", _CT_NN, _gtrelu),
     Comparison(_CT, "EquivariantPhaseReLU", _CT_NN, _equivariant_relu),

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from phasebench.claims.marks import BY_CONSTRUCTION, DIRECTIONS, NOT_REPRODUCED, NOT_TESTED, count_marks
+from phasebench.claims.marks import BY_CONSTRUCTION, DIRECTIONS, NOT_REPRODUCED, NOT_TESTED, count_marks, worded
 from phasebench.common.wording import counted
 from phasebench.reporting.labels import duration, listed
-from phasebench.reporting.tables.properties import NEWS, study_properties
+from phasebench.reporting.tables.properties import NEWS, outcome_counts
 from phasebench.tables.read import ReportTables, read_tables
 
 
@@ -54,11 +54,7 @@ def _findings(claims: pd.DataFrame) -> str:
     counts = count_marks(claims["mark"])
     marks = listed([f"{count} {mark}" for mark, count in counts.items() if mark != BY_CONSTRUCTION])
     directions = Counter(claims.loc[claims["mark"] == NOT_TESTED, "direction"])
-    pointing = [
-        counted(count, words, words.replace("points", "point", 1))
-        for words in DIRECTIONS
-        if words and (count := directions[words])
-    ]
+    pointing = [f"{count:,} {worded(words, count)}" for words in DIRECTIONS if words and (count := directions[words])]
     return f"{marks} here" + (f", of which {listed(pointing)}" if pointing else "")
 
 
@@ -70,9 +66,7 @@ def _properties(read: ReportTables) -> str:
 
 def _laws(read: ReportTables) -> str:
     """Count of the measured values of layers and untrained networks; '' where none was measured."""
-    found: Counter[str] = Counter()
-    for study in study_properties(read):
-        found.update(dict(study.counts))
+    found = outcome_counts(read.properties)
     del found["measured"]
     if not (total := found.total()):
         return ""

@@ -269,10 +269,10 @@ def _launch_over_nodes(nodes: int, count: int, arguments: dict[str, Any]) -> Non
     for kind in ("error", "failure"):
         if reports.check([kind]):
             raise PhasebenchError(reports.get(kind).decode())
-    if reports.check(["interrupted"]) or (status and stop):
-        raise InterruptedRunError(
-            reports.get("interrupted").decode() if reports.check(["interrupted"]) else f"stopped by {stop.signal}"
-        )
+    if reports.check(["interrupted"]):
+        raise InterruptedRunError(reports.get("interrupted").decode())
+    if status and stop:
+        raise InterruptedRunError(f"stopped by {stop.signal}")
     if status:
         raise PhasebenchError(f"srun ended with status {status}; see the output above")
 

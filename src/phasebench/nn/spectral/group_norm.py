@@ -117,7 +117,8 @@ class ComplexSpectralBatchNorm2d(SpectralBatchNorm2d):
         self.weight, self.bias = _complex_parameters(channels)
 
     def _normalise(self, maps: Tensor) -> Tensor:
-        spectrum = torch.fft.rfft2(maps.to(working_dtype(maps.dtype)))
+        real = working_dtype(maps.dtype)
+        spectrum = torch.fft.rfft2(maps.to(real))
         mean, variance = self.running_mean, self.running_var
         if self.training:
             parts = torch.view_as_real(spectrum)
@@ -125,7 +126,6 @@ class ComplexSpectralBatchNorm2d(SpectralBatchNorm2d):
             statistics = batch_statistics(total, energy, coefficient_count(maps), self.options.synchronised)
             self._update(statistics)
             mean, variance = statistics.mean, statistics.variance
-        real = parts.dtype if self.training else working_dtype(maps.dtype)
         gain = torch.rsqrt(variance.to(real) + self.options.eps)[:, None, None]
         return _affine((spectrum - _by_channel(mean.to(real))) * gain, self.weight, self.bias, maps)
 

@@ -114,9 +114,8 @@ def _cost(runs: pd.DataFrame) -> str:
 def _imported(origins: "pd.Series[str]") -> list[tuple[str, str]]:
     """The number of imported runs of each origin; nothing where all were made here."""
     counts = origins[origins != ""].value_counts(sort=False)
-    return [("Imported", listed([f"{counted(int(count), 'run')} from {name}" for name, count in counts.items()]))] * (
-        len(counts) > 0
-    )
+    named = [f"{counted(int(count), 'run')} from {name}" for name, count in counts.items()]
+    return [("Imported", listed(named))] if named else []
 
 
 def _latest(moments: "pd.Series[str]") -> str:

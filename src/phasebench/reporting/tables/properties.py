@@ -1,6 +1,7 @@
 """Properties of a study: the laws of its layers, and its networks without training."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -75,6 +76,12 @@ def study_properties(tables: ReportTables) -> list[StudyProperties]:
     ]
 
 
+def outcome_counts(rows: pd.DataFrame) -> Counter[Outcome]:
+    """Number of measured properties with each outcome, parameter counts left out."""
+    others = rows[rows["law"] != _PARAMETERS]
+    return Counter(_outcome(*pair) for pair in zip(others["holds"], others["is_control"], strict=True))
+
+
 def _study(suite: str, name: str, rows: pd.DataFrame, labels: dict[str, str]) -> StudyProperties:
     found = [_outcome(holds, control) for holds, control in zip(rows["holds"], rows["is_control"], strict=True)]
     rows = rows.assign(outcome=found)
@@ -82,11 +89,11 @@ def _study(suite: str, name: str, rows: pd.DataFrame, labels: dict[str, str]) ->
     tables = [("layers", _layers(name, layers))] if len(layers) else []
     tables += [("networks", _networks(name, networks, labels))] if len(networks) else []
     sizes = rows.loc[rows["law"] == _PARAMETERS, "outcome"]
-    others = list(rows.loc[rows["law"] != _PARAMETERS, "outcome"])
+    counts = outcome_counts(rows)
     return StudyProperties(
         suite,
         name,
-        tuple((one, others.count(one)) for one in OUTCOMES),
+        tuple((one, counts[one]) for one in OUTCOMES),
         int((sizes == "does not hold").sum()),
         int((sizes != "measured").sum()),
         tuple(tables),

@@ -8,7 +8,16 @@ from typing import Any
 
 import pandas as pd
 
-from phasebench.claims.marks import MARKS, NOT_REPRODUCED, NOT_TESTED, OTHER_WAY, REPRODUCED, SAME_WAY, count_marks
+from phasebench.claims.marks import (
+    MARKS,
+    NOT_REPRODUCED,
+    NOT_TESTED,
+    OTHER_WAY,
+    REPRODUCED,
+    SAME_WAY,
+    count_marks,
+    worded,
+)
 from phasebench.reporting.experiments import display_names_of
 from phasebench.reporting.labels import MINUS, decimal, per_cent, slug
 from phasebench.tables.read import ReportTables
@@ -34,6 +43,11 @@ class Counted:
     meaning: str
     shape: str
     number: int
+
+    @property
+    def words(self) -> str:
+        """The mark as it stands behind the number."""
+        return worded(self.mark, self.number)
 
 
 @dataclass(frozen=True)
