@@ -99,11 +99,11 @@ def test_nothing_is_left_after_kills_and_ctrl_c(cluster: PrivateCluster, workflo
     first = workflow.start(*SHARE, jobs=6, steps=ENDLESS)
     workflow.wait_until_working(6)
     first.kill()
-    # Another set, and without packs.
-    second = workflow.start(jobs=4, steps=ENDLESS)
-    workflow.wait_for_output(second, "taken up again", times=4)
+    # Another set, and without packs; of each pack of the first, one job at least.
+    second = workflow.start(jobs=5, steps=ENDLESS)
+    workflow.wait_for_output(second, "taken up again", times=5)
     os.killpg(second.pid, signal.SIGINT)
-    workflow.finish(second, succeeds=False)
+    assert "Cancelling 5 jobs" in workflow.finish(second, succeeds=False)
     wait_for(lambda: not workflow.processes())
     third = workflow.start(jobs=7, steps=ENDLESS)
     for number in range(7):

@@ -62,7 +62,7 @@ class Executor(RemoteExecutor):
             logger.warning(warning)
         # Snakemake empties its own list of jobs during each poll; cancelling needs one that is always whole.
         self._tracked: dict[str, list[Tracked]] = {}
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()
         seconds = workflow.remote_execution_settings.seconds_between_status_checks
         self._poller = Poller(self._backend, seconds, settings.max_requeues, logger, self._backend.patience)
         self._sender = Sender(self._settings, self._ledger, self._backend, self._earlier, self._folder, logger)
@@ -141,8 +141,11 @@ class Executor(RemoteExecutor):
         try:
             self._sender.send()
         finally:
-            for item, entry in self._sender.sent():
-                self.report_job_submission(self._track(item, entry))
+            # Whoever cancels finds a job either in the sender or among the tracked ones.
+            with self._guard:
+                taken = [self._track(item, entry) for item, entry in self._sender.sent()]
+            for info in taken:
+                self.report_job_submission(info)
             for item, problem in self._sender.refused():
                 self._report_failure(SubmittedJobInfo(item.job), f"Not submitted: {problem}\n")
 
@@ -275,7 +278,9 @@ class Executor(RemoteExecutor):
     def _leave_in_queue(self) -> None:
         self._left_in_queue = True
         # At its end Snakemake removes the empty folders that these jobs are going to write into.
-        for folder in {folder for jobs in self._tracked.values() for job in jobs for folder in job.output_folders}:
+        with self._guard:
+            folders = {folder for jobs in self._tracked.values() for job in jobs for folder in job.output_folders}
+        for folder in folders:
             atexit.register(folder.mkdir, parents=True, exist_ok=True)
 
     def shutdown(self) -> None:

@@ -230,7 +230,7 @@ class Sender:
         self._ledger.announce(submission, [_record(item) for item in items])
         try:
             job_ids = self._backend.submit(submission, parameters, [_call(unit) for unit in units], units[0][0].after)
-        except (SubmissionError, ParameterError) as error:
+        except SubmissionError as error:
             self._undo(submission)
             self._refuse(items, str(error))
             return "done"
