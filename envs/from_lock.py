@@ -27,7 +27,6 @@ _PARENT = re.compile(r"    #(?: via)? +(?!via$)([A-Za-z0-9_.-]+)(?: .*)?")
 class Locked:
     """A package of the lock."""
 
-    name: str
     line: str
     """Version, marker and hashes, as pip reads them."""
     parents: frozenset[str]
@@ -49,7 +48,7 @@ def read_lock(text: str) -> dict[str, Locked]:
                 raise ValueError(f"{LOCK.name}: {match['name']}: two versions for Python {PYTHON}")
             marker = f" ; {match['marker']}" if match["marker"] else ""
             line = " ".join([f"{match['name']}=={match['version']}{marker}", *hashes])
-            found[match["name"]] = Locked(match["name"], line, parents)
+            found[match["name"]] = Locked(line, parents)
     return found
 
 
@@ -58,7 +57,7 @@ def environment(name: str, wanted: Iterable[str], locked: Mapping[str, Locked]) 
     chosen = set(wanted)
     if unknown := sorted(chosen - locked.keys()):
         raise ValueError(f"{name}.in: {unknown[0]}: not in {LOCK.name}")
-    while more := {package.name for package in locked.values() if package.parents & chosen} - chosen:
+    while more := {each for each, package in locked.items() if package.parents & chosen} - chosen:
         chosen |= more
     lines = [f"      - {_quoted(locked[package].line)}" for package in sorted(chosen)]
     return "\n".join(

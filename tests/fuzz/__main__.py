@@ -70,7 +70,8 @@ def main(inputs: int, seconds: float, first_seed: int, names: list[str]) -> int:
     print(f"| all | {sum(total.values()):,} | {cells} |")
     print(f"\nseed {first_seed}, {time.monotonic() - started:.0f} s", *found, sep="\n")
     print()
-    return int(any(total[column] for column in BAD) or full_disks.main())
+    status = full_disks.main()
+    return int(any(total[column] for column in BAD) or status)
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ def judge(read: Callable[[], object]) -> tuple[Outcome, str]:
         return ("clean" if len(text.splitlines()) == 1 else "traceback"), text[:300]
     except HangError as error:
         return "hang", _place(error)
-    except MemoryError:
-        return "memory", _place()
+    except MemoryError as error:
+        return "memory", _place(error)
     except BaseException as error:
         return "traceback", f"{_place(error)}: {type(error).__name__}: {str(error)[:150]}"
     return "accepted", ""
@@ -101,7 +101,7 @@ def _memory_in_use() -> int:
     return pages * resource.getpagesize()
 
 
-def _place(error: BaseException | None = None) -> str:
-    frames = traceback.extract_tb(error.__traceback__) if error else []
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if str(_PACKAGE) in frame.filename or "executor" in frame.filename]
     return f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else "?"

@@ -21,6 +21,7 @@ import yaml
 from fuzz.mutations import Form, Tree
 from PIL import Image
 from safetensors.torch import save_file
+from support.tiny_shards import generate_shards
 
 from phasebench.claims.files import read_claims
 from phasebench.claims.published import read_published
@@ -44,7 +45,7 @@ from phasebench.provenance.integrity import KnownFiles
 from phasebench.provenance.raw_inputs import RawListings
 from phasebench.provenance.record import describe_data
 from phasebench.provenance.seals import is_sealed_as_is
-from phasebench.provenance.stage_code import source_tree
+from phasebench.provenance.stage_code import own_source
 from phasebench.provenance.staleness import PreparedData, run_changes
 from phasebench.specs.evaluated import read_index as read_evaluated
 from phasebench.specs.paths import Prepared, Results
@@ -171,7 +172,7 @@ PUBLISHED = "suite,experiment,dataset,encoding,train_fraction,model,metric,condi
 
 @cache
 def _tree() -> Any:
-    return source_tree(Path(importlib.util.find_spec("phasebench").submodule_search_locations[0]))  # type: ignore[union-attr, index]
+    return own_source()
 
 
 @cache
@@ -297,11 +298,8 @@ def _image(form: str) -> Callable[[Path], Path]:
 
 def _shards(name: str) -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
-        from support.tiny_shards import generate_shards
-
         generate_shards(folder, 2)
-        found = sorted(folder.glob(name))
-        return found[0]
+        return sorted(folder.glob(name))[0]
 
     return make
 

@@ -166,37 +166,27 @@ def test_results_that_are_seen_late_are_waited_for(slurm_none: PrivateCluster, m
     assert workflow.result(0) == str(ENDLESS)
 
 
-def test_submit_limits_are_waited_for() -> None:
+def test_submit_limits_are_waited_for(make_workflow: MakeWorkflow) -> None:
     options = {"conf_extra": "AccountingStorageEnforce=associations,limits,qos"}
     with temporary_cluster("dbd", **options) as cluster:
         cluster.run("sacctmgr", "-i", "add", "account", "lab")
         cluster.run("sacctmgr", "-i", "add", "user", "root", "account=lab")
         cluster.run("sacctmgr", "-i", "modify", "user", "root", "set", "MaxSubmitJobs=3")
         time.sleep(3)
-        folder = cluster.folder / "work"
-        folder.mkdir()
-        workflow = CountingWorkflow(folder, WORKFLOW_OPTIONS, cluster.environment)
-        try:
-            output = workflow.finish(workflow.start("--retries=0", jobs=10, steps=1))
-        finally:
-            workflow.clean_up()
+        workflow = make_workflow(cluster)
+        output = workflow.finish(workflow.start("--retries=0", jobs=10, steps=1))
         assert "SLURM takes no more jobs of make for now" in output
         assert set(workflow.submissions().values()) == {1}
 
 
-def test_wckeys_are_the_sites_affair() -> None:
+def test_wckeys_are_the_sites_affair(make_workflow: MakeWorkflow) -> None:
     options = {"conf_extra": "TrackWCKey=yes\nAccountingStorageEnforce=associations,wckeys"}
     with temporary_cluster("dbd", **options) as cluster:
         cluster.run("sacctmgr", "-i", "add", "account", "lab")
         cluster.run("sacctmgr", "-i", "add", "user", "root", "account=lab", "wckey=thesis", "defaultwckey=thesis")
         time.sleep(3)
-        folder = cluster.folder / "work"
-        folder.mkdir()
-        workflow = CountingWorkflow(folder, WORKFLOW_OPTIONS, cluster.environment)
-        try:
-            workflow.finish(workflow.start("--retries=0", jobs=1, steps=1))
-        finally:
-            workflow.clean_up()
+        workflow = make_workflow(cluster)
+        workflow.finish(workflow.start("--retries=0", jobs=1, steps=1))
 
 
 def plain_snakemake(workflow: CountingWorkflow, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

@@ -5,11 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
+from support.squares import make_spec, write_squares
 
-from phasebench.data.store import write_store
-from phasebench.specs.run import Recipe, RunIdentity, RunSpec
+from phasebench.specs.run import Recipe, RunIdentity
 from snakemake_executor_plugin_submitit.job_runner import PackedCall, SnakemakeCall
 
 RECIPE = Recipe(optimizer="sgd", learning_rate=0.1, batch_size=8, steps=4, validate_every=2)
@@ -18,29 +17,9 @@ RECIPE = Recipe(optimizer="sgd", learning_rate=0.1, batch_size=8, steps=4, valid
 @pytest.fixture
 def commands(tmp_path: Path) -> list[list[str]]:
     """Training of two seeds."""
-    rng = np.random.default_rng(0)
-    data = tmp_path / "data.h5"
-    write_store(
-        data,
-        data.with_suffix(".json"),
-        samples=rng.integers(0, 255, (40, 32, 32, 3), dtype=np.uint8),
-        labels=rng.integers(0, 2, 40),
-        splits={"train": np.arange(30), "test": np.arange(30, 40)},
-        classes=["one", "two"],
-        source={"source": "generated"},
-    )
-    found = []
+    data, found = write_squares(tmp_path), []
     for seed in range(2):
-        spec = RunSpec(
-            scale="demo",
-            suite="study",
-            experiment="table",
-            dataset="noise",
-            encoding="rgb",
-            model="cifarnet_type_i",
-            recipe=RECIPE,
-            seed=seed,
-        )
+        spec = make_spec(RECIPE, seed=seed)
         path = tmp_path / f"{seed}.json"
         path.write_text(RunIdentity(run=spec, code={}, environment={"torch": "2"}).to_json())
         command = [sys.executable, "-m", "phasebench", "train", "--device", "cpu"]

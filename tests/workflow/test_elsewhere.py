@@ -1,5 +1,6 @@
 """The workflow from another folder: as a module with a prefix, and with ``--directory``."""
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import yaml
 from support.checkout import ROOT
 from support.dry_runs import forked_snakemake, planned
 
-from phasebench.common.files import write_text
 from phasebench.provenance.spec_files import plan_benchmark
 from phasebench.provenance.status import Checkout
 
@@ -47,11 +47,9 @@ def test_as_a_module_with_a_prefix(tmp_path: Path) -> None:
 
 
 def test_without_the_package_one_line_says_so(tmp_path: Path) -> None:
-    for name in ("Snakefile", "config.yaml", "workflow"):
+    for name in ("Snakefile", "config.yaml"):
         (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / "workflow").unlink()
-    for path in (ROOT / "workflow").rglob("*.*"):
-        write_text(tmp_path / path.relative_to(ROOT), path.read_text(encoding="utf-8"))
+    shutil.copytree(ROOT / "workflow", tmp_path / "workflow")
     result = forked_snakemake(tmp_path, "--dry-run")
     assert result.returncode != 0
     lines = [line for line in result.stderr.splitlines() if line.startswith("phasebench: error: ")]
