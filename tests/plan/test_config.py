@@ -69,7 +69,7 @@ def test_the_examples_are_valid(model: type[BaseModel], value: dict[str, Any]) -
             Config,
             {"sclae": "demo", "suites": ["study"]},
             "f.yaml: key 'sclae' is not known; known keys: data_root, datasets, device, download, missing_data, "
-            "models, scale, suites",
+            "models, only, scale, suites",
         ),
         (Config, {"suites": ["study"]}, "f.yaml: key 'scale' is missing"),
         (Config, changed(CONFIG, "suites", []), "f.yaml: suites: list should have at least 1 item"),

@@ -11,6 +11,7 @@ from phasebench.cli.main import app
 from phasebench.common.errors import PhasebenchError
 from phasebench.common.validation import as_model
 from phasebench.plan import external
+from phasebench.plan.checks import check_config
 from phasebench.plan.config import Config, Scale
 from phasebench.plan.datasets import DatasetChoices
 from phasebench.plan.external import NOT_OF_THE_STUDY, check_networks, external_rows
@@ -39,7 +40,13 @@ def config(target: str, **settings: Any) -> Config:
 
 def runs_of(chosen: Config, suite: str = STUDY) -> list[PlannedRun]:
     choices = DatasetChoices(chosen, Settings({}), DEMO, "demo.yaml")
-    return list(expand(shipped_suite(suite), DEMO, "demo.yaml", choices, chosen.models))
+    return list(expand(shipped_suite(suite), DEMO, "demo.yaml", choices, chosen.models, chosen.only))
+
+
+def test_only_may_name_a_network_of_the_configuration(file: str) -> None:
+    chosen = as_model(Config, {**config(file).model_dump(), "only": {TABLE: {"models": ["mine"]}}}, "config.yaml")
+    check_config(chosen, [shipped_suite(STUDY)], DEMO, Settings({}))
+    assert {run.spec.model for run in runs_of(chosen)} == {"mine"}
 
 
 def test_a_network_beside_the_studys_has_their_inputs_recipe_and_seeds(file: str) -> None:

@@ -248,6 +248,43 @@ def test_the_configuration_has_the_last_word_on_data(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("only", "models", "seeds"),
+    [
+        ({"study/images": {}}, {"cifarnet_type_e", "cifarnet_real"}, {3, 1}),
+        ("study/images", {"cifarnet_type_e", "cifarnet_real"}, {3, 1}),
+        (["study/images"], {"cifarnet_type_e", "cifarnet_real"}, {3, 1}),
+        ({"study/images": {"models": ["cifarnet_real"], "seeds": [1, 7]}}, {"cifarnet_real"}, {1}),
+        ({"study/radar": {"train_fractions": [0.05]}}, {"mstar_cds"}, {3, 1}),
+        ({}, {"cifarnet_type_e", "cifarnet_real", "mstar_cds"}, {3, 1}),
+    ],
+)
+def test_only_a_part_may_be_run(tmp_path: Path, only: object, models: set[str], seeds: set[int]) -> None:
+    whole, part = plan(tmp_path, SCALE), plan(tmp_path, SCALE, only=only)
+    assert ({run.spec.model for run in part.runs.values()}, {run.spec.seed for run in part.runs.values()}) == (
+        models,
+        seeds,
+    )
+    assert all(whole.runs[name] == run for name, run in part.runs.items())
+
+
+@pytest.mark.parametrize(
+    ("only", "message"),
+    [
+        ({"study/table_9": {}}, "config.yaml: only: 'study/table_9' is no experiment of the chosen suites; known: "),
+        ({"study/radar": {}}, "config.yaml: only: study: 'radar' is not run at scale 'tiny'; known: images"),
+        ({"study/images": {"models": ["lenet"]}}, "config.yaml: only.study/images.models: 'lenet' is not in the "),
+        ({"study/images": {"seeds": [7]}}, "config.yaml: only.study/images: scale 'tiny' has no such run; leave an "),
+        ({"study/images": {"colour": [7]}}, "config.yaml: only.study/images: key 'colour' is not known; known "),
+        ("images", "config.yaml: only.images: "),
+    ],
+)
+def test_mistakes_in_only(tmp_path: Path, only: object, message: str) -> None:
+    with pytest.raises(PhasebenchError) as caught:
+        plan(tmp_path, scale_of(experiments={"images": {}}), only=only)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
     ("config", "message"),
     [
         ({"scale": "huge"}, "config.yaml: scale: there is no workflow/scales/huge.yaml; known: tiny"),

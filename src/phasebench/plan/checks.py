@@ -11,6 +11,7 @@ from phasebench.evaluation.requirements import encoding_refusal, model_refusal, 
 from phasebench.models.registry import REGISTRY
 from phasebench.plan.config import Config, Experiment, Grid, GridPart, Scale, Suite
 from phasebench.plan.datasets import DatasetSpec
+from phasebench.plan.external import networks_of
 from phasebench.plan.settings import Settings
 from phasebench.properties.registry import LAWS
 from phasebench.specs.paths import STUDY_SUITE
@@ -83,14 +84,34 @@ def check_scale(scale: Scale, suite: Suite, file: str, study_file: str | None = 
             _require_part(part, grid, f"{place}.experiments.{name}.evaluations.{evaluation}")
 
 
-def check_config(config: Config, suites: Sequence[Suite], settings: Settings) -> None:
-    """Raise a PhasebenchError unless the data sets chosen in the configuration are some suite's."""
-    known = {
-        dataset for suite in suites for experiment in suite.experiments.values() for dataset in experiment.grid.datasets
-    }
+def check_config(config: Config, suites: Sequence[Suite], scale: Scale, settings: Settings) -> None:
+    """Raise a PhasebenchError unless the data sets and experiments chosen in the configuration are some suite's."""
+    experiments = {f"{suite.name}/{name}": one for suite in suites for name, one in suite.experiments.items()}
+    known = {dataset for experiment in experiments.values() for dataset in experiment.grid.datasets}
     for name in config.datasets:
         place = f"{settings.place('datasets', name)}: datasets"
         require([name], known, place, "is not a data set of the chosen suites")
+    for name, part in config.only.items():
+        place = f"{settings.place('only', name)}: only"
+        require([name], experiments, place, "is no experiment of the chosen suites")
+        suite, _, experiment = name.partition("/")
+        scaled = scale.suites[suite].experiments
+        if scaled is not None:
+            require([experiment], scaled, f"{place}: {suite}", f"is not run at scale '{scale.name}'")
+        networks = networks_of(config.models, suite, experiment)
+        grid = experiments[name].grid
+        _require_part(part, grid.model_copy(update={"models": (*grid.models, *networks)}), f"{place}.{name}")
+
+
+def check_only(config: Config, runs: Iterable[RunSpec], scale: Scale, settings: Settings) -> None:
+    """Raise a PhasebenchError if of an experiment that the configuration names in ``only`` no run is left."""
+    planned = {f"{run.suite}/{run.experiment}" for run in runs}
+    for name in config.only:
+        if name not in planned:
+            raise PhasebenchError(
+                f"{settings.place('only', name)}: only.{name}: scale '{scale.name}' has no such run; leave an axis "
+                "out, or choose other seeds"
+            )
 
 
 def check_display_names(suites: Sequence[Suite], files: Mapping[str, str], scale: Scale, file: str) -> None:

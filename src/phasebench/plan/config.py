@@ -39,6 +39,14 @@ def _listed(value: object) -> object:
     return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
 
+def _whole(value: object) -> object:
+    """Names of experiments as a mapping that leaves each of them whole."""
+    listed = _listed(value)
+    if isinstance(listed, list) and all(isinstance(name, str) for name in listed):
+        return {name: {} for name in listed}
+    return listed
+
+
 class DatasetChoice(Frozen):
     """Origin of the samples of a study's data set."""
 
@@ -61,6 +69,25 @@ SuiteChoice = Annotated[
         description="name of a file of workflow/suites, or path of a study's folder, with a slash in it",
     ),
 ]
+
+
+class Grid(Frozen):
+    """All combinations of these are runs."""
+
+    datasets: Names = Field(description="the study's data sets")
+    encodings: Names = Field(description="how a sample becomes complex")
+    models: Names = Field(description="names of registered models")
+    train_fractions: Fractions = Field(default=(1.0,), description="shares of the training pool that are used")
+
+
+class GridPart(Frozen):
+    """A part of an experiment's grid; an axis that is not given is kept whole."""
+
+    datasets: Names | None = Field(default=None, description="some of the experiment's data sets")
+    encodings: Names | None = Field(default=None, description="some of its encodings")
+    models: Names | None = Field(default=None, description="some of its models")
+    train_fractions: Fractions | None = Field(default=None, description="some of its shares of the training pool")
+    seeds: Seeds | None = Field(default=None, description="seeds of this part; the scale's if not given")
 
 
 class NetworkChoice(Frozen):
@@ -123,6 +150,11 @@ class Config(Frozen):
     models: dict[Name, NetworkChoice] = Field(
         default_factory=dict, description="networks of your own, or of other packages, by the names that they get here"
     )
+    only: Annotated[dict[ExperimentName, GridPart], BeforeValidator(_whole)] = Field(
+        default_factory=dict,
+        description="experiments that are run, as a list of <suite>/<experiment> or with the part of each that is; all "
+        "that the scale has if not given",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: a GPU if there is one")
 
 
@@ -134,25 +166,6 @@ class Resources(Frozen):
     mem_mb: Count = Field(description="main memory in MB")
     threads: Count = Field(default=1, description="processor cores")
     gpu_share: Count = Field(default=1, description="how many such jobs may share a graphics card, or a node")
-
-
-class Grid(Frozen):
-    """All combinations of these are runs."""
-
-    datasets: Names = Field(description="the study's data sets")
-    encodings: Names = Field(description="how a sample becomes complex")
-    models: Names = Field(description="names of registered models")
-    train_fractions: Fractions = Field(default=(1.0,), description="shares of the training pool that are used")
-
-
-class GridPart(Frozen):
-    """A part of an experiment's grid; an axis that is not given is kept whole."""
-
-    datasets: Names | None = Field(default=None, description="some of the experiment's data sets")
-    encodings: Names | None = Field(default=None, description="some of its encodings")
-    models: Names | None = Field(default=None, description="some of its models")
-    train_fractions: Fractions | None = Field(default=None, description="some of its shares of the training pool")
-    seeds: Seeds | None = Field(default=None, description="seeds of this part; the scale's if not given")
 
 
 class EvaluationChoice(GridPart):

@@ -14,6 +14,7 @@ from phasebench.plan.checks import (
     check_config,
     check_display_names,
     check_evaluated_data,
+    check_only,
     check_scale,
     check_suite,
 )
@@ -257,11 +258,12 @@ def load_plan(settings: object, root: Path, tree: SourceTree, folder: Path | Non
         scale = study.scaled(scale)
         check_scale(scale, suite, scale_file, study.scales.shown if study.scales else None)
         suites.append(suite)
-    check_config(config, suites, settings)
+    check_config(config, suites, scale, settings)
     check_networks(config, suites, scale, settings)
     check_display_names(suites, files, scale, scale_file)
     choices = DatasetChoices(config, settings, scale, scale_file)
-    planned = [run for suite in suites for run in expand(suite, scale, scale_file, choices, config.models)]
+    planned = [run for suite in suites for run in expand(suite, scale, scale_file, choices, config.models, config.only)]
+    check_only(config, (run.spec for run in planned), scale, settings)
     runs = _by_name(((run.spec.id, run) for run in planned), f"{scale_file}: datasets: two different runs have the id")
     # Thousands of runs share a few data sets, whose files are looked for.
     distinct: dict[tuple[str | None, ...], RunSpec] = {}

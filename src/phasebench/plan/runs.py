@@ -57,7 +57,12 @@ class PlannedRun:
 
 
 def expand(
-    suite: Suite, scale: Scale, scale_file: str, choices: DatasetChoices, networks: Mapping[str, NetworkChoice]
+    suite: Suite,
+    scale: Scale,
+    scale_file: str,
+    choices: DatasetChoices,
+    networks: Mapping[str, NetworkChoice],
+    only: Mapping[str, GridPart],
 ) -> Iterator[PlannedRun]:
     """Resolve a suite's runs at a scale; parts of a grid may overlap.
 
@@ -73,6 +78,8 @@ def expand(
         Which data set is used for each of the study's.
     networks
         Those of the configuration; each is trained on the inputs of its experiment's own networks, with their seeds.
+    only
+        Experiment, as ``<suite>/<experiment>`` -> the part of it that is run; all experiments, whole, if empty.
 
     Yields
     ------
@@ -88,6 +95,9 @@ def expand(
     for name, experiment in suite.experiments.items():
         if scaled.experiments is not None and name not in scaled.experiments:
             continue
+        if only and f"{suite.name}/{name}" not in only:
+            continue
+        part_run = only.get(f"{suite.name}/{name}", GridPart())
         here = ScaledExperiment() if scaled.experiments is None else scaled.experiments[name]
         external = networks_of(networks, suite.name, name)
         described = {model: external_model(model, choice, experiment) for model, choice in external.items()}
@@ -107,6 +117,8 @@ def expand(
         ]
         kept = [] if are_replaced(networks, suite.name, name) else own
         for cell in (*kept, *_external_cells(own, external)):
+            if not _is_in(part_run, cell):
+                continue
             dataset, encoding, model, fraction, seed = cell
             used = choices.name(suite.name, name, dataset)
             network = external.get(model)
