@@ -111,7 +111,7 @@ rule report:
         results.benchmark("report")
     conda:
         "../../envs/analysis.yaml"
-    threads: 1
+    threads: 2
     resources:
         runtime=30,
         mem_mb=4000,
@@ -124,7 +124,7 @@ rule report:
     shell:
         logged(
             "report --spec {input.spec} --tables {params.tables} --output {params.folder}"
-            " --logs {params.logs}"
+            " --logs {params.logs} --processes {threads}"
         )
 
 

@@ -306,13 +306,14 @@ def report(
     tables: Annotated[Path, typer.Option(help="The folder of the Parquet tables.")],
     output: OutputOption,
     logs: Annotated[Path, typer.Option(help="The folder of the logs, for links to them.")],
+    processes: Annotated[int, typer.Option(help="Processes that draw the figures.", min=1)] = 1,
 ) -> None:
     """Write the HTML page, its figures and its tables."""
     from phasebench.reporting.page.build import build_report
     from phasebench.specs.stage import StageIdentity, read_identity
 
     read_identity(StageIdentity, spec)
-    build_report(tables, output, logs)
+    build_report(tables, output, logs, processes=processes)
 
 
 @app.command()

@@ -64,6 +64,17 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "report"
 
 
+def test_two_processes_draw_the_same(demo: tuple[dict[str, pd.DataFrame], Path]) -> None:
+    folder, again = demo[1].parent, demo[1].parent / "report_again"
+    build_report(folder / "tables", again, folder / "logs", processes=2)
+    contents = [
+        {str(path.relative_to(report)): path.read_bytes() for path in report.rglob("*") if path.is_file()}
+        for report in (demo[1], again)
+    ]
+    assert any(name.endswith(".svg") for name in contents[0])
+    assert contents[0] == contents[1]
+
+
 def _pages(report: Path) -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in sorted(report.rglob("*.html"))}
 

@@ -9,8 +9,9 @@ from phasebench.common.errors import PhasebenchError
 from phasebench.common.files import csv_text, write_text
 from phasebench.reporting.cells import PlainTable
 from phasebench.reporting.drawing import svg
+from phasebench.reporting.drawing.drawings import Drawings
 from phasebench.reporting.drawing.palette import line_styles
-from phasebench.reporting.drawing.panels import StudyFigure, draw, draw_panel
+from phasebench.reporting.drawing.panels import StudyFigure
 from phasebench.reporting.experiments import arrange
 from phasebench.reporting.figures import agreement
 from phasebench.reporting.figures import registry as figures
@@ -38,7 +39,9 @@ STUDIES_FOLDER = Path("docs/studies")
 _STRONGEST = 3
 
 
-def build_report(tables: Path, output: Path, logs: Path, page: str = "benchmark.html", beside: str = "") -> None:
+def build_report(
+    tables: Path, output: Path, logs: Path, page: str = "benchmark.html", beside: str = "", processes: int = 1
+) -> None:
     """Write ``benchmark.html``, ``figures/*.svg`` and ``tables/*.{csv,html}`` into a folder.
 
     The same tables give the same bytes.
@@ -55,19 +58,21 @@ def build_report(tables: Path, output: Path, logs: Path, page: str = "benchmark.
         Name of the page's file.
     beside : str
         Folder inside ``output`` for ``figures`` and ``tables``, with a slash at its end.
+    processes : int
+        Draw the figures.
 
     Raises
     ------
     PhasebenchError
         A table is missing, cut or lacks a column, or a file cannot be written.
     """
-    _Report(tables, output, logs, page, beside).write()
+    _Report(tables, output, logs, page, beside, processes).write()
 
 
 class _Report:
     """One build: what the sections share, and where files go."""
 
-    def __init__(self, folder: Path, output: Path, logs: Path, page: str, beside: str) -> None:
+    def __init__(self, folder: Path, output: Path, logs: Path, page: str, beside: str, processes: int) -> None:
         self.tables = tables = read_tables(folder)
         self.output, self.page, self.files = output, page, beside
         self.experiments = arrange(tables)
@@ -76,7 +81,20 @@ class _Report:
         self.labels = {row.model: row.label for table in self.accuracies for row in table.rows}
         measured = {row.model: row.label for table in self.accuracies for row in table.rows if row.was_run}
         self.styles = line_styles(measured.items())
+        self.figures = {
+            experiment.slug: {
+                f"{experiment.slug}-{figure.kind}": figure
+                for figure in figures.figures_of(tables, experiment, self.styles)
+            }
+            for experiment in self.experiments
+            if experiment.setting_of
+        }
         self.claims = verdicts.study_verdicts(tables)
+        self.suites = studies.suites_of(self.experiments, [*self.claims, *self.properties])
+        costs = {slug(suite, "cost"): cost_figure(tables, suite, self.styles) for suite in self.suites}
+        self.costs = {name: figure for name, figure in costs.items() if figure is not None}
+        drawn = {name: figure for part in (*self.figures.values(), self.costs) for name, figure in part.items()}
+        self.drawings = Drawings(drawn, tables.benchmark["label"].iloc[0], processes)
         self.runs = collect_runs(
             tables,
             self.experiments,
@@ -96,8 +114,7 @@ class _Report:
     def write(self) -> None:
         # A workflow waits for the folder, and without rotations and histories there is no figure to make it.
         _make_folder(self.output / f"{self.files}figures")
-        suites = studies.suites_of(self.experiments, [*self.claims, *self.properties])
-        pages = [self._study(suite) for suite in suites]
+        pages = [self._study(suite) for suite in self.suites]
         every = verdicts.all_verdicts(self.claims.values())
         page = render(
             "benchmark.html.j2",
@@ -128,7 +145,7 @@ class _Report:
         panel = agreement.agreement_panel(claims.name, dots) if dots else None
         anchor = slug("study", suite)
         sentences = [panel.description] if panel else []
-        cost = cost_figure(self.tables, suite, self.styles)
+        cost = slug(suite, "cost")
         return StudyPage(
             suite=suite,
             name=claims.name,
@@ -152,7 +169,7 @@ class _Report:
             not_run=tuple(section for section in sections if not section.experiment.setting_of),
             further=studies.further_claims(claims, [table.experiment for table in accuracies]),
             properties=self._properties(self.properties.get(suite)),
-            cost=None if cost is None else self._figure(slug(suite, "cost"), cost),
+            cost=self._figure(cost, self.costs[cost]) if cost in self.costs else None,
             deviations=self._deviations(suite),
         )
 
@@ -174,13 +191,12 @@ class _Report:
             "" if tests else significance.too_few_note(compared),
             tuple(
                 self._figure(
-                    f"{experiment.slug}-{figure.kind}",
+                    name,
                     figure,
                     experiment.answers.get(figure.kind, ""),
                     experiment.reported.get(figure.kind, ""),
                 )
-                for figure in figures.figures_of(self.tables, experiment, self.styles)
-                if experiment.setting_of
+                for name, figure in self.figures.get(experiment.slug, {}).items()
             ),
         )
 
@@ -217,17 +233,9 @@ class _Report:
         return text
 
     def _figure(self, name: str, figure: StudyFigure, answered: str = "", reported: str = "") -> FigureBlock:
-        write_text(
-            self.output / f"{self.files}figures/{name}.svg",
-            svg.to_svg(draw(figure, self.common["benchmark"]["label"])),
-        )
-        panels = tuple(
-            Panel(
-                panel.title,
-                svg.to_inline_svg(draw_panel(figure, panel), f"{name}-{index}", panel.summary, panel.description),
-            )
-            for index, panel in enumerate(figure.drawn)
-        )
+        drawing = self.drawings[name]
+        write_text(self.output / f"{self.files}figures/{name}.svg", drawing.whole)
+        panels = tuple(Panel(panel.title, drawn) for panel, drawn in zip(figure.drawn, drawing.panels, strict=True))
         self._csv(f"{name}-data", figure.data)
         return FigureBlock(
             anchor=name,
