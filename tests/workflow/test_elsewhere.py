@@ -11,6 +11,7 @@ import yaml
 from support.checkout import ROOT
 from support.dry_runs import forked_snakemake, planned
 
+from phasebench.cli.main import app
 from phasebench.provenance.spec_files import plan_benchmark
 from phasebench.provenance.status import Checkout
 
@@ -34,7 +35,9 @@ rule mine:
 SETTINGS = {"scale": "demo", "suites": ["phase_matters"]}
 
 
-def test_as_a_module_with_a_prefix(tmp_path: Path) -> None:
+def test_as_a_module_with_a_prefix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "Snakefile").write_text(USER)
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"bench": SETTINGS}))
     kinds = Counter(job.split(" ")[0] for job in planned(tmp_path))
@@ -44,6 +47,12 @@ def test_as_a_module_with_a_prefix(tmp_path: Path) -> None:
     assert kinds["Write"] == kinds["Collect"] == kinds["Mine"] == 1
     # Nothing lies beside the prefix, nor in the repository.
     assert {path.name for path in tmp_path.iterdir()} == {"Snakefile", "mine.yaml", "benchmark", ".snakemake"}
+    # In the prefix's folder the commands find what the module planned.
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(SETTINGS))
+    monkeypatch.chdir(tmp_path / "benchmark")
+    with pytest.raises(SystemExit):
+        app(["status", "--configfile", "../settings.yaml"])
+    assert f"{kinds['Train']} runs: 0 done, 0 stale" in capsys.readouterr().out
 
 
 def test_without_the_package_one_line_says_so(tmp_path: Path) -> None:
