@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.cli import parse_config
 from support.checkout import ROOT
 
 from phasebench.cli.options import chosen_settings, one_value_each
 from phasebench.common.errors import PhasebenchError
-from phasebench.plan.settings import Settings, parse_options, read_settings
+from phasebench.plan.settings import Settings, parse_options, read_settings, with_types
 from phasebench.plan.yaml_files import read_yaml
 
 
@@ -64,6 +65,33 @@ def test_what_snakemake_has_merged_goes_before_what_the_places_say(folder: Path)
     found = read_settings(folder, [], {"scale": "paper"}).holding({"scale": "paper", "suites": "study"})
     assert found.config().suites == ("study",)
     assert Settings(found.values).place("scale") == "config.yaml"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "only={study/table: {seeds: [0, 12], train_fractions: [0.05]}}",
+        "datasets={a: {options: {size: 8, mirrored: true, rate: 1.5, classes: 'zero,one', date: 2020-01-01}}}",
+        "models={net: {target: 'nets.py:Net', options: {width: -3, name: 1.0.0}}}",
+        "suites=[study, other]",
+        "suites=study,other",
+        "download=true",
+        "data_root=/data/08",
+    ],
+)
+def test_snakemake_and_our_commands_read_an_option_alike(option: str) -> None:
+    key = option.partition("=")[0]
+    given = parse_config([option])
+    in_file = {"datasets": {"a": {"options": {"quoted": "8"}}}, "scale": "7"}
+    merged = {**in_file, key: in_file.get(key, {}) | given[key] if isinstance(given[key], dict) else given[key]}
+    expected = parse_options([option])[key]
+    assert with_types(merged, given) == {**merged, key: expected}
+
+
+def test_what_a_file_says_keeps_its_type() -> None:
+    merged = {"datasets": {"a": {"options": {"size": "8", "rate": "2"}}}}
+    given = {"datasets": {"a": {"options": {"rate": "2"}}}, "scale": "x"}
+    assert with_types(merged, given) == {"datasets": {"a": {"options": {"size": "8", "rate": 2}}}}
 
 
 def test_a_file_does_without_config_yaml(folder: Path) -> None:

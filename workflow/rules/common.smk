@@ -21,7 +21,7 @@ OUTPUT = Path(workflow.modifier.modify_path("results")).parent
 from phasebench.data.shards.registry import read_shard_names
 from phasebench.common.errors import PhasebenchError
 from phasebench.plan.missing import left_out_lines
-from phasebench.plan.settings import read_settings
+from phasebench.plan.settings import read_settings, with_types
 from phasebench.provenance.integrity import set_aside_damaged
 from phasebench.provenance.timestamps import adopt_results
 from phasebench.provenance.spec_files import plan_benchmark
@@ -43,12 +43,12 @@ def all_prepared():
 
 
 try:
-    settings = config
+    given = workflow.config_settings
+    settings = with_types(config, given.config)
     if workflow.is_main_process:
         check_working_folder(Path())
-        given = workflow.config_settings
         settings = read_settings(Path(), given.configfiles, given.config).holding(
-            config
+            settings
         )
     # Jobs on other machines read the spec files that the main process wrote.
     plan = plan_benchmark(

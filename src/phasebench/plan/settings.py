@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 
 from phasebench.common.errors import PhasebenchError
@@ -107,6 +108,35 @@ def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
             raise PhasebenchError(f"{OPTION}: '{pair}' is no pair key=value; write for example {OPTION} scale=small")
         found = _update(found, {key: parse_yaml(value, f"{OPTION} {key}")})
     return found
+
+
+def with_types(config: Any, options: Any) -> Any:
+    """The configuration as Snakemake has merged it, with numbers and truth values inside values of ``--config``.
+
+    Snakemake leaves texts there: ``--config 'only={study/table: {seeds: [0]}}'`` gives the seed "0".
+
+    Parameters
+    ----------
+    config
+        The merged values.
+    options
+        Those of ``--config`` in them; what differs from them comes from a file, and stays as it is.
+    """
+    if isinstance(config, Mapping) and isinstance(options, Mapping):
+        return {key: with_types(value, options[key]) if key in options else value for key, value in config.items()}
+    if config != options:
+        return config
+    if isinstance(config, list):
+        return [with_types(value, value) for value in config]
+    return _typed(config) if isinstance(config, str) else config
+
+
+def _typed(text: str) -> str | int | float | bool:
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError):
+        return text
+    return value if isinstance(value, bool | int | float) else text
 
 
 def _merged(places: tuple[tuple[str, object], ...]) -> Settings:
