@@ -1,7 +1,6 @@
 """Readers of the project: a small valid file of each kind, and the function that reads it."""
 
 import csv
-import importlib.util
 import io
 import json
 import wave
@@ -9,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import h5py
@@ -21,6 +19,7 @@ import yaml
 from fuzz.mutations import Form, Tree
 from PIL import Image
 from safetensors.torch import save_file
+from support import two_runs
 from support.tiny_shards import generate_shards
 
 from phasebench.claims.files import read_claims
@@ -175,18 +174,6 @@ def _tree() -> Any:
     return own_source()
 
 
-@cache
-def _aggregation() -> ModuleType:
-    """The two runs that the tests of the aggregation write by hand."""
-    path = Path(__file__).parents[1] / "tables/test_aggregate.py"
-    spec = importlib.util.spec_from_file_location("two_runs", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def _workflow(mutated_file: str) -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
         for name, content in (
@@ -322,21 +309,20 @@ def _weights(folder: Path) -> Path:
 
 def _run(file: str, sealed: bool = False) -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
-        module = _aggregation()
-        for spec in (module.FIRST, module.SECOND):
-            run = module.write_run(folder, spec, 0.5)
+        for spec in (two_runs.FIRST, two_runs.SECOND):
+            run = two_runs.write_run(folder, spec, 0.5)
             if sealed:
                 record = json.loads((run / "run.json").read_text())
                 write_record(run, record)
-        return Results(folder).run(module.FIRST.id) / file
+        return Results(folder).run(two_runs.FIRST.id) / file
 
     return make
 
 
 def _aggregate(folder: Path, path: Path) -> object:
     if path.parent.name == "evaluation":
-        _aggregation().index(path.parent.parent)
-    aggregate_results(_aggregation().SPEC, folder, folder / "tables")
+        two_runs.index(path.parent.parent)
+    aggregate_results(two_runs.SPEC, folder, folder / "tables")
     return read_tables(folder / "tables")
 
 
@@ -386,7 +372,7 @@ TSV = "s\th:m:s\tmax_rss\n12.5\t0:00:12\t100\n"
 
 
 def _evaluated(folder: Path, _: Path) -> object:
-    run = Results(folder).run(_aggregation().FIRST.id)
+    run = Results(folder).run(two_runs.FIRST.id)
     known = KnownFiles(Results(folder))
     return read_evaluated(run), known.damaged_evaluations(run), known.damaged_in_run(run)
 
@@ -400,19 +386,17 @@ def _caches(folder: Path, path: Path) -> object:
     listings.of("d", "colour_shapes", {})
     listings.of("d", "mstar", {})
     listings.save()
-    return known.damaged_in_run(results.run(_aggregation().FIRST.id))
+    return known.damaged_in_run(results.run(two_runs.FIRST.id))
 
 
 def _costs(folder: Path, _: Path) -> object:
-    module = _aggregation()
-    return [run.work for run in FinishedRuns(folder).of_network(module.FIRST)]
+    return [run.work for run in FinishedRuns(folder).of_network(two_runs.FIRST)]
 
 
 def _changes(folder: Path, path: Path) -> object:
-    module = _aggregation()
     data = PreparedData("shapes", False, Prepared(folder), SPEC_OF_DATA)
     record = json.loads((path.parent / "run.json").read_text())
-    current = RunIdentity(run=module.FIRST, code={}, environment={}).to_json()
+    current = RunIdentity(run=two_runs.FIRST, code={}, environment={}).to_json()
     return [str(change) for change in run_changes(current, path.parent, record, data)]
 
 
