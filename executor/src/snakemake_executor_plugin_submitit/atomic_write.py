@@ -10,9 +10,13 @@ def write_atomically(path: Path, text: str) -> None:
     Raises
     ------
     OSError
-        The folder cannot be written.
+        The folder cannot be written, or the disk is full; the old file stays, and nothing else.
     """
     # Two starts of one job may write at the same time.
     temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
