@@ -1,8 +1,8 @@
 """Judgement of what a reader does with an input: it reads it, or refuses it in one line, within time and memory."""
 
 import contextlib
+import multiprocessing
 import os
-import pickle
 import resource
 import signal
 import traceback
@@ -20,7 +20,9 @@ Outcome = Literal["clean", "accepted", "traceback", "hang", "memory"]
 BAD: tuple[Outcome, ...] = ("traceback", "hang", "memory")
 SECONDS = 20
 _BATCH = 25
+_SECONDS_MORE = 5
 _MORE_BYTES = 3 << 30
+_KILLED: dict[str, Outcome] = {"SIGKILL": "memory", "SIGTERM": "hang"}
 _PACKAGE = Path(phasebench.__file__).parent
 
 
@@ -56,26 +58,26 @@ def judge_in_children(
         position += len(answers)
         if os.WIFSIGNALED(status):
             name = signal.Signals(os.WTERMSIG(status)).name
-            yield ("memory" if name == "SIGKILL" else "traceback"), f"killed by {name}"
+            yield _KILLED.get(name, "traceback"), f"killed by {name}"
             position += 1
 
 
 def _judged_by_child(
     read: Callable[[], object], path: Path, contents: Sequence[bytes]
 ) -> tuple[list[tuple[Outcome, str]], int]:
-    receiver, sender = os.pipe()
+    receiver, sender = multiprocessing.Pipe(duplex=False)
     if not (child := os.fork()):
-        os.close(receiver)
-        with os.fdopen(sender, "wb", buffering=0) as pipe:
-            for content in contents:
-                path.write_bytes(content)
-                pickle.dump(judge(read), pipe)
+        for content in contents:
+            path.write_bytes(content)
+            sender.send(judge(read))
         os._exit(0)
-    os.close(sender)
+    sender.close()
     answers: list[tuple[Outcome, str]] = []
-    with os.fdopen(receiver, "rb") as pipe, contextlib.suppress(EOFError):
-        while True:
-            answers.append(pickle.load(pipe))
+    with receiver, contextlib.suppress(EOFError):
+        while receiver.poll(SECONDS + _SECONDS_MORE):
+            answers.append(receiver.recv())
+        # A loop inside a library lets no handler of a signal run.
+        os.kill(child, signal.SIGTERM)
     return answers, os.waitpid(child, 0)[1]
 
 
