@@ -72,6 +72,12 @@ def test_the_examples_are_valid(model: type[BaseModel], value: dict[str, Any]) -
             "models, only, scale, suites",
         ),
         (Config, {"suites": ["study"]}, "f.yaml: key 'scale' is missing"),
+        (Config, changed(CONFIG, "suites", ["x" * 300]), "f.yaml: suites.0: "),
+        (
+            Config,
+            changed(CONFIG, "datasets", {"digits": {"name": "x" * 300}}),
+            "f.yaml: datasets.digits.name: string should have at most 100 characters",
+        ),
         (Config, changed(CONFIG, "suites", []), "f.yaml: suites: list should have at least 1 item"),
         (Config, changed(CONFIG, "suites", 3), "f.yaml: suites: input should be a valid list; found 3"),
         (

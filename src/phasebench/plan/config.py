@@ -65,7 +65,7 @@ class DatasetChoice(Frozen):
 SuiteChoice = Annotated[
     str,
     Field(
-        pattern=r"^([a-z0-9][a-z0-9_]*|(.*/)[a-z0-9][a-z0-9_]*/?)$",
+        pattern=r"^([a-z0-9][a-z0-9_]{0,99}|(.*/)[a-z0-9][a-z0-9_]*/?)$",
         description="name of a file of workflow/suites, or path of a study's folder, with a slash in it",
     ),
 ]
