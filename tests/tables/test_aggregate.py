@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from support.two_runs import FIRST, SECOND, SPEC, index, published, write_run
 
@@ -310,6 +311,30 @@ def with_other_values(path: Path) -> None:
     pd.read_parquet(path).assign(value=0.5).to_parquet(path)
 
 
+def with_texts(path: Path) -> None:
+    pd.read_parquet(path).assign(value="x").to_parquet(path)
+
+
+def with_lists(path: Path) -> None:
+    pd.read_parquet(path).assign(metric=[["x"]]).to_parquet(path)
+
+
+def with_a_text_as_condition(path: Path) -> None:
+    pd.read_parquet(path).assign(condition="x").to_parquet(path)
+    index(path.parents[1])
+
+
+def with_damaged_notes(path: Path) -> None:
+    table = pq.read_table(path)
+    notes = table.schema.metadata[b"pandas"]
+    pq.write_table(table.replace_schema_metadata({b"pandas": notes.replace(b"numpy_type", b"numpy_typf")}), path)
+
+
+def with_half_a_character(path: Path) -> None:
+    record: dict[str, Any] = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "git_commit": "\udc80"}))
+
+
 def without_evaluation(path: Path) -> None:
     path.write_text(json.dumps({"evaluations": {}}))
 
@@ -326,6 +351,11 @@ def without_key(path: Path) -> None:
         ("run.json", Path.unlink, "run.json: there is no such file"),
         ("run.json", cut, "run.json: not a complete JSON file"),
         ("run.json", without_key, "run.json: test_accuracy: the key is missing"),
+        ("run.json", with_half_a_character, "run.json: has half of a character, which is no text"),
+        ("probes.parquet", with_texts, "probes.parquet: value: has what is no number; delete the run's folder"),
+        ("probes.parquet", with_damaged_notes, "probes.parquet: not a complete Parquet file"),
+        ("probes.parquet", with_lists, "probes.parquet: metric: has what is no text; delete the run's folder"),
+        ("evaluation/rotation.parquet", with_a_text_as_condition, "rotation.parquet: condition: has what is no number"),
         ("spec.json", Path.unlink, "spec.json: there is no such file"),
         ("history.parquet", Path.unlink, "history.parquet: there is no such file"),
         ("history.parquet", cut, "history.parquet: not a complete Parquet file"),

@@ -376,7 +376,8 @@ def read_table(path: Path, columns: Iterable[str], remedy: str) -> "pd.DataFrame
         table = pd.read_parquet(path, page_checksum_verification=True)
     except FileNotFoundError as error:
         raise PhasebenchError(f"{path}: there is no such file; {remedy}") from error
-    except (OSError, ValueError, pa.ArrowException) as error:
+    # The last two are of pandas, on damaged notes of its own in a file.
+    except (OSError, ValueError, pa.ArrowException, LookupError, TypeError) as error:
         raise PhasebenchError(f"{path}: not a complete Parquet file; {remedy}") from error
     missing = [column for column in columns if column not in table]
     if missing:

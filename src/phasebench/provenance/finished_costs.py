@@ -153,9 +153,15 @@ def _read(results: Results, folder: Path) -> FinishedRun | None:
 def _numbers(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "wall_seconds": float(record["wall_seconds"]),
-        "steps": int(record["steps"]),
-        "n_train": int(record["n_train"]),
-        "threads": int(record["threads"]),
+        "steps": _count(record["steps"]),
+        "n_train": _count(record["n_train"]),
+        "threads": _count(record["threads"]),
         # A procedure that knows one process alone does not count them.
-        "processes": int(record.get("processes", 1)),
+        "processes": _count(record.get("processes", 1)),
     }
+
+
+def _count(value: Any) -> int:
+    if not 0 <= (count := int(value)) < 1 << 63:
+        raise ValueError(f"{count} is no count")
+    return count

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +169,8 @@ def _read_finished(
     unfinished.check_data(record)
     for file in (HISTORY, PROBES):
         check_file(folder, record, file)
-    return record, _read_history(folder), read_run_table(folder, PROBES, ("epoch", "metric", "item", "value"))
+    probes = read_run_table(folder, PROBES, ("epoch", "metric", "item", "value"))
+    return record, _read_history(folder), _tidy(probes, folder / PROBES, ("epoch", "value"), ("metric", "item"))
 
 
 def _read_current_record(results: Results, run_id: str) -> dict[str, Any]:
@@ -185,6 +186,10 @@ def _read_current_record(results: Results, run_id: str) -> dict[str, Any]:
     recorded_spec(folder, record)
     if not isinstance(record["packages"], dict):
         raise PhasebenchError(f"{folder / RECORD}: packages: must be names and versions; {REMEDY}")
+    try:
+        _json(record).encode()
+    except UnicodeEncodeError as error:
+        raise PhasebenchError(f"{folder / RECORD}: has half of a character, which is no text; {REMEDY}") from error
     digest = sha256_of_file(current)
     if not digest == sha256_of_file(folder / SPEC) == record["digest"]:
         raise StaleResultError(
@@ -252,8 +257,21 @@ def _read_evaluations(
             else:
                 table = read_evaluation(folder, index, name, columns)
             unfinished.check_origin(table, results.spec("evaluations", spec), [folder / RECORD])
-            tables.append(table)
+            tables.append(_tidy(table, results.evaluation(run_id, name), ("condition", "value"), ("metric",)))
     return tables
+
+
+def _tidy(table: pd.DataFrame, path: Path, numbers: Iterable[str], texts: Iterable[str]) -> pd.DataFrame:
+    """The table, once it is certain that its columns are numbers and texts."""
+    for name in texts:
+        if not table[name].dropna().map(lambda value: isinstance(value, str)).all():
+            raise PhasebenchError(f"{path}: {name}: has what is no text; {REMEDY}")
+    for name in numbers:
+        try:
+            table = table.assign(**{name: pd.to_numeric(table[name])})
+        except (ValueError, TypeError) as error:
+            raise PhasebenchError(f"{path}: {name}: has what is no number; {REMEDY}") from error
+    return table
 
 
 def _measured(
