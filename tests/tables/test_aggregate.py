@@ -345,6 +345,13 @@ def without_key(path: Path) -> None:
     path.write_text(json.dumps(record))
 
 
+def test_a_run_without_probes(results: Path) -> None:
+    folder = results / "runs" / FIRST.id
+    pd.read_parquet(folder / "probes.parquet").iloc[:0].to_parquet(folder / "probes.parquet")
+    aggregate_results(SPEC, results, results / "tables")
+    assert "map_rms" not in set(pd.read_parquet(results / "tables/items.parquet").query("run == @FIRST.id")["metric"])
+
+
 @pytest.mark.parametrize(
     ("file", "damage", "message"),
     [
