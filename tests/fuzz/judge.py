@@ -22,7 +22,7 @@ SECONDS = 20
 _BATCH = 25
 _SECONDS_MORE = 5
 _MORE_BYTES = 3 << 30
-_KILLED: dict[str, Outcome] = {"SIGKILL": "memory", "SIGTERM": "hang"}
+_HUNG = -1
 _PACKAGE = Path(phasebench.__file__).parent
 
 
@@ -58,7 +58,10 @@ def judge_in_children(
         position += len(answers)
         if os.WIFSIGNALED(status):
             name = signal.Signals(os.WTERMSIG(status)).name
-            yield _KILLED.get(name, "traceback"), f"killed by {name}"
+            yield ("memory" if name == "SIGKILL" else "traceback"), f"killed by {name}"
+            position += 1
+        elif status == _HUNG:
+            yield "hang", f"no answer in {SECONDS + _SECONDS_MORE} s"
             position += 1
 
 
@@ -77,7 +80,9 @@ def _judged_by_child(
         while receiver.poll(SECONDS + _SECONDS_MORE):
             answers.append(receiver.recv())
         # A loop inside a library lets no handler of a signal run.
-        os.kill(child, signal.SIGTERM)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        return answers, _HUNG
     return answers, os.waitpid(child, 0)[1]
 
 
