@@ -10,15 +10,15 @@ from support.counting_workflow import ENDLESS, CountingWorkflow, MakeWorkflow, w
 from support.private_cluster import PrivateCluster
 
 
-def test_twelve_ready_jobs_are_one_array(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
+def test_fifty_ready_jobs_are_one_array(cluster: PrivateCluster, workflow: CountingWorkflow) -> None:
     before, start = len(cluster.history()), time.monotonic()
-    output = workflow.finish(workflow.start(jobs=12, steps=1), limit=600)
+    output = workflow.finish(workflow.start(jobs=50, steps=1), limit=600)
     seconds = time.monotonic() - start
-    assert "Submitted 12 jobs as array " in output
+    assert "Submitted 50 jobs as array " in output
     assert output.count("Submitted ") == 1
     assert set(workflow.submissions().values()) == {1}
-    assert all(workflow.result(job) == "1" for job in range(12))
-    assert len(cluster.history()) - before == 12
+    assert all(workflow.result(job) == "1" for job in range(50))
+    assert len(cluster.history()) - before == 50
     # However many jobs there are, a poll is one query; to begin with, sacct is asked whether it answers.
     queries = re.search(r"(\d+) status queries", output)
     assert queries is not None

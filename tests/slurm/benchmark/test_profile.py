@@ -128,9 +128,9 @@ def test_a_run_interrupted_twice_ends_bit_identical(
 
 
 @pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[Path]:
+def full_disk(benchmark: Benchmark) -> Iterator[Path]:
     """A file system with room for nothing where the runs' results go."""
-    folder = copy_checkout(tmp_path) / "results/tiny/runs"
+    folder = benchmark.checkout / "results/tiny/runs"
     folder.mkdir(parents=True)
     command = ["mount", "-t", "tmpfs", "-o", "size=64k", "phasebench-test", str(folder)]
     if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode:
@@ -139,8 +139,7 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def test_a_full_disk_is_named_and_costs_nothing_that_was_finished(slurm_none: PrivateCluster, full_disk: Path) -> None:
-    benchmark = Benchmark(full_disk.parents[2], slurm_none)
+def test_a_full_disk_is_named_and_costs_nothing_that_was_finished(benchmark: Benchmark, full_disk: Path) -> None:
     output = benchmark.run("--retries=0", succeeds=False)
     assert "cannot be written: No space left on device" in output
     assert not list(full_disk.rglob("run.json"))
