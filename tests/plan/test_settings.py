@@ -88,6 +88,11 @@ def test_snakemake_and_our_commands_read_an_option_alike(option: str) -> None:
     assert with_types(merged, given) == {**merged, key: expected}
 
 
+def test_texts_that_are_no_yaml_stay_texts() -> None:
+    values = {"models": {"a": {"labels": ["[" * 2000, "a: b: c", "&a [*a]", "'"]}}}
+    assert with_types(values, values) == values
+
+
 def test_what_a_file_says_keeps_its_type() -> None:
     merged = {"datasets": {"a": {"options": {"size": "8", "rate": "2"}}}}
     given = {"datasets": {"a": {"options": {"rate": "2"}}}, "scale": "x"}

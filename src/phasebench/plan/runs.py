@@ -95,9 +95,9 @@ def expand(
     for name, experiment in suite.experiments.items():
         if scaled.experiments is not None and name not in scaled.experiments:
             continue
-        if only and f"{suite.name}/{name}" not in only:
+        asked = only.get(f"{suite.name}/{name}") if only else GridPart()
+        if asked is None:
             continue
-        part_run = only.get(f"{suite.name}/{name}", GridPart())
         here = ScaledExperiment() if scaled.experiments is None else scaled.experiments[name]
         external = networks_of(networks, suite.name, name)
         described = {model: external_model(model, choice, experiment) for model, choice in external.items()}
@@ -117,7 +117,7 @@ def expand(
         ]
         kept = [] if are_replaced(networks, suite.name, name) else own
         for cell in (*kept, *_external_cells(own, external)):
-            if not _is_in(part_run, cell):
+            if not _is_in(asked, cell):
                 continue
             dataset, encoding, model, fraction, seed = cell
             used = choices.name(suite.name, name, dataset)

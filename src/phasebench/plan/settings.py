@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from phasebench.common.errors import PhasebenchError
@@ -133,8 +132,8 @@ def with_types(config: Any, options: Any) -> Any:
 
 def _typed(text: str) -> str | int | float | bool:
     try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):
+        value = parse_yaml(text, OPTION)
+    except PhasebenchError:
         return text
     return value if isinstance(value, bool | int | float) else text
 

@@ -54,7 +54,7 @@ def external_hashes(
     return found
 
 
-def versions_of_packages(tree: SourceTree, targets: Sequence[str]) -> dict[str, str]:
+def external_versions(tree: SourceTree, targets: Sequence[str]) -> dict[str, str]:
     """Versions of the installed packages that external networks are part of, or import."""
     tops: set[str] = set()
     for text in targets:

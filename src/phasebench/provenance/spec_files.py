@@ -19,7 +19,7 @@ from phasebench.plan.plan import BenchmarkPlan, ImportedRun, load_plan
 from phasebench.plan.stages import PlannedAnalysis, PlannedBaselines, PlannedOverhead, PlannedProperties
 from phasebench.properties.peers import PEERS_LAW, peer_versions
 from phasebench.provenance.environments import read_pins
-from phasebench.provenance.external_code import external_targets, versions_of_packages
+from phasebench.provenance.external_code import external_targets, external_versions
 from phasebench.provenance.imports import CurrentDigests, find_imported
 from phasebench.provenance.network_checks import check_networks
 from phasebench.provenance.raw_inputs import RawListings
@@ -254,7 +254,7 @@ class Identities:
         """The pins of training, and the versions of what external networks or functions import beside these."""
         key = tuple(targets)
         if key not in self._environments:
-            own = versions_of_packages(self._tree, targets) if targets else {}
+            own = external_versions(self._tree, targets) if targets else {}
             self._environments[key] = {**own, **self._train_pins}
         return self._environments[key]
 

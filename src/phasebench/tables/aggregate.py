@@ -264,7 +264,8 @@ def _read_evaluations(
 def _tidy(table: pd.DataFrame, path: Path, numbers: Iterable[str], texts: Iterable[str]) -> pd.DataFrame:
     """The table, once it is certain that its columns are numbers and texts."""
     for name in texts:
-        if not all(isinstance(value, str) for value in table[name].dropna()):
+        there = table[name].dropna()
+        if len(there) and pd.api.types.infer_dtype(there) != "string":
             raise PhasebenchError(f"{path}: {name}: has what is no text; {REMEDY}")
     for name in numbers:
         try:

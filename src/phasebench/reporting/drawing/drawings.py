@@ -49,12 +49,11 @@ class Drawings:
 
     def __init__(self, figures: Mapping[str, StudyFigure], mark: str, processes: int) -> None:
         jobs = (delayed(draw_figure)(name, figure, mark) for name, figure in figures.items())
-        self._coming: Iterator[Drawing] = Parallel(n_jobs=processes, return_as="generator")(jobs)
-        self._names = iter(figures)
+        drawn = Parallel(n_jobs=processes, return_as="generator")(jobs)
+        self._coming: Iterator[tuple[str, Drawing]] = zip(figures, drawn, strict=True)
         self._done: dict[str, Drawing] = {}
 
     def __getitem__(self, name: str) -> Drawing:
         while name not in self._done:
-            # An unknown name ends here as well, with the last of the drawings.
-            self._done[next(self._names)] = next(self._coming)
+            self._done.update([next(self._coming)])
         return self._done[name]
